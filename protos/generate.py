@@ -1,0 +1,127 @@
+"""Generates the Python code of the contract from `danbao/v*/*.proto`, beside the proto files.
+
+`make protos` runs it. `make check` runs it with `--check`, which writes nothing, names each file
+that is not what the protos say, and exits 1. It needs the packages of requirements.txt beside it,
+in an environment of their own (that file says why).
+
+The generated code must not import the package `buf`: callers do not validate, and need not install
+protovalidate. So the protos are first compiled to a descriptor set, the import of
+`buf/validate/validate.proto` is taken out of it, and the code is generated from that. The rules
+themselves stay, as options that the Python runtime keeps without knowing them; protovalidate finds
+them there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+try:
+    import grpc_tools
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+    from grpc_tools import protoc
+except ImportError as missing:
+    sys.exit(f"{missing}: run `make protos`, which installs protos/requirements.txt")
+
+PROTOS = Path(__file__).resolve().parent
+NOT_AT_RUN_TIME = "buf/validate/validate.proto"
+GENERATED = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
+
+
+def proto_names() -> list[str]:
+    """The contract's files, relative to this folder, as protoc names them."""
+    return sorted(path.relative_to(PROTOS).as_posix() for path in PROTOS.glob("danbao/v*/*.proto"))
+
+
+def run_protoc(*arguments: str) -> None:
+    """Runs protoc, which prints its own complaints; exits with its code where it fails."""
+    code = protoc.main(["protoc", *arguments])
+    if code:
+        sys.exit(code)
+
+
+def compile_to_descriptors(names: Iterable[str], target: Path) -> None:
+    """Writes one descriptor set with everything that the named files import, and their comments."""
+    run_protoc(
+        f"--proto_path={PROTOS}",
+        f"--proto_path={PROTOS / 'third_party'}",
+        f"--proto_path={Path(grpc_tools.__file__).parent / '_proto'}",
+        "--include_imports",
+        "--include_source_info",
+        f"--descriptor_set_out={target}",
+        *names,
+    )
+
+
+def drop_import(file: FileDescriptorProto, name: str) -> None:
+    """Takes one import out of a file.
+
+    `public_dependency` and `weak_dependency` are indices into the imports, so they shift.
+    """
+    if name not in file.dependency:
+        return
+    gone = list(file.dependency).index(name)
+    del file.dependency[gone]
+    for indices in (file.public_dependency, file.weak_dependency):
+        indices[:] = [index - (index > gone) for index in indices if index != gone]
+
+
+def generate(target: Path) -> None:
+    """Writes the generated code under `target`, in the folders of the packages."""
+    names = proto_names()
+    with tempfile.TemporaryDirectory() as scratch:
+        descriptors = Path(scratch) / "contract.binpb"
+        compile_to_descriptors(names, descriptors)
+        files = FileDescriptorSet.FromString(descriptors.read_bytes())
+        for file in files.file:
+            drop_import(file, NOT_AT_RUN_TIME)
+        descriptors.write_bytes(files.SerializeToString(deterministic=True))
+        plugins = Path(sys.prefix) / "bin"
+        run_protoc(
+            f"--descriptor_set_in={descriptors}",
+            f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
+            f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
+            f"--python_out={target}",
+            f"--grpc_python_out={target}",
+            f"--mypy_out=quiet:{target}",
+            f"--mypy_grpc_out=quiet:{target}",
+            *names,
+        )
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Every generated file under `root`, by its path there."""
+    paths = (path for path in root.glob("danbao/v*/*") if path.name.endswith(GENERATED))
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+def differences() -> dict[str, bytes | None]:
+    """The files that are not as they should be: each with its wanted content, None to remove it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        generate(Path(scratch))
+        wanted = contents(Path(scratch))
+    present = contents(PROTOS)
+    return {name: wanted.get(name) for name in sorted(wanted.keys() | present.keys()) if wanted.get(name) != present.get(name)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Generates the Python code of the contract.")
+    parser.add_argument("--check", action="store_true", help="only compare; name what is out of date and exit 1")
+    only_check = parser.parse_args().check
+    stale = differences()
+    if only_check and stale:
+        sys.exit("\n".join(f"out of date, run `make protos`: protos/{name}" for name in stale))
+    for name, content in stale.items():
+        if content is None:
+            (PROTOS / name).unlink()
+            print(f"removed protos/{name}")
+        else:
+            (PROTOS / name).write_bytes(content)
+            print(f"wrote protos/{name}")
+
+
+if __name__ == "__main__":
+    main()
