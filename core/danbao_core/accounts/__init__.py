@@ -1,0 +1,21 @@
+"""Accounts, their wallets, and what may be done with them."""
+
+from danbao_core.accounts.balances import Balance, Purpose, balance_id, platform_balance_id
+from danbao_core.accounts.commands import CloseAccount, CreateAccount, OpenWallet
+from danbao_core.accounts.rows import PLATFORM_ID, Account, AccountKind, AccountState, account_of, active_account
+
+__all__ = [
+    "PLATFORM_ID",
+    "Account",
+    "AccountKind",
+    "AccountState",
+    "Balance",
+    "CloseAccount",
+    "CreateAccount",
+    "OpenWallet",
+    "Purpose",
+    "account_of",
+    "active_account",
+    "balance_id",
+    "platform_balance_id",
+]

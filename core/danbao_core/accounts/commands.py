@@ -1,0 +1,110 @@
+"""Opening accounts and wallets, closing accounts."""
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
+
+from danbao_core import trail
+from danbao_core.accounts.balances import WALLET, Balance, balance_id, new_wallet
+from danbao_core.accounts.rows import Account, AccountKind, AccountState, account_of
+from danbao_core.engine import Book, Command, Decision, Key
+from danbao_core.errors import AccountClosed, BalanceNotZero, NotYourAccount, TooManyWallets
+from danbao_core.money import exponent
+
+MAX_WALLETS: Final = 16
+
+
+class CreateAccount(Command[Account], frozen=True):
+    """Opens an account with a wallet per currency. Refused: CurrencyUnknown; NotYourAccount for a key that is bound."""
+
+    result_type = Account
+    kind: AccountKind
+    display_name: str
+    currencies: tuple[str, ...]
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        return ()
+
+    def decide(self, book: Book) -> Decision[Account]:
+        if self.origin.account_id is not None:
+            raise NotYourAccount
+        for currency in self.currencies:
+            exponent(currency)
+        ids = self.ids()
+        account = Account(
+            id=ids.take(),
+            kind=self.kind,
+            state=AccountState.ACTIVE,
+            display_name=self.display_name,
+            currencies=" ".join(self.currencies),
+            created_at=book.now,
+            updated_at=book.now,
+            version=1,
+        )
+        balances = [balance for currency in self.currencies for balance in new_wallet(account.id, currency)]
+        trace = trail.audit_event(ids, self.origin, account.id, book.now)
+        return Decision(account, [account, *balances, trace])
+
+
+class OpenWallet(Command[Account], frozen=True):
+    """Adds a wallet; for a currency that the account has, nothing changes.
+
+    Refused: AccountNotFound, AccountClosed, CurrencyUnknown, TooManyWallets.
+    """
+
+    result_type = Account
+    account_id: UUID
+    currency: str
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Account.key(self.account_id)
+        yield from (Balance.key(balance_id(self.account_id, self.currency, purpose)) for purpose in WALLET)
+
+    def decide(self, book: Book) -> Decision[Account]:
+        account = account_of(book, self.account_id, self.origin)
+        exponent(self.currency)
+        if account.closed:
+            raise AccountClosed(account=account.name)
+        currencies = account.currencies.split()
+        if self.currency in currencies:
+            return Decision(account)
+        if len(currencies) >= MAX_WALLETS:
+            raise TooManyWallets
+        opened = account.replace(
+            currencies=" ".join([*currencies, self.currency]), updated_at=book.now, version=account.version + 1
+        )
+        trace = trail.audit_event(self.ids(), self.origin, account.id, book.now)
+        return Decision(opened, [opened, *new_wallet(account.id, self.currency), trace])
+
+
+class CloseAccount(Command[Account], frozen=True):
+    """Closes an account for good; closing a closed one changes nothing. Refused: AccountNotFound, BalanceNotZero.
+
+    The balances are locked although they do not change: a payment that moves one of them has either committed, and is seen
+    here, or comes later and reads the account as closed.
+    """
+
+    result_type = Account
+    account_id: UUID
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Account.key(self.account_id)
+        account = book.get(Account, self.account_id)
+        if account is not None:
+            yield from (Balance.key(each) for each in _balance_ids(account))
+
+    def decide(self, book: Book) -> Decision[Account]:
+        account = account_of(book, self.account_id, self.origin)
+        if account.closed:
+            return Decision(account)
+        for each in _balance_ids(account):
+            balance: Balance = book[Balance, each]
+            if balance.amount_minor != 0:
+                raise BalanceNotZero(currency=balance.currency)
+        closed = account.replace(state=AccountState.CLOSED, updated_at=book.now, version=account.version + 1)
+        trace = trail.audit_event(self.ids(), self.origin, account.id, book.now)
+        return Decision(closed, [closed, trace])
+
+
+def _balance_ids(account: Account) -> list[UUID]:
+    return [balance_id(account.id, currency, purpose) for currency in account.currencies.split() for purpose in WALLET]

@@ -1,0 +1,80 @@
+"""Who can hold money."""
+
+from datetime import datetime
+from enum import IntEnum
+from typing import Final
+from uuid import UUID
+
+from danbao_core.engine import Book, Draft, Origin, Row, table
+from danbao_core.errors import AccountClosed, AccountNotFound, NotYourAccount, WalletMissing
+
+PLATFORM_ID: Final = UUID("00000000-0000-8000-8000-00000000da0b")
+"""The platform itself, which owns the striped balances; made by the first migration."""
+
+
+class AccountKind(IntEnum):
+    """What an account is for; the numbers are those of the contract."""
+
+    PERSONAL = 1
+    MERCHANT = 2
+    PLATFORM = 99
+
+
+class AccountState(IntEnum):
+    """What an account may do; the numbers are those of the contract."""
+
+    ACTIVE = 1
+    CLOSED = 2
+
+
+@table("account", rank=20, key=("id",))
+class Account(Row, frozen=True):
+    """Somebody who can hold money. `currencies` are separated by blanks, in the order in which wallets were opened."""
+
+    id: UUID
+    kind: AccountKind
+    state: AccountState
+    display_name: str
+    currencies: str
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"accounts/{self.id}"
+
+    @property
+    def closed(self) -> bool:
+        return self.state is AccountState.CLOSED
+
+
+def account_of(book: Book | Draft, account_id: UUID, origin: Origin) -> Account:
+    """The account with this id. Raises AccountNotFound, also where the caller's key is bound to another account."""
+    account = book.get(Account, account_id)
+    hidden = origin.account_id is not None and origin.account_id != account_id
+    if account is None or account.kind is AccountKind.PLATFORM or hidden:
+        raise AccountNotFound(account=f"accounts/{account_id}")
+    return account
+
+
+def active_account(book: Book | Draft, account_id: UUID, currency: str) -> Account:
+    """An account that can pay and be paid in a currency, whoever asks.
+
+    Raises AccountNotFound, AccountClosed or WalletMissing.
+    """
+    account = book.get(Account, account_id)
+    if account is None or account.kind is AccountKind.PLATFORM:
+        raise AccountNotFound(account=f"accounts/{account_id}")
+    if account.closed:
+        raise AccountClosed(account=account.name)
+    if currency not in account.currencies.split():
+        raise WalletMissing(account=account.name, currency=currency)
+    return account
+
+
+def must_act_for(origin: Origin, *account_ids: UUID) -> None:
+    """Raises NotYourAccount where the caller's key is bound to none of these accounts."""
+    if origin.account_id is not None and origin.account_id not in account_ids:
+        raise NotYourAccount

@@ -1,0 +1,26 @@
+-- What an account has set aside (purpose 2) is what is under way for it. Nothing sets money aside yet; whatever begins to, adds
+-- its rows to `reservation` with UNION ALL.
+WITH reservation (account_id, currency, amount_minor) AS (
+    SELECT NULL::uuid, NULL::text, NULL::bigint
+    WHERE false
+), reserved AS (
+    SELECT account_id, currency, sum(amount_minor) AS reserved_minor
+    FROM reservation
+    GROUP BY account_id, currency
+), held AS (
+    SELECT account_id, currency, sum(amount_minor) AS held_minor
+    FROM balance
+    WHERE purpose = 2
+    GROUP BY account_id, currency
+), broken AS MATERIALIZED (
+    SELECT account_id, currency, coalesce(held_minor, 0) AS held_minor, coalesce(reserved_minor, 0) AS reserved_minor
+    FROM held
+    FULL JOIN reserved USING (account_id, currency)
+    WHERE coalesce(held_minor, 0) <> coalesce(reserved_minor, 0)
+)
+SELECT format(
+    'account %s has %s minor units of %s held, but %s are under way', account_id, held_minor, currency, reserved_minor
+)
+FROM broken
+ORDER BY account_id, currency
+LIMIT 1

@@ -1,0 +1,73 @@
+-- What a payment says was held, released and returned is what its journals moved, in its currency: out of the payer's wallet,
+-- into escrow (11), to the payee and FEES (12), back to the payer. SUSPENSE (15) takes the place of an owner whose account is
+-- closed: of the payer where the journal returns money (cancel, ship_by), otherwise of the payee. Anything else went astray.
+WITH part AS (
+    SELECT
+        payment.id,
+        entry.amount_minor,
+        CASE
+            WHEN balance.currency <> payment.currency THEN 'astray'
+            WHEN balance.purpose = 11 THEN 'held'
+            WHEN balance.purpose = 12 THEN 'fee'
+            WHEN balance.purpose = 15 AND journal.kind IN ('payment.cancel', 'payment.ship_by') THEN 'returned'
+            WHEN balance.purpose = 15 THEN 'credited'
+            WHEN balance.purpose = 1 AND balance.account_id = payment.payee_id THEN 'credited'
+            WHEN balance.purpose = 1 AND balance.account_id = payment.payer_id AND entry.amount_minor < 0 THEN 'paid'
+            WHEN balance.purpose = 1 AND balance.account_id = payment.payer_id THEN 'returned'
+            ELSE 'astray'
+        END AS part
+    FROM entry
+    JOIN journal ON journal.id = entry.journal_id
+    JOIN balance ON balance.id = entry.balance_id
+    JOIN payment ON payment.id = journal.subject_id
+), moved AS (
+    SELECT
+        id,
+        -coalesce(sum(amount_minor) FILTER (WHERE part = 'paid'), 0) AS paid_minor,
+        coalesce(sum(amount_minor) FILTER (WHERE part = 'held'), 0) AS held_minor,
+        coalesce(sum(amount_minor) FILTER (WHERE part = 'credited'), 0) AS credited_minor,
+        coalesce(sum(amount_minor) FILTER (WHERE part = 'fee'), 0) AS fee_minor,
+        coalesce(sum(amount_minor) FILTER (WHERE part = 'returned'), 0) AS returned_minor,
+        count(*) FILTER (WHERE part = 'astray') AS astray
+    FROM part
+    GROUP BY id
+), expected AS (
+    SELECT
+        id,
+        currency,
+        held_minor::numeric + released_minor + returned_minor AS paid_minor,
+        held_minor,
+        CASE WHEN released_minor > 0 THEN fee_minor ELSE 0 END AS fee_minor,
+        released_minor,
+        returned_minor
+    FROM payment
+), broken AS MATERIALIZED (
+    SELECT
+        id,
+        CASE
+            WHEN moved.astray > 0
+                THEN format('%s entries of its journals are on balances that it has nothing to do with', moved.astray)
+            WHEN coalesce(moved.paid_minor, 0) <> expected.paid_minor
+                THEN format('paid %s minor units of %s, but its journals took %s from the payer',
+                    expected.paid_minor, currency, coalesce(moved.paid_minor, 0))
+            WHEN coalesce(moved.held_minor, 0) <> expected.held_minor
+                THEN format('holds %s minor units of %s, but its journals left %s in escrow',
+                    expected.held_minor, currency, coalesce(moved.held_minor, 0))
+            WHEN coalesce(moved.fee_minor, 0) <> expected.fee_minor
+                THEN format('paid a fee of %s minor units of %s, but its journals moved %s',
+                    expected.fee_minor, currency, coalesce(moved.fee_minor, 0))
+            WHEN coalesce(moved.credited_minor, 0) <> expected.released_minor - expected.fee_minor
+                THEN format('released %s minor units of %s to the payee, but its journals moved %s',
+                    expected.released_minor - expected.fee_minor, currency, coalesce(moved.credited_minor, 0))
+            WHEN coalesce(moved.returned_minor, 0) <> expected.returned_minor
+                THEN format('returned %s minor units of %s, but its journals moved %s',
+                    expected.returned_minor, currency, coalesce(moved.returned_minor, 0))
+        END AS breach
+    FROM expected
+    LEFT JOIN moved USING (id)
+)
+SELECT format('payment %s %s', id, breach)
+FROM broken
+WHERE breach IS NOT NULL
+ORDER BY id
+LIMIT 1

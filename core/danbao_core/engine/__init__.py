@@ -1,0 +1,22 @@
+"""The commit engine: commands in, one transaction per batch, outcomes out. Start reading at `engine.py`."""
+
+from danbao_core.engine.book import Book, Draft, NotLoaded
+from danbao_core.engine.command import Command, Decision, Origin
+from danbao_core.engine.engine import Answer, Engine, Guard
+from danbao_core.engine.rows import Json, Key, Row, table
+
+__all__ = [
+    "Answer",
+    "Book",
+    "Command",
+    "Decision",
+    "Draft",
+    "Engine",
+    "Guard",
+    "Json",
+    "Key",
+    "NotLoaded",
+    "Origin",
+    "Row",
+    "table",
+]

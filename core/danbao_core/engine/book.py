@@ -1,0 +1,215 @@
+"""The book: the rows of one batch, as they were loaded and as its commands change them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar, cast
+
+from danbao_core.engine import statements
+from danbao_core.engine.connection import Connection
+from danbao_core.engine.failures import Restart
+from danbao_core.engine.rows import Key, Row, loader
+from danbao_core.policy import Policy
+
+R = TypeVar("R", bound=Row)
+Place = tuple[type[Row], tuple[Any, ...]]
+
+SMALL_BATCH_ROWS: Final = 48
+"""Up to so many rows, one statement for all tables is quicker than COPY table by table."""
+
+
+class NotLoaded(Exception):
+    """A decision asked for a row that its keys did not name."""
+
+
+class Book:
+    """The rows that a batch works on.
+
+    Commands read it; the engine merges the changes of a command into it once the command succeeded, so the next command of
+    the batch sees them and a refused command leaves nothing behind.
+    """
+
+    def __init__(self, *, now: datetime, policy: Policy, stripe: int = 0, database_time: datetime | None = None) -> None:
+        self.now = now
+        """Business time, the same for the whole batch."""
+        self.database_time = database_time or now
+        """The same moment without the sandbox's offset."""
+        self.policy = policy
+        """The figures in force at that time."""
+        self.stripe = stripe
+        """Which stripe of the platform's balances this batch may touch."""
+        self.changed = False
+        """Whether a command of the batch changed anything yet."""
+        self.discovering = False
+        """Whether keys are being asked for: a row that is not loaded then is simply not known yet."""
+        self.asked = False
+        """Whether the last `keys` looked at the book, so that it may name more once it sees more."""
+        self._rows: dict[Place, Row | None] = {}
+        self._loaded_versions: dict[Place, int] = {}
+        self._locked: set[Place] = set()
+        self._touched: dict[Place, None] = {}
+
+    # --- What commands see ---
+
+    def get(self, row_type: type[R], *values: Any) -> R | None:
+        """The row with this key, or None where there is none. Raises NotLoaded where the command's keys did not name it."""
+        self.asked = True
+        place = (row_type, values)
+        if place not in self._rows and not self.discovering:
+            raise NotLoaded(f"{row_type.table.name} {values} is not among the keys")
+        return cast(R | None, self._rows.get(place))
+
+    def __getitem__(self, place: tuple[Any, ...]) -> Any:
+        """The row with this key, as in `book[Payment, id]`; KeyError where there is none."""
+        row_type, *values = place
+        row = self.get(row_type, *values)
+        if row is None:
+            raise KeyError(f"no {row_type.table.name} {values}")
+        return row
+
+    # --- What the engine does ---
+
+    def holds(self, key: Key) -> bool:
+        """Whether the row is loaded, or known to be absent, as strongly as the key asks for."""
+        place = (key.row_type, key.values)
+        return place in self._locked if key.write else place in self._rows
+
+    def knows(self, key: Key) -> bool:
+        """Whether the row was loaded at all."""
+        return (key.row_type, key.values) in self._rows
+
+    async def load(self, connection: Connection, keys: Iterable[Key], *, lock: bool) -> None:
+        """Loads rows, table by table in the order of locks; with `lock`, locks them in key order first."""
+        by_type: dict[type[Row], set[tuple[Any, ...]]] = defaultdict(set)
+        for key in keys:
+            by_type[key.row_type].add(key.values)
+        for row_type in sorted(by_type, key=lambda row_type: row_type.table.rank):
+            wanted = sorted(by_type[row_type])
+            statement = statements.lock_rows if lock else statements.read_rows
+            columns = [list(column) for column in zip(*wanted, strict=True)]
+            found = await connection.fetch(statement(row_type.table), *columns)
+            self._take(row_type, wanted, map(loader(row_type), found), lock=lock)
+
+    def place(self, rows: Iterable[Row], absent: Iterable[Key] = ()) -> None:
+        """Takes rows as if they had been loaded and locked: what a book is made of without a database."""
+        for row in rows:
+            self._take(type(row), [row.key_values], [row], lock=True)
+        for key in absent:
+            self._take(key.row_type, [key.values], [], lock=True)
+
+    def _take(self, row_type: type[Row], wanted: Iterable[tuple[Any, ...]], found: Iterable[Row], *, lock: bool) -> None:
+        for values in wanted:
+            self._rows[row_type, values] = None
+            self._loaded_versions.pop((row_type, values), None)
+            if lock:
+                self._locked.add((row_type, values))
+        for row in found:
+            place = (row_type, row.key_values)
+            self._rows[place] = row
+            if row_type.table.mutable:
+                self._loaded_versions[place] = row.version  # type: ignore[attr-defined]  # mutable: it has one
+
+    def merge(self, changes: Sequence[Row]) -> None:
+        """Takes over what a command changed, all of it or, where a change breaks a rule of the engine, none."""
+        for row in changes:
+            self._must_be_allowed(row)
+        for row in changes:
+            place = (type(row), row.key_values)
+            self._rows[place] = row
+            self._touched[place] = None
+        self.changed = self.changed or bool(changes)
+
+    def _must_be_allowed(self, row: Row) -> None:
+        place = (type(row), row.key_values)
+        before = self._rows.get(place)
+        if before is None:
+            return  # a new row; if another engine makes it too, the primary key tells
+        if not row.table.mutable:
+            raise ValueError(f"a {row.table.name} is written once: {row.key_values}")
+        if place in self._loaded_versions and place not in self._locked:
+            raise ValueError(f"{row.table.name} {row.key_values} is changed but was not locked")
+        if row.version <= before.version:  # type: ignore[attr-defined]
+            raise ValueError(f"{row.table.name} {row.key_values} is changed but its version is not")
+
+    def changes(self) -> list[statements.Change]:
+        """What is to be written, by table in order of rank and in key order."""
+        inserts: dict[type[Row], list[Row]] = defaultdict(list)
+        updates: dict[type[Row], list[tuple[Row, int]]] = defaultdict(list)
+        for place in self._touched:
+            row = cast(Row, self._rows[place])
+            if place in self._loaded_versions:
+                updates[place[0]].append((row, self._loaded_versions[place]))
+            else:
+                inserts[place[0]].append(row)
+        touched = sorted(inserts.keys() | updates.keys(), key=lambda row_type: row_type.table.rank)
+        return [
+            statements.Change(
+                row_type.table,
+                sorted(inserts[row_type], key=_by_key),
+                sorted(updates[row_type], key=lambda update: update[0].key_values),
+            )
+            for row_type in touched
+        ]
+
+    async def persist(self, connection: Connection) -> None:
+        """Writes what changed. Raises Restart where a row is no longer what was loaded, although it was locked."""
+        changes = self.changes()
+        size = sum(change.size for change in changes)
+        persist = persist_at_once if size <= SMALL_BATCH_ROWS else persist_by_table
+        updated = await persist(connection, changes)
+        if updated != sum(len(change.updates) for change in changes):
+            raise Restart("a locked row changed its version")
+
+
+class Draft:
+    """What one command changes, step by step: reads see the steps before. Nothing reaches the book but by the decision."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.now = book.now
+        self.policy = book.policy
+        self._rows: dict[Place, Row] = {}
+
+    def get(self, row_type: type[R], *values: Any) -> R | None:
+        """The row as this command has changed it so far; otherwise as `Book.get`."""
+        drafted = self._rows.get((row_type, values))
+        return cast(R, drafted) if drafted is not None else self.book.get(row_type, *values)
+
+    def put(self, *rows: Row) -> None:
+        """Adds a new row, or the new version of one."""
+        for row in rows:
+            self._rows[type(row), row.key_values] = row
+
+    @property
+    def changes(self) -> list[Row]:
+        """Every row that the command changed, in its last version."""
+        return list(self._rows.values())
+
+
+async def persist_at_once(connection: Connection, changes: Sequence[statements.Change]) -> int:
+    """Writes everything with one statement; answers how many rows were updated."""
+    text, arguments = statements.write_all(changes)
+    updated: int = await connection.fetchval(text, *arguments)
+    return updated
+
+
+async def persist_by_table(connection: Connection, changes: Sequence[statements.Change]) -> int:
+    """Writes new rows by COPY and new versions by one UPDATE per table; answers how many rows were updated."""
+    updated = 0
+    for change in changes:
+        table = change.table
+        if change.inserts:
+            await connection.copy_records_to_table(
+                table.name,
+                columns=[column.name for column in table.columns],
+                records=statements.records(table, change.inserts),
+            )
+        if change.updates:
+            arguments = statements.update_arguments(table, change.updates)
+            status = await connection.execute(statements.update_rows(table), *arguments)
+            updated += int(status.removeprefix("UPDATE "))
+    return updated
+
+
+def _by_key(row: Row) -> tuple[Any, ...]:
+    return row.key_values

@@ -1,0 +1,75 @@
+"""The engine's own connection: its planner settings, its row, and the stripe that it leases."""
+
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+Connection: TypeAlias = "asyncpg.Connection[Any]"
+
+STRIPES: Final = 1024
+"""How many engines can share a database: each touches platform balances of its own stripe only."""
+
+_STRIPE_LOCKS: Final = 0x44414E42
+"""The class of advisory locks by which stripes are leased ("DANB")."""
+
+# Plans that were cached while a table was empty scan it for ever after, so the engine's statements may only use indexes.
+# The time-outs free the locks of a process that stopped answering.
+_SETTINGS: Final = {
+    "application_name": "danbao-engine",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "5s",
+    "tcp_user_timeout": "5s",
+}
+
+
+class NoStripeLeft(Exception):
+    """All stripes are leased: too many engines share the database."""
+
+
+async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
+    """A connection set up for an engine. Raises OSError, TimeoutError or asyncpg's errors."""
+    return await asyncpg.connect(
+        database_url, timeout=timeout_seconds, statement_cache_size=1024, server_settings=dict(_SETTINGS)
+    )
+
+
+async def register(connection: Connection, engine_id: UUID) -> None:
+    """Makes the engine's row, where it is not there yet."""
+    await connection.execute(
+        "INSERT INTO engine (id, batch_no, started_at) VALUES ($1, 0, now()) ON CONFLICT (id) DO NOTHING", engine_id
+    )
+
+
+async def lease_stripe(connection: Connection) -> int:
+    """Leases the first free stripe for as long as the connection lives, even if the process is killed."""
+    for stripe in range(STRIPES):
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _STRIPE_LOCKS, stripe):
+            return stripe
+    raise NoStripeLeft(f"all {STRIPES} stripes are leased by other engines")
+
+
+async def begin_batch(connection: Connection, engine_id: UUID) -> tuple[int, datetime, int]:
+    """Counts the batch on the engine's row; answers its number, the database's time and the sandbox's offset in seconds.
+
+    The number tells after a lost COMMIT whether the batch was taken.
+    """
+    row = await connection.fetchrow(
+        "UPDATE engine SET batch_no = batch_no + 1 FROM installation WHERE engine.id = $1 "
+        "RETURNING batch_no, now(), installation.clock_offset_seconds",
+        engine_id,
+    )
+    if row is None:
+        raise RuntimeError("the engine or the installation has no row: was the database migrated?")
+    return tuple(row)
+
+
+async def last_batch(connection: Connection, engine_id: UUID) -> int:
+    """The number of the last batch that the database took. Waits for a transaction that still has the row."""
+    number: int = await connection.fetchval("SELECT batch_no FROM engine WHERE id = $1 FOR UPDATE", engine_id)
+    return number

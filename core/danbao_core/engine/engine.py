@@ -1,0 +1,411 @@
+"""The commit engine: many callers' commands, one transaction.
+
+One engine per process owns one connection and has one batch in flight; the next batch forms while it commits, so a hot account
+costs no more than any other and an idle engine commits a single command at once. A batch goes this way:
+
+    begin     count the batch on the engine's row, learn the time
+    gather    which rows do the commands need? read without locks until they name nothing new, then lock, then read the rest
+    decide    each command in turn, on the book that the ones before it left
+    persist   everything that changed, set by set
+    commit    once; then every caller is answered
+
+What can go wrong, and what then happens, is in `failures.py` and in `Engine._carry_out`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+import structlog
+
+from danbao_core.engine import connection as connections
+from danbao_core.engine.book import Book, NotLoaded
+from danbao_core.engine.command import AnyCommand, Command, Origin
+from danbao_core.engine.connection import Connection
+from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_connection_loss, remedy
+from danbao_core.engine.requests import Request, answer_again, remembered
+from danbao_core.engine.rows import Key
+from danbao_core.errors import (
+    DatabaseUnavailable,
+    DeadlinePassed,
+    InternalFault,
+    QueueFull,
+    Refusal,
+    RetriesExhausted,
+    ShuttingDown,
+)
+from danbao_core.ids import uuid7
+from danbao_core.policy import PolicySchedule
+
+ATTEMPTS: Final = 5
+"""How often a batch is tried while other transactions are in its way."""
+
+_log = structlog.get_logger("danbao.engine")
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class Answer(NamedTuple, Generic[R]):
+    """What a command came to, and whether it had been carried out before."""
+
+    result: R
+    replayed: bool
+
+
+class Guard(Protocol):
+    """Checks, in the commit itself, that the caller of a command may still call."""
+
+    def keys(self, origin: Origin) -> Iterable[Key]:
+        """The rows that tell."""
+
+    def check(self, origin: Origin, book: Book) -> None:
+        """Raises the Refusal, if any."""
+
+
+class _Postponed(Exception):
+    """The command needs rows that it could only name after another one of its batch: it goes into the next batch."""
+
+
+class _Waiting:
+    """A command, who waits for it, and what is known of it while its batch is made."""
+
+    __slots__ = ("answer", "command", "deadline", "fault", "keys")
+
+    def __init__(self, command: AnyCommand, deadline: float | None, answer: "asyncio.Future[Answer[Any]]") -> None:
+        self.command = command
+        self.deadline = deadline
+        self.answer = answer
+        self.keys: list[Key] = []
+        self.fault: Refusal | None = None
+
+    def settle(self, outcome: Answer[Any] | Refusal) -> None:
+        # A caller that went away has cancelled its future; setting it then would raise here and stop the engine.
+        if self.answer.done():
+            return
+        if isinstance(outcome, Refusal):
+            self.answer.set_exception(outcome)
+            self.answer.exception()  # marks it as seen: a caller that left is no "exception was never retrieved"
+        else:
+            self.answer.set_result(outcome)
+
+
+_Outcome = Answer[Any] | Refusal | _Postponed
+
+
+class Engine:
+    """Carries out commands. `start` it, `submit` to it, `stop` it; all on one event loop."""
+
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        policies: PolicySchedule,
+        guard: Guard | None = None,
+        batch_max: int = 256,
+        queue_max: int = 4096,
+        request_retention: timedelta = timedelta(days=30),
+        connect_timeout_seconds: float = 5.0,
+        doubt_patience_seconds: float = 10.0,
+    ) -> None:
+        """`queue_max` bounds the commands that wait; `doubt_patience_seconds` is how long a batch waits for a database that was
+        lost while it had the batch's COMMIT, before its callers are told to ask again."""
+        self.id = uuid7()
+        self._database_url = database_url
+        self._policies = policies
+        self._guard = guard
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._request_retention = request_retention
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._doubt_patience_seconds = doubt_patience_seconds
+        self._queue: deque[_Waiting] = deque()
+        self._wake_up = asyncio.Event()
+        self._stopping = False
+        self._connection: Connection | None = None
+        self._stripe = 0
+        self._task: asyncio.Task[None] | None = None
+
+    # --- For callers ---
+
+    @property
+    def connected(self) -> bool:
+        """Whether the engine has its connection to the database."""
+        return self._connection is not None and not self._connection.is_closed()
+
+    async def start(self) -> None:
+        """Connects and begins to work. Raises what asyncpg raises where the database cannot be reached."""
+        await self._connect()
+        self._task = asyncio.create_task(self._run(), name="danbao-engine")
+
+    async def submit(self, command: Command[R], *, timeout_seconds: float | None = None) -> Answer[R]:
+        """Carries a command out and answers what it came to. Raises the Refusal where it is refused.
+
+        A command that still waits after `timeout_seconds` is dropped (DeadlinePassed); one whose batch has begun is carried
+        out even where the caller goes away.
+        """
+        if self._stopping:
+            raise ShuttingDown
+        if len(self._queue) >= self._queue_max:
+            raise QueueFull(waiting=len(self._queue))
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout_seconds is None else loop.time() + timeout_seconds
+        waiting = _Waiting(command, deadline, loop.create_future())
+        self._queue.append(waiting)
+        self._wake_up.set()
+        return await waiting.answer
+
+    async def stop(self) -> None:
+        """Refuses new commands, carries out those that wait, and disconnects."""
+        self._stopping = True
+        self._wake_up.set()
+        if self._task is not None:
+            await self._task
+            self._task = None
+        await self._disconnect()
+
+    # --- The loop ---
+
+    async def _run(self) -> None:
+        while self._queue or not self._stopping:
+            if not self._queue:
+                await self._idle()
+                continue
+            batch = self._next_batch()
+            if not batch:
+                continue
+            try:
+                await self._carry_out(batch)
+            except BaseException as error:
+                # Nothing may leave callers waiting for ever, whatever it was.
+                fault = _internal_fault("the engine failed", error)
+                for waiting in batch:
+                    waiting.settle(fault)
+                if not isinstance(error, Exception):
+                    raise
+
+    async def _idle(self) -> None:
+        """Waits for work; without a connection, tries to get one meanwhile."""
+        self._wake_up.clear()
+        if self.connected:
+            await self._wake_up.wait()
+            return
+        try:
+            await self._connect()
+        except Exception as error:
+            _log.warning("the database does not answer", error=repr(error))
+            try:
+                await asyncio.wait_for(self._wake_up.wait(), timeout=0.5)
+            except TimeoutError:
+                return
+
+    def _next_batch(self) -> list[_Waiting]:
+        """The next commands, without those whose deadline has passed."""
+        now = asyncio.get_running_loop().time()
+        batch: list[_Waiting] = []
+        while self._queue and len(batch) < self._batch_max:
+            waiting = self._queue.popleft()
+            if waiting.deadline is not None and waiting.deadline <= now:
+                waiting.settle(DeadlinePassed())
+            else:
+                batch.append(waiting)
+        return batch
+
+    # --- One batch ---
+
+    async def _carry_out(self, batch: list[_Waiting]) -> None:
+        """Commits a batch and answers its callers, whatever the database does meanwhile."""
+        last: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                outcomes = await self._commit(batch)
+            except CommitInDoubt as doubt:
+                taken = await self._was_taken(doubt)
+                if taken is None:
+                    self._refuse(batch, DatabaseUnavailable())
+                    return
+                if not taken:
+                    continue
+                outcomes = doubt.outcomes
+            except Exception as error:
+                match remedy(error):
+                    case Remedy.RETRY:
+                        last = error
+                        continue
+                    case Remedy.WAIT:
+                        _log.warning("the database went away", error=repr(error))
+                        await self._disconnect()
+                        self._refuse(batch, DatabaseUnavailable())
+                    case Remedy.SPLIT:
+                        await self._split(batch, error)
+                return
+            self._answer(batch, outcomes)
+            return
+        if last is not None and getattr(last, "sqlstate", "") == "23505":  # no other engine's row after all
+            await self._split(batch, last)
+        else:
+            self._refuse(batch, RetriesExhausted())
+
+    async def _split(self, batch: list[_Waiting], error: Exception) -> None:
+        """Finds the command that cannot be written; the others are carried out."""
+        if len(batch) == 1:
+            self._refuse(batch, _internal_fault("a command cannot be written", error, batch[0].command))
+        else:
+            middle = len(batch) // 2
+            await self._carry_out(batch[:middle])
+            await self._carry_out(batch[middle:])
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> list[_Outcome]:
+        """One try: the outcomes, committed. Raises CommitInDoubt, or what the database raised before that."""
+        connection = await self._connect()
+        try:
+            await connection.execute("BEGIN")
+            batch_no, database_time, offset_seconds = await connections.begin_batch(connection, self.id)
+            now = database_time + timedelta(seconds=offset_seconds)
+            book = Book(now=now, database_time=database_time, policy=self._policies.at(now), stripe=self._stripe)
+            await self._gather(connection, book, batch)
+            outcomes = [self._decide(waiting, book) for waiting in batch]
+            if not book.changed:
+                await connection.execute("ROLLBACK")  # so that repeats and refusals write nothing at all
+                return outcomes
+            await book.persist(connection)
+        except BaseException:
+            await self._roll_back(connection)
+            raise
+        try:
+            await connection.execute("COMMIT")
+        except Exception as error:
+            if is_connection_loss(error):
+                raise CommitInDoubt(batch_no, outcomes) from error
+            raise
+        return outcomes
+
+    async def _gather(self, connection: Connection, book: Book, batch: Sequence[_Waiting]) -> None:
+        """Loads what the commands need, so that every row that may change is locked, in one order for all engines.
+
+        Commands whose keys do not depend on rows skip the first, unlocked reading. Rows that are only looked at are read when
+        every lock is held, so they are as fresh as the locked ones. Raises Restart where the locked rows name more rows.
+        """
+        book.discovering = True
+        dependent = [waiting for waiting in batch if self._name_keys(waiting, book)]
+        while new := {key for waiting in dependent for key in waiting.keys if not book.knows(key)}:
+            await book.load(connection, new, lock=False)
+            for waiting in dependent:
+                self._name_keys(waiting, book)
+        named = {key for waiting in batch for key in waiting.keys}
+        await book.load(connection, [key for key in named if key.write], lock=True)
+        await book.load(
+            connection, [key for key in named if not key.write and key._replace(write=True) not in named], lock=False
+        )
+        for waiting in dependent:
+            self._name_keys(waiting, book)
+            if not all(book.holds(key) for key in waiting.keys):
+                raise Restart("a row names another one than before")
+        book.discovering = False
+
+    def _name_keys(self, waiting: _Waiting, book: Book) -> bool:
+        """Asks a command for its keys; answers whether they depend on rows."""
+        command = waiting.command
+        book.asked = False
+        waiting.fault = None
+        try:
+            waiting.keys = list(command.keys(book))
+        except Refusal as refusal:
+            waiting.keys, waiting.fault = [], refusal
+        except Exception as error:
+            waiting.keys, waiting.fault = [], _internal_fault("a command failed to name its keys", error, command)
+        if command.origin.request_id:
+            waiting.keys.append(Request.read_key(command.origin.caller, command.origin.request_id))
+        if self._guard is not None:
+            waiting.keys.extend(self._guard.keys(command.origin))
+        return book.asked
+
+    def _decide(self, waiting: _Waiting, book: Book) -> _Outcome:
+        """The outcome of one command; its changes are in the book only where it succeeded."""
+        command = waiting.command
+        origin = command.origin
+        try:
+            if self._guard is not None:
+                self._guard.check(origin, book)
+            if origin.request_id and (request := book.get(Request, origin.caller, origin.request_id)):
+                return Answer(answer_again(command, request), replayed=True)
+            if waiting.fault is not None:
+                return waiting.fault
+            decision = command.decide(book)
+            changes = list(decision.changes)
+            if origin.request_id and decision.refusal is None:
+                changes.append(remembered(command, decision.result, book.now, self._request_retention))
+            book.merge(changes)
+        except Refusal as refusal:
+            return refusal
+        except NotLoaded as error:
+            if book.changed:
+                return _Postponed()
+            return _internal_fault("a command did not name a row that it needs", error, command)
+        except Exception as error:
+            return _internal_fault("a command failed to decide", error, command)
+        return decision.refusal or Answer(decision.result, replayed=False)
+
+    def _answer(self, batch: Sequence[_Waiting], outcomes: Sequence[_Outcome]) -> None:
+        postponed = []
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, _Postponed):
+                postponed.append(waiting)
+            else:
+                waiting.settle(outcome)
+        self._queue.extendleft(reversed(postponed))
+
+    def _refuse(self, batch: Sequence[_Waiting], refusal: Refusal) -> None:
+        for waiting in batch:
+            waiting.settle(refusal)
+
+    # --- The connection ---
+
+    async def _connect(self) -> Connection:
+        """The engine's connection, made anew where it was lost."""
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        connection = await connections.connect(self._database_url, timeout_seconds=self._connect_timeout_seconds)
+        try:
+            await connections.register(connection, self.id)
+            self._stripe = await connections.lease_stripe(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        connection.add_termination_listener(lambda _: self._wake_up.set())
+        self._connection = connection
+        return connection
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            try:
+                await connection.close(timeout=1)
+            except Exception:
+                connection.terminate()
+
+    async def _roll_back(self, connection: Connection) -> None:
+        try:
+            await connection.execute("ROLLBACK")
+        except Exception:
+            connection.terminate()
+
+    async def _was_taken(self, doubt: CommitInDoubt) -> bool | None:
+        """Whether the database took a batch whose COMMIT was lost; None where it cannot be asked in time."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._doubt_patience_seconds
+        while loop.time() < give_up_at:
+            await self._disconnect()
+            try:
+                return await connections.last_batch(await self._connect(), self.id) >= doubt.batch_no
+            except Exception as error:
+                _log.warning("a commit is in doubt and the database does not answer", error=repr(error))
+                await asyncio.sleep(0.1)
+        return None
+
+
+def _internal_fault(what: str, error: BaseException, command: AnyCommand | None = None) -> InternalFault:
+    fault_id = uuid7()
+    _log.error(what, fault_id=str(fault_id), command=type(command).__name__, exc_info=error)
+    return InternalFault(fault_id=fault_id)

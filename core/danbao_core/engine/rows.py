@@ -1,0 +1,135 @@
+"""Rows: one immutable struct per table, from which every statement about the table derives."""
+
+import types
+import typing
+from collections.abc import Callable
+from datetime import datetime
+from enum import IntEnum
+from operator import attrgetter
+from typing import Any, ClassVar, Final, NamedTuple, NewType, Self, TypeVar
+from uuid import UUID
+
+import msgspec
+
+Json = NewType("Json", str)
+"""A column of type jsonb, held as its text."""
+
+_SQL_TYPES: Final[dict[Any, str]] = {
+    UUID: "uuid",
+    int: "bigint",
+    bool: "boolean",
+    str: "text",
+    bytes: "bytea",
+    datetime: "timestamptz",
+    Json: "jsonb",
+}
+
+
+class Column(NamedTuple):
+    """One column: its name, its SQL type, and the enum to which a loaded number is turned, if any."""
+
+    name: str
+    sql_type: str
+    enum: type[IntEnum] | None
+
+
+class Table:
+    """What the engine knows of a table.
+
+    `rank` is the table's place in the one order in which locks are taken and rows are written. `mutable` tables have a column
+    `version`, which every new version of a row increases; rows of the others are written once.
+    """
+
+    def __init__(self, name: str, rank: int, key: tuple[str, ...], columns: tuple[Column, ...]) -> None:
+        by_name = {column.name: column for column in columns}
+        self.name = name
+        self.rank = rank
+        self.key = key
+        self.columns = columns
+        self.key_columns = tuple(by_name[name] for name in key)
+        self.mutable = "version" in by_name and "version" not in key
+        self.key_of: Callable[[Any], tuple[Any, ...]] = _key_getter(key)
+
+
+def _key_getter(key: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    getter = attrgetter(*key)
+    return getter if len(key) > 1 else lambda row: (getter(row),)
+
+
+class Key(NamedTuple):
+    """Names a row that a command needs: to change it (`write`, locked) or to look at it (read last, never locked)."""
+
+    row_type: "type[Row]"
+    values: tuple[Any, ...]
+    write: bool
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of a table. Subclasses are declared with `@table` and repeat `frozen=True`."""
+
+    table: ClassVar[Table]
+
+    @classmethod
+    def key(cls, *values: Any) -> Key:
+        """The row with these key values, to be changed: locked before decisions are made."""
+        return Key(cls, values, True)
+
+    @classmethod
+    def read_key(cls, *values: Any) -> Key:
+        """The row with these key values, to be looked at, or to be made where it is absent: read when all locks are held."""
+        return Key(cls, values, False)
+
+    @property
+    def key_values(self) -> tuple[Any, ...]:
+        """What identifies this row in its table."""
+        return self.table.key_of(self)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values in the named fields. Raises TypeError for a field that there is not."""
+        return msgspec.structs.replace(self, **changes)
+
+
+_R = TypeVar("_R", bound=type[Row])
+
+TABLES: Final[dict[str, type[Row]]] = {}
+"""Every declared row type by its table's name."""
+
+
+def table(name: str, *, rank: int, key: tuple[str, ...]) -> Callable[[_R], _R]:
+    """Declares the table that a row class stands for. Ranks are unique: they are the order of locks."""
+
+    def declare(row_type: _R) -> _R:
+        hints = typing.get_type_hints(row_type)
+        columns = tuple(_column(field, hints[field]) for field in row_type.__struct_fields__)
+        clash = [other for other in TABLES.values() if other.table.rank == rank]
+        if clash:
+            raise TypeError(f"rank {rank} of {name} is taken by {clash[0].table.name}")
+        row_type.table = Table(name, rank, key, columns)
+        TABLES[name] = row_type
+        return row_type
+
+    return declare
+
+
+def _column(name: str, hint: Any) -> Column:
+    if isinstance(hint, types.UnionType):
+        (hint,) = [part for part in typing.get_args(hint) if part is not type(None)]
+    if isinstance(hint, type) and issubclass(hint, IntEnum):
+        return Column(name, "smallint", hint)
+    return Column(name, _SQL_TYPES[hint], None)
+
+
+def loader(row_type: type[Row]) -> Callable[[Any], Row]:
+    """A function that makes a row from a record that holds the table's columns in order."""
+    enums = [(place, column.enum) for place, column in enumerate(row_type.table.columns) if column.enum]
+    if not enums:
+        return lambda record: row_type(*record)
+
+    def load(record: Any) -> Row:
+        values = list(record)
+        for place, enum in enums:
+            if values[place] is not None:
+                values[place] = enum(values[place])
+        return row_type(*values)
+
+    return load

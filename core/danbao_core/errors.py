@@ -1,0 +1,302 @@
+"""Why a request is refused: one exception class per reason.
+
+The class name gives the stable reason (InsufficientFunds is INSUFFICIENT_FUNDS), the first line of its docstring the message.
+Keyword arguments become the metadata that callers see, so they hold nothing private. `rpc/status.py` maps kinds to gRPC codes.
+"""
+
+import re
+from enum import Enum
+from typing import ClassVar
+
+
+class Kind(Enum):
+    """What a caller can do about a refusal; each stands for one gRPC code."""
+
+    INVALID = "the request itself is wrong"
+    UNAUTHENTICATED = "the caller did not prove who it is"
+    DENIED = "the caller may not do this"
+    NOT_FOUND = "there is no such resource for this caller"
+    EXISTS = "something else already has that identity"
+    PRECONDITION = "the state of the system does not allow it now"
+    EXHAUSTED = "too much at once: wait and send it again"
+    UNAVAILABLE = "the core cannot serve now: wait and send it again"
+    ABORTED = "others were in the way: send it again"
+    EXPIRED = "the caller's deadline passed before the work began"
+    INTERNAL = "a fault of ours"
+
+
+class Refusal(Exception):
+    """A request that is answered with a reason instead of a result."""
+
+    kind: ClassVar[Kind]
+    reason: ClassVar[str] = ""
+    message: ClassVar[str] = ""
+    retry_after_seconds: float | None = None
+    resource: str | None = None
+
+    def __init_subclass__(cls) -> None:
+        cls.reason = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).upper()
+        cls.message = (cls.__doc__ or "").strip().split("\n")[0]
+
+    def __init__(self, **metadata: object) -> None:
+        self.metadata = {key: str(value) for key, value in metadata.items()}
+        super().__init__(self.message, self.metadata)
+
+    def __str__(self) -> str:
+        facts = ", ".join(f"{key}={value}" for key, value in self.metadata.items())
+        return f"{self.message} ({facts})" if facts else self.message
+
+
+# --- The request is wrong ---------------------------------------------------------------------------------------------------
+
+
+class FieldInvalid(Refusal):
+    """A field breaks a rule of the contract; the violations name it."""
+
+    kind = Kind.INVALID
+
+    def __init__(self, violations: list["Violation"], reason: str | None = None) -> None:
+        super().__init__()
+        self.violations = violations
+        if reason:
+            self.reason = reason  # type: ignore[misc]  # a rule with a reason of its own, such as AMOUNT_NOT_POSITIVE
+
+    def __str__(self) -> str:
+        return "; ".join(f"{violation.field}: {violation.description}" for violation in self.violations)
+
+
+class Violation:
+    """One field that breaks a rule: its path, what is wrong with it, and the rule's own reason where it has one."""
+
+    def __init__(self, field: str, description: str, reason: str = FieldInvalid.reason) -> None:
+        self.field, self.description, self.reason = field, description, reason
+
+
+class MessageMalformed(Refusal):
+    """The bytes of the request are no message of this method; is the caller's contract another version?"""
+
+    kind = Kind.INVALID
+
+
+class AmountNotPositive(Refusal):
+    """An amount must be more than zero."""
+
+    kind = Kind.INVALID
+
+
+class AmountOverflow(Refusal):
+    """The amount would take a balance past what 64 bits hold."""
+
+    kind = Kind.INVALID
+
+
+class CurrencyUnknown(Refusal):
+    """The currency is not an ISO 4217 code with minor units."""
+
+    kind = Kind.INVALID
+
+
+class PayerIsPayee(Refusal):
+    """The payer and the payee must be two accounts."""
+
+    kind = Kind.INVALID
+
+
+class ScopeUnknown(Refusal):
+    """There is no such scope; ask for scopes that RPCs declare."""
+
+    kind = Kind.INVALID
+
+
+# --- Who calls --------------------------------------------------------------------------------------------------------------
+
+
+class TokenMissing(Refusal):
+    """Send the metadata `authorization: Bearer dbk_...` with a service key."""
+
+    kind = Kind.UNAUTHENTICATED
+
+
+class TokenInvalid(Refusal):
+    """The service key is not known, or its secret is wrong or no longer in use."""
+
+    kind = Kind.UNAUTHENTICATED
+
+
+class KeyRevoked(Refusal):
+    """The service key was revoked; ask an operator for another."""
+
+    kind = Kind.UNAUTHENTICATED
+
+
+class ScopeMissing(Refusal):
+    """The service key lacks the scope that this needs."""
+
+    kind = Kind.DENIED
+
+
+class NotYourAccount(Refusal):
+    """The service key is bound to another account."""
+
+    kind = Kind.DENIED
+
+
+class ActorNotAllowed(Refusal):
+    """This step belongs to the other side of the payment."""
+
+    kind = Kind.DENIED
+
+
+# --- What is asked for ------------------------------------------------------------------------------------------------------
+
+
+class AccountNotFound(Refusal):
+    """There is no such account for this caller."""
+
+    kind = Kind.NOT_FOUND
+
+
+class PaymentNotFound(Refusal):
+    """There is no such payment for this caller."""
+
+    kind = Kind.NOT_FOUND
+
+
+class FundingNotFound(Refusal):
+    """There is no such funding for this caller."""
+
+    kind = Kind.NOT_FOUND
+
+
+class ServiceKeyNotFound(Refusal):
+    """There is no such service key."""
+
+    kind = Kind.NOT_FOUND
+
+
+class MethodNotFound(Refusal):
+    """There is no such method."""
+
+    kind = Kind.NOT_FOUND
+
+
+class OrderNoTaken(Refusal):
+    """The payee has a payment with this order number."""
+
+    kind = Kind.EXISTS
+
+    def __init__(self, payment: str, order_no: str) -> None:
+        super().__init__(order_no=order_no)
+        self.resource = payment
+
+
+class RequestIdReused(Refusal):
+    """The request_id was used for a request with other content; a new request needs a new one."""
+
+    kind = Kind.EXISTS
+
+
+class SecretAlreadyShown(Refusal):
+    """The request was carried out before and its secret is shown once only; rotate the key to get another."""
+
+    kind = Kind.EXISTS
+
+
+# --- What the state allows --------------------------------------------------------------------------------------------------
+
+
+class InsufficientFunds(Refusal):
+    """The wallet does not hold enough."""
+
+    kind = Kind.PRECONDITION
+
+
+class InvalidTransition(Refusal):
+    """The payment's state does not allow this step."""
+
+    kind = Kind.PRECONDITION
+
+
+class WalletMissing(Refusal):
+    """The account has no wallet in this currency; open one first."""
+
+    kind = Kind.PRECONDITION
+
+
+class AccountClosed(Refusal):
+    """The account is closed."""
+
+    kind = Kind.PRECONDITION
+
+
+class BalanceNotZero(Refusal):
+    """The account still holds or owes money."""
+
+    kind = Kind.PRECONDITION
+
+
+class PaymentsOpen(Refusal):
+    """The account still has payments under way."""
+
+    kind = Kind.PRECONDITION
+
+
+class TooManyWallets(Refusal):
+    """An account has at most 16 wallets."""
+
+    kind = Kind.PRECONDITION
+
+
+class ClockOutOfRange(Refusal):
+    """The sandbox clock does not go past the year 9000."""
+
+    kind = Kind.PRECONDITION
+
+
+class BankMissing(Refusal):
+    """No bank channel is set up: in live mode money comes in through a bank only."""
+
+    kind = Kind.PRECONDITION
+
+
+# --- Not now ----------------------------------------------------------------------------------------------------------------
+
+
+class QueueFull(Refusal):
+    """More requests are waiting than the core takes on; send it again after a pause."""
+
+    kind = Kind.EXHAUSTED
+    retry_after_seconds = 0.1
+
+
+class DatabaseUnavailable(Refusal):
+    """The database does not answer; send it again with the same request_id after a pause."""
+
+    kind = Kind.UNAVAILABLE
+    retry_after_seconds = 0.5
+
+
+class ShuttingDown(Refusal):
+    """This server is stopping; send it again, another one will take it."""
+
+    kind = Kind.UNAVAILABLE
+    retry_after_seconds = 0.1
+
+
+class RetriesExhausted(Refusal):
+    """Other requests kept getting in the way; send it again."""
+
+    kind = Kind.ABORTED
+    retry_after_seconds = 0.1
+
+
+class DeadlinePassed(Refusal):
+    """The deadline passed while the request waited; nothing was done."""
+
+    kind = Kind.EXPIRED
+
+
+class InternalFault(Refusal):
+    """Something went wrong on our side; tell the operators this id."""
+
+    kind = Kind.INTERNAL

@@ -1,0 +1,116 @@
+"""The schema, as numbered SQL files in dbmate's format, and the runner that brings a database up to date."""
+
+import hashlib
+from collections.abc import Callable
+from importlib import resources
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+
+_LOCK: Final = 0x44414E424D494752
+"""The advisory lock under which one runner at a time works ("DANBMIGR")."""
+
+
+class MigrationError(Exception):
+    """The database cannot be brought up to date; the message says why and what to do."""
+
+
+class Migration(NamedTuple):
+    """One file: its name without ending, and its statements."""
+
+    version: str
+    up: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.up.encode()).hexdigest()
+
+
+def available() -> list[Migration]:
+    """All migrations of this release, in order."""
+    files = [file for file in resources.files(__package__).iterdir() if file.name.endswith(".sql")]
+    return [_parse(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in sorted(files, key=_name)]
+
+
+async def migrate(database_url: str, mode: str, progress: Callable[[str], None] | None = None) -> list[str]:
+    """Applies what is missing and answers the names of what was applied; a repeat applies nothing.
+
+    The first run writes into the database whether it is "live" or a "sandbox", for good. Raises MigrationError where the
+    database is of the other mode, has a migration that this release does not know, or one whose text was changed.
+    """
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        missing = _missing(available(), await _applied(connection))
+        for migration in missing:
+            if progress is not None:
+                progress(migration.version)
+            await _apply(connection, migration)
+        await _settle_mode(connection, mode)
+        return [migration.version for migration in missing]
+    finally:
+        await connection.close()
+
+
+async def must_be_current(connection: "asyncpg.Connection[Any] | asyncpg.Pool[Any]", mode: str) -> None:
+    """Raises MigrationError where the database lacks a migration of this release or is of the other mode."""
+    if await connection.fetchval("SELECT to_regclass('installation')") is None:
+        raise MigrationError("the database is empty: run `danbao migrate` first")
+    rows = await connection.fetch("SELECT version, checksum FROM schema_migration ORDER BY version")
+    missing = _missing(available(), {row["version"]: row["checksum"] for row in rows})
+    if missing:
+        raise MigrationError(f"the database lacks migration {missing[0].version}: run `danbao migrate` first")
+    _must_be_of(mode, await connection.fetchval("SELECT mode FROM installation"))
+
+
+def _parse(version: str, text: str) -> Migration:
+    _, marker, rest = text.partition("-- migrate:up")
+    if not marker:
+        raise MigrationError(f"migration {version} has no line `-- migrate:up`")
+    return Migration(version, rest.partition("-- migrate:down")[0].strip())
+
+
+def _missing(known: list[Migration], applied: dict[str, str]) -> list[Migration]:
+    unknown = applied.keys() - {migration.version for migration in known}
+    if unknown:
+        raise MigrationError(f"the database has migration {min(unknown)}, which this release does not know: it is newer")
+    for migration in known:
+        if applied.get(migration.version, migration.checksum) != migration.checksum:
+            raise MigrationError(f"migration {migration.version} was changed after it was applied: restore its text")
+    return [migration for migration in known if migration.version not in applied]
+
+
+async def _applied(connection: "asyncpg.Connection[Any]") -> dict[str, str]:
+    await connection.execute(
+        'CREATE TABLE IF NOT EXISTS schema_migration (version text COLLATE "C" PRIMARY KEY, checksum text NOT NULL, '
+        "applied_at timestamptz NOT NULL)"
+    )
+    rows = await connection.fetch("SELECT version, checksum FROM schema_migration")
+    return {row["version"]: row["checksum"] for row in rows}
+
+
+async def _apply(connection: "asyncpg.Connection[Any]", migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(migration.up)
+        await connection.execute(
+            "INSERT INTO schema_migration (version, checksum, applied_at) VALUES ($1, $2, now())",
+            migration.version,
+            migration.checksum,
+        )
+
+
+async def _settle_mode(connection: "asyncpg.Connection[Any]", mode: str) -> None:
+    await connection.execute(
+        "INSERT INTO installation (id, mode, created_at, version) VALUES (1, $1, now(), 1) ON CONFLICT (id) DO NOTHING",
+        mode,
+    )
+    _must_be_of(mode, await connection.fetchval("SELECT mode FROM installation"))
+
+
+def _must_be_of(mode: str, found: str) -> None:
+    if found != mode:
+        raise MigrationError(f"the database is a {found} one for good and cannot be used as {mode}: name another database")
+
+
+def _name(file: Any) -> str:
+    return str(file.name)

@@ -1,0 +1,29 @@
+"""Payments: `lifecycle.py` has the tables of what may happen, `steps.py` what a step does, `commands.py` who asks for it."""
+
+from danbao_core.payments.commands import (
+    CancelPayment,
+    ConfirmPayment,
+    CreatePayment,
+    PayPayment,
+    Shipment,
+    ShipPayment,
+)
+from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State
+from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
+
+__all__ = [
+    "Actor",
+    "CancelPayment",
+    "CloseReason",
+    "ConfirmPayment",
+    "CreatePayment",
+    "Event",
+    "Mode",
+    "OrderRef",
+    "PayPayment",
+    "Payment",
+    "ShipPayment",
+    "Shipment",
+    "ShipmentMethod",
+    "State",
+]

@@ -1,0 +1,196 @@
+"""What can be done with a payment."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from danbao_core import ledger, trail
+from danbao_core.accounts import Account, AccountKind, Purpose, active_account
+from danbao_core.accounts.rows import must_act_for
+from danbao_core.engine import Book, Command, Decision, Draft, Json, Key
+from danbao_core.errors import OrderNoTaken, PayerIsPayee, Refusal
+from danbao_core.money import Money, fee_minor
+from danbao_core.payments import steps
+from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State
+from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
+
+
+class Shipment(msgspec.Struct, frozen=True):
+    """How goods are sent."""
+
+    method: ShipmentMethod
+    carrier: str = ""
+    tracking_no: str = ""
+
+
+class CreatePayment(Command[Payment], frozen=True):
+    """Creates a payment and, with `pay`, pays it in the same commit.
+
+    Refused: PayerIsPayee, CurrencyUnknown, AmountNotPositive, NotYourAccount, ScopeMissing, AccountNotFound, AccountClosed,
+    WalletMissing, OrderNoTaken, InsufficientFunds, AmountOverflow.
+    """
+
+    result_type = Payment
+    payer_id: UUID
+    payee_id: UUID
+    amount: Money
+    mode: Mode
+    order_no: str = ""
+    subject: str = ""
+    metadata: Json = Json("{}")
+    expire_after_seconds: int | None = None
+    pay: bool = False
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Account.read_key(self.payer_id)
+        yield Account.read_key(self.payee_id)
+        if self.order_no:
+            yield OrderRef.read_key(self.payee_id, self.order_no)
+        if self.pay:
+            yield from ledger.keys(book, self.amount.currency, self._moved())
+
+    def _moved(self) -> Iterable[ledger.Posting]:
+        """The balances that paying moves; named without a look at any row, so that the hot path needs no discovery."""
+        yield ledger.Posting(self.payer_id, Purpose.AVAILABLE, 0)
+        if self.mode is Mode.ESCROW:
+            yield ledger.platform(Purpose.ESCROW, 0)
+        else:
+            yield ledger.Posting(self.payee_id, Purpose.AVAILABLE, 0)
+            yield ledger.platform(Purpose.FEES, 0)
+
+    def decide(self, book: Book) -> Decision[Payment]:
+        if self.payer_id == self.payee_id:
+            raise PayerIsPayee
+        self.amount.must_be_payable()
+        must_act_for(self.origin, self.payer_id, self.payee_id)
+        if self.pay:
+            steps.must_may_pay(self.origin, self.payer_id)
+        active_account(book, self.payer_id, self.amount.currency)
+        payee = active_account(book, self.payee_id, self.amount.currency)
+        if self.order_no and (taken := book.get(OrderRef, self.payee_id, self.order_no)):
+            raise OrderNoTaken(payment=f"payments/{taken.payment_id}", order_no=self.order_no)
+        ids, draft = self.ids(), Draft(book)
+        payment = self._payment(ids.take(), payee, book)
+        if self.order_no:
+            draft.put(OrderRef(self.payee_id, self.order_no, payment.id))
+        if self.pay:
+            actor = steps.actor_of(self.origin, payment) or Actor.SERVICE
+            payment = steps.take(draft, ids, self.origin, payment, Event.PAY, actor)
+        else:
+            draft.put(
+                payment,
+                trail.audit_event(ids, self.origin, payment.id, book.now),
+                trail.event(ids, "payment.created", payment.id, payment.version, payment, book.now),
+            )
+        return Decision(payment, draft.changes)
+
+    def _payment(self, payment_id: UUID, payee: Account, book: Book) -> Payment:
+        fee_bps = book.policy.merchant_fee_bps if payee.kind is AccountKind.MERCHANT else 0
+        expire_after_seconds = self.expire_after_seconds or book.policy.expire_seconds
+        return Payment(
+            id=payment_id,
+            payer_id=self.payer_id,
+            payee_id=self.payee_id,
+            mode=self.mode,
+            state=State.AWAITING_PAYMENT,
+            currency=self.amount.currency,
+            amount_minor=self.amount.amount_minor,
+            fee_bps=fee_bps,
+            fee_minor=fee_minor(self.amount.amount_minor, fee_bps),
+            held_minor=0,
+            released_minor=0,
+            returned_minor=0,
+            order_no=self.order_no,
+            subject=self.subject,
+            metadata=self.metadata,
+            shipment_method=ShipmentMethod.NONE,
+            carrier="",
+            tracking_no="",
+            close_reason=CloseReason.NOT_CLOSED,
+            due_event=Event.EXPIRE,
+            due_at=book.now + timedelta(seconds=expire_after_seconds),
+            created_at=book.now,
+            updated_at=book.now,
+            paid_at=None,
+            shipped_at=None,
+            succeeded_at=None,
+            closed_at=None,
+            version=1,
+        )
+
+
+class _Step(Command[Payment], frozen=True):
+    """An event that somebody brings about on a payment.
+
+    What time has brought about before is done first, and stays done even where the event itself is refused then.
+    """
+
+    result_type = Payment
+    payment_id: UUID
+
+    def event(self) -> Event:
+        raise NotImplementedError
+
+    def prepare(self, book: Book, payment: Payment) -> Payment:
+        """Checks what only this event asks for, and adds its facts to the payment."""
+        return payment
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield from steps.keys(book, self.payment_id, self.event())
+
+    def decide(self, book: Book) -> Decision[Payment]:
+        payment, actor = steps.payment_of(book, self.payment_id, self.origin)
+        ids, draft = self.ids(), Draft(book)
+        payment = steps.catch_up(draft, ids, self.origin, payment)
+        caught_up = draft.changes
+        try:
+            payment = steps.take(draft, ids, self.origin, self.prepare(book, payment), self.event(), actor)
+        except Refusal as refusal:
+            if not caught_up:
+                raise
+            return Decision(payment, caught_up, refusal)
+        return Decision(payment, draft.changes)
+
+
+class PayPayment(_Step, frozen=True):
+    """Takes the money from the payer. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, ScopeMissing,
+    AccountClosed, InsufficientFunds, AmountOverflow."""
+
+    def event(self) -> Event:
+        return Event.PAY
+
+    def prepare(self, book: Book, payment: Payment) -> Payment:
+        steps.must_may_pay(self.origin, payment.payer_id)
+        for account_id in (payment.payer_id, payment.payee_id):
+            active_account(book, account_id, payment.currency)
+        return payment
+
+
+class ShipPayment(_Step, frozen=True):
+    """The payee sends the goods. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed."""
+
+    shipment: Shipment
+
+    def event(self) -> Event:
+        return Event.SHIP
+
+    def prepare(self, book: Book, payment: Payment) -> Payment:
+        return payment.replace(
+            shipment_method=self.shipment.method, carrier=self.shipment.carrier, tracking_no=self.shipment.tracking_no
+        )
+
+
+class ConfirmPayment(_Step, frozen=True):
+    """The payer has the goods; the money leaves escrow. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed."""
+
+    def event(self) -> Event:
+        return Event.CONFIRM
+
+
+class CancelPayment(_Step, frozen=True):
+    """Calls the payment off before shipment. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed."""
+
+    def event(self) -> Event:
+        return Event.CANCEL

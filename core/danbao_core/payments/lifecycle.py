@@ -1,0 +1,117 @@
+"""The life of a payment as tables: which step leads where, and whose step it is. Pure; every other combination is refused."""
+
+from enum import IntEnum
+from typing import Final
+
+from danbao_core.errors import ActorNotAllowed, InvalidTransition
+
+
+class Mode(IntEnum):
+    """The way the money takes; the numbers are those of the contract."""
+
+    ESCROW = 1
+    INSTANT = 2
+
+
+class State(IntEnum):
+    """Where a payment stands; the numbers are those of the contract."""
+
+    AWAITING_PAYMENT = 1
+    PAID = 2
+    SHIPPED = 3
+    SUCCEEDED = 4
+    FINISHED = 5
+    CLOSED = 6
+
+
+class Event(IntEnum):
+    """What happens to a payment; the numbers under 10 are the contract's due events, which time brings about."""
+
+    EXPIRE = 1
+    SHIP_BY = 2
+    AUTO_CONFIRM = 3
+    FINISH = 4
+    PAY = 11
+    SHIP = 12
+    CONFIRM = 13
+    CANCEL = 14
+
+
+class Actor(IntEnum):
+    """Who brings an event about."""
+
+    PAYER = 1
+    PAYEE = 2
+    SERVICE = 3
+    """A service key that is bound to no account: it acts for both sides."""
+    OPERATOR = 4
+    TIMER = 5
+
+
+class CloseReason(IntEnum):
+    """Why a payment was closed; the numbers are those of the contract."""
+
+    NOT_CLOSED = 0
+    CANCELLED_BY_PAYER = 1
+    CANCELLED_BY_PAYEE = 2
+    CANCELLED_BY_PLATFORM = 3
+    EXPIRED = 4
+    NOT_SHIPPED = 5
+
+
+TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
+    (Mode.ESCROW, State.AWAITING_PAYMENT, Event.PAY): State.PAID,
+    (Mode.ESCROW, State.AWAITING_PAYMENT, Event.CANCEL): State.CLOSED,
+    (Mode.ESCROW, State.AWAITING_PAYMENT, Event.EXPIRE): State.CLOSED,
+    (Mode.ESCROW, State.PAID, Event.SHIP): State.SHIPPED,
+    (Mode.ESCROW, State.PAID, Event.CANCEL): State.CLOSED,
+    (Mode.ESCROW, State.PAID, Event.SHIP_BY): State.CLOSED,
+    (Mode.ESCROW, State.SHIPPED, Event.CONFIRM): State.SUCCEEDED,
+    (Mode.ESCROW, State.SHIPPED, Event.AUTO_CONFIRM): State.SUCCEEDED,
+    (Mode.ESCROW, State.SUCCEEDED, Event.FINISH): State.FINISHED,
+    (Mode.INSTANT, State.AWAITING_PAYMENT, Event.PAY): State.SUCCEEDED,
+    (Mode.INSTANT, State.AWAITING_PAYMENT, Event.CANCEL): State.CLOSED,
+    (Mode.INSTANT, State.AWAITING_PAYMENT, Event.EXPIRE): State.CLOSED,
+    (Mode.INSTANT, State.SUCCEEDED, Event.FINISH): State.FINISHED,
+}
+
+_PLATFORM: Final = frozenset({Actor.SERVICE, Actor.OPERATOR})
+
+ACTORS: Final[dict[Event, frozenset[Actor]]] = {
+    Event.PAY: _PLATFORM | {Actor.PAYER},
+    Event.SHIP: _PLATFORM | {Actor.PAYEE},
+    Event.CONFIRM: _PLATFORM | {Actor.PAYER},
+    Event.CANCEL: _PLATFORM | {Actor.PAYER, Actor.PAYEE},
+    Event.EXPIRE: frozenset({Actor.TIMER}),
+    Event.SHIP_BY: frozenset({Actor.TIMER}),
+    Event.AUTO_CONFIRM: frozenset({Actor.TIMER}),
+    Event.FINISH: frozenset({Actor.TIMER}),
+}
+
+TERMINAL: Final = frozenset({State.FINISHED, State.CLOSED})
+"""States that no event leaves; every other state has a due event."""
+
+
+def state_after(mode: Mode, state: State, event: Event, actor: Actor) -> State:
+    """The state to which an event leads. Raises InvalidTransition or, where the step is another's, ActorNotAllowed."""
+    after = TRANSITIONS.get((mode, state, event))
+    if after is None:
+        raise InvalidTransition(state=state.name, event=event.name)
+    if actor not in ACTORS[event]:
+        raise ActorNotAllowed(actor=actor.name, event=event.name)
+    return after
+
+
+def close_reason(event: Event, actor: Actor) -> CloseReason:
+    """Why a payment that the event closes is closed."""
+    match event, actor:
+        case (Event.EXPIRE, _):
+            return CloseReason.EXPIRED
+        case (Event.SHIP_BY, _):
+            return CloseReason.NOT_SHIPPED
+        case (_, Actor.PAYER):
+            return CloseReason.CANCELLED_BY_PAYER
+        case (_, Actor.PAYEE):
+            return CloseReason.CANCELLED_BY_PAYEE
+        case _:
+            return CloseReason.CANCELLED_BY_PLATFORM

@@ -1,0 +1,141 @@
+"""One step in the life of a payment: the new row, the money that it moves, and the event that tells of it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+from danbao_core import ledger, trail
+from danbao_core.accounts import Account, Purpose
+from danbao_core.engine import Book, Draft, Key, Origin
+from danbao_core.errors import ActorNotAllowed, PaymentNotFound, ScopeMissing
+from danbao_core.ids import IdSequence
+from danbao_core.payments.lifecycle import Actor, Event, Mode, State
+from danbao_core.payments.rows import Payment
+
+_TOPICS: Final = {
+    State.PAID: "payment.paid",
+    State.SHIPPED: "payment.shipped",
+    State.SUCCEEDED: "payment.succeeded",
+    State.FINISHED: "payment.finished",
+    State.CLOSED: "payment.closed",
+}
+
+
+def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[ledger.Posting]:
+    """The money that an event moves, none where it moves none."""
+    match event:
+        case Event.PAY if payment.mode is Mode.ESCROW:
+            return [
+                ledger.Posting(payment.payer_id, Purpose.AVAILABLE, -payment.amount_minor),
+                ledger.platform(Purpose.ESCROW, payment.amount_minor),
+            ]
+        case Event.PAY:
+            return [
+                ledger.Posting(payment.payer_id, Purpose.AVAILABLE, -payment.amount_minor),
+                *_to_payee(book, payment, payment.amount_minor),
+            ]
+        case Event.CONFIRM | Event.AUTO_CONFIRM:
+            return [
+                ledger.platform(Purpose.ESCROW, -payment.held_minor),
+                *_to_payee(book, payment, payment.held_minor),
+            ]
+        case Event.CANCEL | Event.SHIP_BY if payment.held_minor:
+            return [
+                ledger.platform(Purpose.ESCROW, -payment.held_minor),
+                ledger.credit(book, payment.payer_id, payment.held_minor),
+            ]
+        case _:
+            return ()
+
+
+def _to_payee(book: Book | Draft, payment: Payment, amount_minor: int) -> list[ledger.Posting]:
+    return [
+        ledger.credit(book, payment.payee_id, amount_minor - payment.fee_minor),
+        ledger.platform(Purpose.FEES, payment.fee_minor),
+    ]
+
+
+def keys(book: Book, payment_id: UUID, event: Event) -> Iterable[Key]:
+    """What `take` and `catch_up` need for an event of a payment."""
+    yield Payment.key(payment_id)
+    payment = book.get(Payment, payment_id)
+    if payment is None:
+        return
+    yield Account.read_key(payment.payer_id)
+    yield Account.read_key(payment.payee_id)
+    yield from ledger.keys(book, payment.currency, postings(book, payment, event))
+    if payment.is_due(book.now) and payment.due_event is not None:
+        yield from ledger.keys(book, payment.currency, postings(book, payment, payment.due_event))
+
+
+def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event: Event, actor: Actor) -> Payment:
+    """Takes a step: puts the new row, the journal and the event into the draft, and answers the new row.
+
+    Raises InvalidTransition, ActorNotAllowed, InsufficientFunds or AmountOverflow.
+    """
+    at = payment.due_at if actor is Actor.TIMER and payment.due_at is not None else draft.now
+    after = payment.after(event, actor, at, draft.policy)
+    moving = postings(draft, payment, event)
+    draft.put(after)
+    if moving:
+        ledger.post(
+            draft,
+            ids,
+            origin,
+            kind=f"payment.{event.name.lower()}",
+            subject_id=payment.id,
+            currency=payment.currency,
+            postings=moving,
+        )
+    else:
+        draft.put(trail.audit_event(ids, origin, payment.id, draft.now))
+    draft.put(trail.event(ids, _TOPICS[after.state], after.id, after.version, after, at))
+    return after
+
+
+def catch_up(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment) -> Payment:
+    """Takes the steps that time has brought about, so that whoever acts late meets the right state."""
+    by_time = _as_timer(origin)
+    while payment.is_due(draft.now) and payment.due_event is not None:
+        payment = take(draft, ids, by_time, payment, payment.due_event, Actor.TIMER)
+    return payment
+
+
+def _as_timer(origin: Origin) -> Origin:
+    return Origin(caller="timer", method=origin.method, request_id=origin.request_id, received_at=origin.received_at)
+
+
+def payment_of(book: Book, payment_id: UUID, origin: Origin) -> tuple[Payment, Actor]:
+    """The payment, and which side of it the caller is. Raises PaymentNotFound, also for what is not the caller's."""
+    payment = book.get(Payment, payment_id)
+    actor = None if payment is None else actor_of(origin, payment)
+    if payment is None or actor is None:
+        raise PaymentNotFound(payment=f"payments/{payment_id}")
+    return payment, actor
+
+
+def actor_of(origin: Origin, payment: Payment) -> Actor | None:
+    """Which side of a payment a caller is; None for a stranger."""
+    if origin.account_id is None:
+        return Actor.OPERATOR if "operations" in origin.scopes else Actor.SERVICE
+    if origin.account_id == payment.payer_id:
+        return Actor.PAYER
+    return Actor.PAYEE if origin.account_id == payment.payee_id else None
+
+
+def must_may_pay(origin: Origin, payer_id: UUID) -> None:
+    """Raises ActorNotAllowed or ScopeMissing where the caller may not take money from the payer's wallet.
+
+    A key that is bound to the payer needs `payments.pay`, one that is bound to nobody `payments.pay_any`; the system itself
+    needs nothing.
+    """
+    if origin.key_id is None:
+        return
+    if origin.account_id not in (None, payer_id):
+        raise ActorNotAllowed(actor=Actor.PAYEE.name, event=Event.PAY.name)
+    if "payments.pay_any" in origin.scopes:
+        return
+    if origin.account_id is None:
+        raise ScopeMissing(scope="payments.pay_any")
+    if "payments.pay" not in origin.scopes:
+        raise ScopeMissing(scope="payments.pay")

@@ -1,0 +1,211 @@
+"""Service keys: what internal services and merchants' backends call with.
+
+A token is `dbk_<id>_<secret>`; the secret has 256 random bits, so its SHA-256 is all that has to be stored.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from danbao_core import trail
+from danbao_core.accounts import Account, account_of
+from danbao_core.engine import Book, Command, Decision, Key, Origin, Row, table
+from danbao_core.errors import KeyRevoked, ScopeUnknown, ServiceKeyNotFound, TokenInvalid
+
+SCOPES: Final = frozenset(
+    {
+        "accounts.read",
+        "accounts.write",
+        "fundings.write",
+        "operations",
+        "payments.pay",
+        "payments.pay_any",
+        "payments.read",
+        "payments.write",
+        "sandbox",
+    }
+)
+"""What a key may be allowed: the scopes that RPCs declare, and the two that let a payment be paid."""
+
+
+class KeyState(IntEnum):
+    """Whether a key works; the numbers are those of the contract."""
+
+    ACTIVE = 1
+    REVOKED = 2
+
+
+@table("service_key", rank=25, key=("id",))
+class ServiceKey(Row, frozen=True):
+    """A key, without its secret. Times are wall time."""
+
+    id: UUID
+    service: str
+    scopes: str
+    """Separated by blanks, sorted."""
+    account_id: UUID | None
+    """The account for which alone the key acts."""
+    state: KeyState
+    secret_hash: bytes
+    old_secret_hash: bytes | None
+    old_secret_expires_at: datetime | None
+    created_at: datetime
+    rotated_at: datetime
+    revoked_at: datetime | None
+    version: int
+
+    @property
+    def caller(self) -> str:
+        """Who owns the request ids: the service, over all its keys."""
+        return f"service:{self.service}"
+
+    def must_accept(self, secret_hash: bytes, at: datetime) -> None:
+        """Raises TokenInvalid for a secret that is not (or no longer) the key's, KeyRevoked for a key that was ended."""
+        old_works = self.old_secret_expires_at is not None and at < self.old_secret_expires_at
+        accepted = hmac.compare_digest(secret_hash, self.secret_hash) or (
+            old_works and hmac.compare_digest(secret_hash, self.old_secret_hash or b"")
+        )
+        if not accepted:
+            raise TokenInvalid
+        if self.state is KeyState.REVOKED:
+            raise KeyRevoked
+
+
+class Token(NamedTuple):
+    """What a caller shows."""
+
+    key_id: UUID
+    secret: str
+
+    def __str__(self) -> str:
+        return f"dbk_{self.key_id.hex}_{self.secret}"
+
+    @property
+    def secret_hash(self) -> bytes:
+        return hashlib.sha256(self.secret.encode()).digest()
+
+    @classmethod
+    def new(cls, key_id: UUID) -> "Token":
+        """A token with a fresh secret."""
+        return cls(key_id, secrets.token_urlsafe(32))
+
+    @classmethod
+    def parse(cls, text: str) -> "Token":
+        """Raises TokenInvalid for what has not the form of a token."""
+        kind, _, rest = text.partition("_")
+        key_id, _, secret = rest.partition("_")
+        if kind != "dbk" or not secret or not text.isascii():
+            raise TokenInvalid
+        try:
+            return cls(UUID(hex=key_id), secret)
+        except ValueError:
+            raise TokenInvalid from None
+
+
+class ServiceKeyGuard:
+    """Reads the caller's key in the very commit that it asks for: a revoked key changes nothing from then on."""
+
+    def keys(self, origin: Origin) -> Iterable[Key]:
+        """The caller's key; nothing for the system itself."""
+        return () if origin.key_id is None else (ServiceKey.read_key(origin.key_id),)
+
+    def check(self, origin: Origin, book: Book) -> None:
+        """Raises TokenInvalid or KeyRevoked."""
+        if origin.key_id is None:
+            return
+        key = book.get(ServiceKey, origin.key_id)
+        if key is None:
+            raise TokenInvalid
+        key.must_accept(origin.secret_hash, origin.received_at)
+
+
+class CreateServiceKey(Command[ServiceKey], frozen=True):
+    """Makes a key whose id is the command's. Refused: ScopeUnknown, AccountNotFound."""
+
+    result_type = ServiceKey
+    service: str
+    scopes: frozenset[str]
+    secret_hash: bytes
+    account_id: UUID | None = None
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield ServiceKey.read_key(self.id)
+        if self.account_id is not None:
+            yield Account.read_key(self.account_id)
+
+    def decide(self, book: Book) -> Decision[ServiceKey]:
+        if unknown := sorted(self.scopes - SCOPES):
+            raise ScopeUnknown(scope=unknown[0])
+        if self.account_id is not None:
+            account_of(book, self.account_id, self.origin)
+        ids, at = self.ids(), self.origin.received_at
+        key = ServiceKey(
+            id=ids.take(),
+            service=self.service,
+            scopes=" ".join(sorted(self.scopes)),
+            account_id=self.account_id,
+            state=KeyState.ACTIVE,
+            secret_hash=self.secret_hash,
+            old_secret_hash=None,
+            old_secret_expires_at=None,
+            created_at=at,
+            rotated_at=at,
+            revoked_at=None,
+            version=1,
+        )
+        return Decision(key, [key, trail.audit_event(ids, self.origin, key.id, book.now)])
+
+
+class RotateServiceKey(Command[ServiceKey], frozen=True):
+    """Gives a key a new secret; the old one works on for the grace time. Refused: ServiceKeyNotFound, KeyRevoked."""
+
+    result_type = ServiceKey
+    key_id: UUID
+    secret_hash: bytes
+    grace_seconds: int
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield ServiceKey.key(self.key_id)
+
+    def decide(self, book: Book) -> Decision[ServiceKey]:
+        key = _service_key(book, self.key_id)
+        if key.state is KeyState.REVOKED:
+            raise KeyRevoked
+        at = self.origin.received_at
+        rotated = key.replace(
+            secret_hash=self.secret_hash,
+            old_secret_hash=key.secret_hash,
+            old_secret_expires_at=at + timedelta(seconds=self.grace_seconds),
+            rotated_at=at,
+            version=key.version + 1,
+        )
+        return Decision(rotated, [rotated, trail.audit_event(self.ids(), self.origin, key.id, book.now)])
+
+
+class RevokeServiceKey(Command[ServiceKey], frozen=True):
+    """Ends a key; ending it again changes nothing. Refused: ServiceKeyNotFound."""
+
+    result_type = ServiceKey
+    key_id: UUID
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield ServiceKey.key(self.key_id)
+
+    def decide(self, book: Book) -> Decision[ServiceKey]:
+        key = _service_key(book, self.key_id)
+        if key.state is KeyState.REVOKED:
+            return Decision(key)
+        revoked = key.replace(state=KeyState.REVOKED, revoked_at=self.origin.received_at, version=key.version + 1)
+        return Decision(revoked, [revoked, trail.audit_event(self.ids(), self.origin, key.id, book.now)])
+
+
+def _service_key(book: Book, key_id: UUID) -> ServiceKey:
+    key = book.get(ServiceKey, key_id)
+    if key is None:
+        raise ServiceKeyNotFound(service_key=f"serviceKeys/{key_id}")
+    return key

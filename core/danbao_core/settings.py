@@ -1,0 +1,112 @@
+"""Configuration, by environment variables that begin with DANBAO_; a wrong one is refused by name at start."""
+
+import ipaddress
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\[\]\s]+):\d{1,5}")
+
+
+class Mode(StrEnum):
+    """What a database is for; it is written into it and never changes."""
+
+    LIVE = "live"
+    SANDBOX = "sandbox"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names its variable."""
+
+
+def _address(text: str) -> str:
+    if not _ADDRESS.fullmatch(text) or int(text.rpartition(":")[2]) > 65535:
+        raise ValueError("must be HOST:PORT, as in 127.0.0.1:50051 or [::1]:50051")
+    return text
+
+
+def _hash_key(text: pydantic.SecretStr) -> pydantic.SecretStr:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text.get_secret_value()):
+        raise ValueError("must be 64 hexadecimal digits (32 random bytes), as `openssl rand -hex 32` prints")
+    return text
+
+
+class Settings(BaseSettings):
+    """What a server or a worker needs to know."""
+
+    model_config = SettingsConfigDict(env_prefix="DANBAO_", extra="ignore", env_ignore_empty=True)
+
+    mode: Mode = Field(Mode.LIVE, description="`live`, or `sandbox` for a core whose money and time are play.")
+    database_url: str = Field(
+        description="The database, as in postgresql://user@host/danbao or postgresql://user@/danbao?host=/folder/of/socket.",
+        pattern=r"^postgres(ql)?://",
+    )
+    valkey_url: str = Field(
+        "redis://127.0.0.1:6379",
+        description="Where the worker's queue is: redis://, rediss:// or unix://.",
+        pattern=r"^(redis|rediss|unix)://",
+    )
+    listen: Annotated[str, AfterValidator(_address)] = Field(
+        "127.0.0.1:50051", description="The address to serve on. Loopback only, unless `insecure` is set."
+    )
+    insecure: bool = Field(False, description="Serve without TLS on an address that other machines can reach.")
+    reuse_port: bool = Field(False, description="Share the address with other server processes (SO_REUSEPORT).")
+    hash_key: Annotated[pydantic.SecretStr, AfterValidator(_hash_key)] = Field(
+        description="64 hexadecimal digits, the same for every process and for good: the key under which requests are hashed."
+    )
+    policy_file: Path | None = Field(None, description="Dated rates and periods (TOML); the built-in ones without it.")
+    batch_max: int = Field(256, ge=1, le=4096, description="Most commands in one commit.")
+    queue_max: int = Field(
+        4096, ge=1, le=1_000_000, description="Most commands that wait; more are answered RESOURCE_EXHAUSTED."
+    )
+    pool_size: int = Field(4, ge=1, le=100, description="Database connections for reads; commands have one of their own.")
+    request_retention_days: int = Field(30, ge=1, le=3650, description="How long a request_id is remembered.")
+    drain_seconds: float = Field(
+        10.0, ge=0, le=3600, description="Time for running calls to end once the process is asked to stop."
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def hash_key_bytes(self) -> bytes:
+        return bytes.fromhex(self.hash_key.get_secret_value())
+
+    @pydantic.model_validator(mode="after")
+    def _reachable_only_on_purpose(self) -> "Settings":
+        host = self.listen.rpartition(":")[0].strip("[]")
+        if not self.insecure and not _is_loopback(host):
+            raise ValueError(
+                f"DANBAO_LISTEN: {self.listen} can be reached from other machines and there is no TLS: listen on a loopback "
+                "address, or set DANBAO_INSECURE=true where something in front of it has TLS"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(**given: Any) -> Settings:
+    """The settings of this process; `given` ones win over the environment. Raises SettingsError that names each wrong one."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except pydantic.ValidationError as error:
+        raise SettingsError("; ".join(_in_words(each) for each in error.errors())) from None
+
+
+def _in_words(error: Any) -> str:
+    if not error["loc"]:
+        return str(error["msg"]).removeprefix("Value error, ")
+    variable = f"DANBAO_{str(error['loc'][0]).upper()}"
+    if error["type"] == "missing":
+        return f"{variable} is not set: {Settings.model_fields[str(error['loc'][0])].description}"
+    return f"{variable}: {str(error['msg']).removeprefix('Value error, ')}"

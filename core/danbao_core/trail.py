@@ -1,0 +1,55 @@
+"""What is written down beside the books: events for whoever wants to know, and who did what."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from danbao_core.engine import Origin, Row, table
+from danbao_core.ids import IdSequence
+
+
+@table("outbox", rank=80, key=("id",))
+class Outbox(Row, frozen=True):
+    """An event: the subject as it was at that version, in msgpack; its public form is made when it is sent."""
+
+    id: UUID
+    topic: str
+    """Such as "payment.succeeded"."""
+    subject_id: UUID
+    subject_version: int
+    payload: bytes
+    created_at: datetime
+
+
+@table("audit_event", rank=90, key=("id",))
+class AuditEvent(Row, frozen=True):
+    """Who changed something that moves no money; for what does, the journal says it."""
+
+    id: UUID
+    subject_id: UUID
+    method: str
+    caller: str
+    key_id: UUID | None
+    peer: str
+    request_id: str
+    created_at: datetime
+
+
+def event(ids: IdSequence, topic: str, subject_id: UUID, version: int, subject: msgspec.Struct, at: datetime) -> Outbox:
+    """The event that something happened to a subject, `subject_id`, which made it `version`."""
+    return Outbox(ids.take(), topic, subject_id, version, msgspec.msgpack.encode(subject), at)
+
+
+def audit_event(ids: IdSequence, origin: Origin, subject_id: UUID, at: datetime) -> AuditEvent:
+    """The fact that somebody changed a subject."""
+    return AuditEvent(
+        id=ids.take(),
+        subject_id=subject_id,
+        method=origin.method,
+        caller=origin.caller,
+        key_id=origin.key_id,
+        peer=origin.peer,
+        request_id=origin.request_id,
+        created_at=at,
+    )

@@ -1,0 +1,80 @@
+"""Fixtures of all tests: a real Postgres, a database of its own for each test, and an engine on it.
+
+The server starts when the first test asks for a database; until then nothing waits for it.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from danbao_core.engine import Engine
+from danbao_core.policy import PolicySchedule
+from danbao_core.service_keys import ServiceKeyGuard
+from tests.shared_postgres import TEMPLATE, SharedPostgres, SharedServer
+
+_FOLDER = pytest.StashKey[Path]()
+_POSTGRES = pytest.StashKey[SharedPostgres]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        config.stash[_FOLDER] = Path(worker_input["danbao_postgres"])
+    elif not config.option.collectonly:
+        config.stash[_POSTGRES] = SharedPostgres()
+        config.stash[_FOLDER] = config.stash[_POSTGRES].folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells an xdist worker where the server is."""
+    node.workerinput["danbao_postgres"] = str(node.config.stash[_FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if postgres := config.stash.get(_POSTGRES, None):
+        postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> SharedServer:
+    """The running server, which all tests share."""
+    return SharedServer(pytestconfig.stash[_FOLDER])
+
+
+@pytest.fixture(scope="session")
+async def administrator(postgres: SharedServer) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection on which databases are made and dropped."""
+    connection = await asyncpg.connect(postgres.url_of("postgres"))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def database_url(postgres: SharedServer, administrator: "asyncpg.Connection[Any]") -> AsyncIterator[str]:
+    """The URL of a fresh, migrated sandbox database that only this test uses."""
+    name = f"test_{uuid4().hex}"
+    await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield postgres.url_of(name)
+    await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection to the test's database, beside the engine's."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[Engine]:
+    """A working engine on the test's database, with the policies that are in force by default."""
+    engine = Engine(database_url, policies=PolicySchedule.load(), guard=ServiceKeyGuard())
+    await engine.start()
+    yield engine
+    await engine.stop()

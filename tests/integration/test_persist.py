@@ -1,0 +1,123 @@
+"""The two ways of writing a batch, one statement and table by table, leave the same rows behind."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from danbao_core.engine.book import persist_at_once, persist_by_table
+from danbao_core.engine.rows import Column, Row
+from danbao_core.engine.statements import Change
+from tests.every_table import TABLES
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+BOUNDS = (datetime(1900, 1, 1), datetime(9000, 1, 1))  # noqa: DTZ001  # hypothesis adds the time zone
+VALUES = {
+    "uuid": st.uuids(),
+    "bigint": INT64,
+    "boolean": st.booleans(),
+    "text": TEXT,
+    "bytea": st.binary(max_size=20),
+    "jsonb": st.sampled_from(["{}", '{"a": "b"}', '{"k": ["\u957f", 1, null]}']),
+    "timestamptz": st.datetimes(*BOUNDS, timezones=st.just(UTC)),
+}
+
+
+@pytest.fixture
+def unchecked(database_url: str) -> Iterator[tuple[asyncio.Runner, "asyncpg.Connection[Any]"]]:
+    """A connection to a database without CHECK constraints, so that any row can be written."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(database_url))
+        runner.run(connection.execute(_DROP_CHECKS))
+        yield runner, connection
+        runner.run(connection.close())
+
+
+_DROP_CHECKS = """
+DO $$
+DECLARE c record;
+BEGIN
+    FOR c IN SELECT conrelid::regclass AS rel, conname FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.rel, c.conname);
+    END LOOP;
+    FOR c IN SELECT indexrelid::regclass AS rel FROM pg_index JOIN pg_class ON indexrelid = pg_class.oid
+             WHERE NOT indisprimary AND relnamespace = 'public'::regnamespace LOOP
+        EXECUTE format('DROP INDEX %s', c.rel);
+    END LOOP;
+END $$
+"""
+
+
+def values_of(column: Column, nullable: bool) -> st.SearchStrategy[Any]:
+    values = st.sampled_from(list(column.enum)) if column.enum else VALUES[column.sql_type]
+    return st.none() | values if nullable else values
+
+
+def rows_of(row_type: type[Row], nullable: set[tuple[str, str]]) -> st.SearchStrategy[list[Row]]:
+    columns = row_type.table.columns
+    row = st.tuples(*(values_of(column, (row_type.table.name, column.name) in nullable) for column in columns))
+    return st.lists(row.map(lambda values: row_type(*values)), max_size=3, unique_by=lambda row: row.key_values)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_both_ways_write_the_same(unchecked: tuple[asyncio.Runner, "asyncpg.Connection[Any]"], table: str) -> None:
+    runner, connection = unchecked
+    row_type = TABLES[table]
+    runner.run(connection.execute(f"DELETE FROM {table}"))
+    nullable = {
+        (row["relname"], row["attname"])
+        for row in runner.run(
+            connection.fetch(
+                "SELECT relname, attname FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid "
+                "WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attnotnull"
+            )
+        )
+    }
+
+    async def written(persist: Any, first: list[Row], change: Change) -> list[Any]:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            for each in (Change(row_type.table, first, []), change):
+                if each.size:
+                    assert await persist(connection, [each]) == len(each.updates)
+            return [
+                tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} ORDER BY {', '.join(row_type.table.key)}")
+            ]
+        finally:
+            await transaction.rollback()
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(first=rows_of(row_type, nullable), second=rows_of(row_type, nullable))
+    def check(first: list[Row], second: list[Row]) -> None:
+        keys = {row.key_values for row in first}
+        inserts = [row for row in second if row.key_values not in keys]
+        updates = []
+        if row_type.table.mutable:
+            # New versions: the facts of another row under the key that is there.
+            for old, new in zip(first, second, strict=False):
+                facts = {name: getattr(new, name) for name in row_type.__struct_fields__ if name not in row_type.table.key}
+                updates.append((old.replace(**facts), old.version))  # type: ignore[attr-defined]
+        change = Change(row_type.table, inserts, updates)
+        at_once, by_table = (runner.run(written(persist, first, change)) for persist in (persist_at_once, persist_by_table))
+        assert at_once == by_table
+        assert len(at_once) == len(first) + len(inserts)
+
+    check()
+
+
+def test_a_row_whose_version_moved_on_is_not_overwritten(
+    unchecked: tuple[asyncio.Runner, "asyncpg.Connection[Any]"],
+) -> None:
+    runner, connection = unchecked
+    installation = TABLES["installation"]
+    row = installation(1, "sandbox", 7, datetime(2026, 1, 1, tzinfo=UTC), 9)
+    for persist in (persist_at_once, persist_by_table):
+        assert runner.run(persist(connection, [Change(installation.table, [], [(row, 8)])])) == 0
+    assert runner.run(connection.fetchval("SELECT clock_offset_seconds FROM installation")) == 0

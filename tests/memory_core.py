@@ -1,0 +1,57 @@
+"""A core without a database: commands decide on rows that are held in memory. What is tested on it are the decisions."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from danbao_core.engine import Book, Command, Row
+from danbao_core.policy import PolicySchedule
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+R = TypeVar("R", bound=msgspec.Struct)
+S = TypeVar("S", bound=Row)
+
+
+class MemoryCore:
+    """Carries out one command at a time, as an engine would."""
+
+    def __init__(self, given: Iterable[Row] = (), at: datetime = NOON) -> None:
+        self.now = at
+        self.policy = PolicySchedule.load().at(at)
+        self._rows: dict[tuple[type[Row], tuple[Any, ...]], Row] = {}
+        self._keep(given)
+
+    def carry_out(self, command: Command[R]) -> R:
+        """The result of a command, whose changes are kept. Raises the Refusal where it is refused."""
+        book = self._book_for(command)
+        decision = command.decide(book)
+        book.merge(decision.changes)
+        self._keep(decision.changes)
+        if decision.refusal is not None:
+            raise decision.refusal
+        return decision.result
+
+    def advance(self, seconds: int) -> None:
+        """Lets business time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    def all(self, row_type: type[S]) -> list[S]:
+        """Every row of a table."""
+        return [cast(S, row) for (of, _), row in self._rows.items() if of is row_type]
+
+    def _book_for(self, command: Command[Any]) -> Book:
+        book = Book(now=self.now, policy=self.policy)
+        book.discovering = True
+        while new := [key for key in command.keys(book) if not book.knows(key)]:
+            for key in new:
+                row = self._rows.get((key.row_type, key.values))
+                book.place([] if row is None else [row], [key] if row is None else [])
+        book.discovering = False
+        return book
+
+    def _keep(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._rows[type(row), row.key_values] = row

@@ -1,0 +1,89 @@
+"""A proxy between an engine and Postgres that loses connections at the worst moment."""
+
+import asyncio
+import contextlib
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+
+_COMMIT: Final = b"COMMIT\0"
+
+
+class Loss(Enum):
+    """When the connection is lost."""
+
+    NEVER = auto()
+    BEFORE_COMMIT = auto()
+    """The server never sees the COMMIT."""
+    AFTER_COMMIT = auto()
+    """The server carries it out, and its answer is lost."""
+    AT_ONCE = auto()
+    """New connections are dropped as well."""
+
+
+class PostgresProxy:
+    """Passes on what an engine and the server say, through a Unix socket in `folder`, until `loss` strikes; it strikes once."""
+
+    def __init__(self, folder: Path, server_socket: Path) -> None:
+        self.folder = folder
+        self.loss = Loss.NEVER
+        self.struck = asyncio.Event()
+        self._server_socket = server_socket
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "PostgresProxy":
+        self._listener = await asyncio.start_unix_server(self._accept, self.folder / ".s.PGSQL.5432")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._listener.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if self.loss is Loss.AT_ONCE:
+            writer.close()
+            return
+        to_client = writer
+        from_server, to_server = await asyncio.open_unix_connection(self._server_socket)
+        back = asyncio.create_task(_pass_on(from_server, to_client))
+        try:
+            await self._pass_on_until_loss(reader, to_server, back)
+        finally:
+            back.cancel()
+            await asyncio.gather(back, return_exceptions=True)
+            for each in (to_client, to_server):
+                each.close()
+
+    async def _pass_on_until_loss(
+        self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, back: "asyncio.Task[None]"
+    ) -> None:
+        while data := await reader.read(65_536):
+            committing = _COMMIT in data
+            if committing and self.loss is Loss.BEFORE_COMMIT:
+                self._strike()
+                return
+            if committing and self.loss is Loss.AFTER_COMMIT:
+                back.cancel()  # the answer stays here
+                to_server.write(data)
+                await to_server.drain()
+                self._strike()
+                return
+            to_server.write(data)
+            await to_server.drain()
+
+    def _strike(self) -> None:
+        self.loss = Loss.NEVER
+        self.struck.set()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

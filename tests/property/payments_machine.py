@@ -1,0 +1,288 @@
+"""The whole life of payments against a model in plain integers; driven on decisions alone, and on a real engine.
+
+The model knows nothing of books, batches or balances ids: a wallet is a number, a payment a few facts. Whatever the core
+answers, the model must have foreseen, reasons included.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
+
+from danbao_core.accounts import AccountKind, Balance, CloseAccount, CreateAccount, Purpose
+from danbao_core.engine import Command, Row
+from danbao_core.errors import Refusal
+from danbao_core.fundings import TopUp
+from danbao_core.ledger import Entry, Journal
+from danbao_core.money import Money
+from danbao_core.payments import (
+    CancelPayment,
+    ConfirmPayment,
+    CreatePayment,
+    Mode,
+    Payment,
+    PayPayment,
+    Shipment,
+    ShipmentMethod,
+    ShipPayment,
+)
+from tests.builders import origin
+
+R = TypeVar("R", bound=msgspec.Struct)
+S = TypeVar("S", bound=Row)
+
+CURRENCIES = ("CNY", "USD", "JPY", "KWD")
+DAY = 86_400
+DUE_AFTER = {"AWAITING_PAYMENT": 30 * 60, "PAID": 15 * DAY, "SUCCEEDED": 365 * DAY}
+CONFIRM_AFTER = {ShipmentMethod.EXPRESS: 10 * DAY, ShipmentMethod.VIRTUAL: 3 * DAY, ShipmentMethod.PICK_UP: 2 * DAY}
+BY_TIME = {"AWAITING_PAYMENT": "CLOSED", "PAID": "CLOSED", "SHIPPED": "SUCCEEDED", "SUCCEEDED": "FINISHED"}
+
+
+class Core(Protocol):
+    """What the machine drives."""
+
+    def carry_out(self, command: Command[R]) -> R: ...
+    def advance(self, seconds: int) -> None: ...
+    def all(self, row_type: type[S]) -> Iterable[S]: ...
+
+
+class Expected:
+    """What the model knows of a payment. Moments are seconds since the machine began."""
+
+    def __init__(self, payer: UUID, payee: UUID, currency: str, amount: int, fee: int, mode: Mode, at: int) -> None:
+        self.payer, self.payee, self.currency, self.amount, self.fee, self.mode = payer, payee, currency, amount, fee, mode
+        self.state, self.held = "AWAITING_PAYMENT", 0
+        self.due: int | None = at + DUE_AFTER["AWAITING_PAYMENT"]
+
+
+class PaymentsMachine(RuleBasedStateMachine):
+    """Buyers, sellers, payments in both modes and four currencies, closing accounts, and time."""
+
+    payments = Bundle("payments")
+    core: Core
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0
+        self.wallets: dict[tuple[UUID, str], int] = {}
+        self.merchants: set[UUID] = set()
+        self.closed: set[UUID] = set()
+        self.expected: dict[UUID, Expected] = {}
+        self.orders: set[tuple[UUID, str]] = set()
+        self.platform = {(purpose, currency): 0 for purpose in ("ESCROW", "FEES", "SUSPENSE") for currency in CURRENCIES}
+        self.outside = dict.fromkeys(CURRENCIES, 0)
+
+    @initialize()
+    def people(self) -> None:
+        """Two buyers and two sellers, with a wallet in every currency."""
+        for kind in (AccountKind.PERSONAL, AccountKind.PERSONAL, AccountKind.MERCHANT, AccountKind.MERCHANT):
+            account = self.core.carry_out(
+                CreateAccount(origin=origin(), kind=kind, display_name=kind.name, currencies=CURRENCIES)
+            )
+            for currency in CURRENCIES:
+                self.wallets[account.id, currency] = 0
+            if kind is AccountKind.MERCHANT:
+                self.merchants.add(account.id)
+
+    def account(self, number: int) -> UUID:
+        return list(dict.fromkeys(account for account, _ in self.wallets))[number]
+
+    def attempt(self, command: Command[R]) -> tuple[R | None, str]:
+        """The result and OK, or None and the reason."""
+        try:
+            return self.core.carry_out(command), "OK"
+        except Refusal as refusal:
+            return None, refusal.reason
+
+    # --- Rules ---
+
+    @rule(who=st.integers(0, 3), currency=st.sampled_from(CURRENCIES), amount=st.integers(-1, 5_000))
+    def top_up(self, who: int, currency: str, amount: int) -> None:
+        account = self.account(who)
+        _, outcome = self.attempt(TopUp(origin=origin(), account_id=account, amount=Money(amount, currency)))
+        if amount <= 0:
+            assert outcome == "AMOUNT_NOT_POSITIVE"
+        elif account in self.closed:
+            assert outcome == "ACCOUNT_CLOSED"
+        else:
+            assert outcome == "OK"
+            self.wallets[account, currency] += amount
+            self.outside[currency] -= amount
+
+    @rule(
+        target=payments,
+        payer=st.integers(0, 3),
+        payee=st.integers(0, 3),
+        currency=st.sampled_from(CURRENCIES),
+        amount=st.integers(0, 3_000),
+        mode=st.sampled_from(Mode),
+        order=st.sampled_from(["", "1", "2", "3", "4", "5", "6"]),
+        pay=st.booleans(),
+    )
+    def create(self, payer: int, payee: int, currency: str, amount: int, mode: Mode, order: str, pay: bool) -> Any:
+        of, to = self.account(payer), self.account(payee)
+        command = CreatePayment(
+            origin=origin(), payer_id=of, payee_id=to, amount=Money(amount, currency), mode=mode, order_no=order, pay=pay
+        )
+        payment, outcome = self.attempt(command)
+        foreseen = self._foresee_creation(of, to, currency, amount, order, pay)
+        assert outcome == foreseen
+        if payment is None:
+            return None
+        fee = (amount * 150 + 5_000) // 10_000 if to in self.merchants else 0
+        expected = Expected(of, to, currency, amount, fee, mode, self.now)
+        self.expected[payment.id] = expected
+        if order:
+            self.orders.add((to, order))
+        if pay:
+            self._pay(expected)
+        assert payment.state.name == expected.state
+        return payment.id
+
+    def _foresee_creation(self, of: UUID, to: UUID, currency: str, amount: int, order: str, pay: bool) -> str:
+        if of == to:
+            return "PAYER_IS_PAYEE"
+        if amount <= 0:
+            return "AMOUNT_NOT_POSITIVE"
+        if {of, to} & self.closed:
+            return "ACCOUNT_CLOSED"
+        if order and (to, order) in self.orders:
+            return "ORDER_NO_TAKEN"
+        return "INSUFFICIENT_FUNDS" if pay and self.wallets[of, currency] < amount else "OK"
+
+    @rule(which=payments)
+    def pay(self, which: UUID | None) -> None:
+        if which is None:
+            return
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(PayPayment(origin=origin(), payment_id=which))
+        if {expected.payer, expected.payee} & self.closed:
+            assert outcome == "ACCOUNT_CLOSED"
+        elif expected.state != "AWAITING_PAYMENT":
+            assert outcome == "INVALID_TRANSITION"
+        elif self.wallets[expected.payer, expected.currency] < expected.amount:
+            assert outcome == "INSUFFICIENT_FUNDS"
+        else:
+            assert outcome == "OK"
+            self._pay(expected)
+
+    @rule(which=payments, method=st.sampled_from(list(CONFIRM_AFTER)))
+    def ship(self, which: UUID | None, method: ShipmentMethod) -> None:
+        if which is None:
+            return
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(ShipPayment(origin=origin(), payment_id=which, shipment=Shipment(method)))
+        assert outcome == ("OK" if expected.state == "PAID" else "INVALID_TRANSITION")
+        if outcome == "OK":
+            expected.state, expected.due = "SHIPPED", self.now + CONFIRM_AFTER[method]
+
+    @rule(which=payments)
+    def confirm(self, which: UUID | None) -> None:
+        if which is None:
+            return
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(ConfirmPayment(origin=origin(), payment_id=which))
+        assert outcome == ("OK" if expected.state == "SHIPPED" else "INVALID_TRANSITION")
+        if outcome == "OK":
+            self._release(expected, self.now)
+
+    @rule(which=payments)
+    def cancel(self, which: UUID | None) -> None:
+        if which is None:
+            return
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(CancelPayment(origin=origin(), payment_id=which))
+        assert outcome == ("OK" if expected.state in ("AWAITING_PAYMENT", "PAID") else "INVALID_TRANSITION")
+        if outcome == "OK":
+            self._return(expected)
+
+    @rule(who=st.integers(0, 3))
+    def close(self, who: int) -> None:
+        account = self.account(who)
+        _, outcome = self.attempt(CloseAccount(origin=origin(), account_id=account))
+        empty = all(self.wallets[account, currency] == 0 for currency in CURRENCIES)
+        assert outcome == ("OK" if empty or account in self.closed else "BALANCE_NOT_ZERO")
+        if empty:
+            self.closed.add(account)
+
+    @rule(seconds=st.sampled_from([1, 30 * 60, 2 * DAY, 3 * DAY, 10 * DAY, 15 * DAY, 365 * DAY]))
+    def time_passes(self, seconds: int) -> None:
+        self.core.advance(seconds)
+        self.now += seconds
+
+    # --- The model's own arithmetic ---
+
+    def _pay(self, expected: Expected) -> None:
+        self.wallets[expected.payer, expected.currency] -= expected.amount
+        if expected.mode is Mode.ESCROW:
+            self.platform["ESCROW", expected.currency] += expected.amount
+            expected.state, expected.held, expected.due = "PAID", expected.amount, self.now + DUE_AFTER["PAID"]
+        else:
+            self._give(expected.payee, expected.currency, expected.amount - expected.fee)
+            self.platform["FEES", expected.currency] += expected.fee
+            expected.state, expected.due = "SUCCEEDED", self.now + DUE_AFTER["SUCCEEDED"]
+
+    def _release(self, expected: Expected, at: int) -> None:
+        self.platform["ESCROW", expected.currency] -= expected.held
+        self._give(expected.payee, expected.currency, expected.held - expected.fee)
+        self.platform["FEES", expected.currency] += expected.fee
+        expected.state, expected.held, expected.due = "SUCCEEDED", 0, at + DUE_AFTER["SUCCEEDED"]
+
+    def _return(self, expected: Expected) -> None:
+        if expected.held:
+            self.platform["ESCROW", expected.currency] -= expected.held
+            self._give(expected.payer, expected.currency, expected.held)
+        expected.state, expected.held, expected.due = "CLOSED", 0, None
+
+    def _give(self, account: UUID, currency: str, amount: int) -> None:
+        if account in self.closed:
+            self.platform["SUSPENSE", currency] += amount
+        else:
+            self.wallets[account, currency] += amount
+
+    def _caught_up(self, which: UUID) -> Expected:
+        """What the payment is by now. An action that comes late first does what time has brought about."""
+        expected = self.expected[which]
+        while expected.due is not None and expected.due <= self.now:
+            at, after = expected.due, BY_TIME[expected.state]
+            if after == "CLOSED":
+                self._return(expected)
+            elif after == "SUCCEEDED":
+                self._release(expected, at)
+            else:
+                expected.state, expected.due = after, None
+        return expected
+
+    # --- What must hold at any time ---
+
+    def check(self) -> None:
+        """The core's rows against the model, and the ledger against itself."""
+        for payment in self.core.all(Payment):
+            expected = self.expected[payment.id]
+            assert (payment.state.name, payment.held_minor) == (expected.state, expected.held)
+        platform = dict.fromkeys(self.platform, 0) | {("BANK_CLEARING", currency): 0 for currency in CURRENCIES}
+        for balance in self.core.all(Balance):
+            if balance.purpose is Purpose.AVAILABLE:
+                assert balance.amount_minor == self.wallets[balance.account_id, balance.currency]
+            elif balance.purpose in (Purpose.HELD, Purpose.RECEIVABLE):
+                assert balance.amount_minor == 0
+            else:
+                platform[balance.purpose.name, balance.currency] += balance.amount_minor
+        outside = {("BANK_CLEARING", currency): amount for currency, amount in self.outside.items()}
+        assert platform == self.platform | outside
+        self._check_entries()
+
+    def _check_entries(self) -> None:
+        by_journal: dict[UUID, int] = {journal.id: 0 for journal in self.core.all(Journal)}
+        by_balance: dict[UUID, list[Entry]] = {balance.id: [] for balance in self.core.all(Balance)}
+        for entry in self.core.all(Entry):
+            by_journal[entry.journal_id] += entry.amount_minor
+            by_balance[entry.balance_id].append(entry)
+        assert not any(by_journal.values())
+        for balance in self.core.all(Balance):
+            entries = sorted(by_balance[balance.id], key=lambda entry: entry.version)
+            assert [entry.version for entry in entries] == list(range(1, balance.version + 1))
+            assert sum(entry.amount_minor for entry in entries) == balance.amount_minor

@@ -1,0 +1,91 @@
+"""Every mode, state, event and actor: the tables against what the contract promises, written down again."""
+
+from itertools import product
+
+import pytest
+
+from danbao_core.errors import ActorNotAllowed, InvalidTransition
+from danbao_core.payments.lifecycle import (
+    TERMINAL,
+    TRANSITIONS,
+    Actor,
+    CloseReason,
+    Event,
+    Mode,
+    State,
+    close_reason,
+    state_after,
+)
+
+# mode, state, event, state after, who may
+PROMISED = """
+ESCROW   AWAITING_PAYMENT  PAY           PAID       PAYER SERVICE OPERATOR
+ESCROW   AWAITING_PAYMENT  CANCEL        CLOSED     PAYER PAYEE SERVICE OPERATOR
+ESCROW   AWAITING_PAYMENT  EXPIRE        CLOSED     TIMER
+ESCROW   PAID              SHIP          SHIPPED    PAYEE SERVICE OPERATOR
+ESCROW   PAID              CANCEL        CLOSED     PAYER PAYEE SERVICE OPERATOR
+ESCROW   PAID              SHIP_BY       CLOSED     TIMER
+ESCROW   SHIPPED           CONFIRM       SUCCEEDED  PAYER SERVICE OPERATOR
+ESCROW   SHIPPED           AUTO_CONFIRM  SUCCEEDED  TIMER
+ESCROW   SUCCEEDED         FINISH        FINISHED   TIMER
+INSTANT  AWAITING_PAYMENT  PAY           SUCCEEDED  PAYER SERVICE OPERATOR
+INSTANT  AWAITING_PAYMENT  CANCEL        CLOSED     PAYER PAYEE SERVICE OPERATOR
+INSTANT  AWAITING_PAYMENT  EXPIRE        CLOSED     TIMER
+INSTANT  SUCCEEDED         FINISH        FINISHED   TIMER
+"""
+
+ALLOWED = {
+    (Mode[mode], State[state], Event[event], Actor[actor]): State[after]
+    for mode, state, event, after, *actors in (line.split() for line in PROMISED.strip().splitlines())
+    for actor in actors
+}
+DECLARED = {(mode, state, event) for mode, state, event, _ in ALLOWED}
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("state", State, ids=lambda state: state.name)
+@pytest.mark.parametrize("event", Event, ids=lambda event: event.name)
+@pytest.mark.parametrize("actor", Actor, ids=lambda actor: actor.name)
+def test_every_combination(mode: Mode, state: State, event: Event, actor: Actor) -> None:
+    if (mode, state, event, actor) in ALLOWED:
+        assert state_after(mode, state, event, actor) is ALLOWED[mode, state, event, actor]
+    elif (mode, state, event) in DECLARED:
+        with pytest.raises(ActorNotAllowed):
+            state_after(mode, state, event, actor)
+    else:
+        with pytest.raises(InvalidTransition):
+            state_after(mode, state, event, actor)
+
+
+def test_terminal_states_are_those_that_nothing_leaves() -> None:
+    left = {(mode, state) for mode, state, _ in TRANSITIONS}
+    reached = {(mode, after) for (mode, _, _), after in TRANSITIONS.items()}
+    assert {state for mode, state in reached if (mode, state) not in left} == TERMINAL
+
+
+def test_a_timer_event_leads_out_of_every_state_that_is_not_terminal() -> None:
+    reached = {(mode, after) for (mode, _, _), after in TRANSITIONS.items()} | {(mode, State.AWAITING_PAYMENT) for mode in Mode}
+    for mode, state in reached:
+        by_time = [event for event in Event if event < 10 and (mode, state, event) in TRANSITIONS]
+        assert len(by_time) == (0 if state in TERMINAL else 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "actor", "reason"),
+    [
+        (Event.EXPIRE, Actor.TIMER, CloseReason.EXPIRED),
+        (Event.SHIP_BY, Actor.TIMER, CloseReason.NOT_SHIPPED),
+        (Event.CANCEL, Actor.PAYER, CloseReason.CANCELLED_BY_PAYER),
+        (Event.CANCEL, Actor.PAYEE, CloseReason.CANCELLED_BY_PAYEE),
+        (Event.CANCEL, Actor.SERVICE, CloseReason.CANCELLED_BY_PLATFORM),
+        (Event.CANCEL, Actor.OPERATOR, CloseReason.CANCELLED_BY_PLATFORM),
+    ],
+)
+def test_who_closed_it_says_why(event: Event, actor: Actor, reason: CloseReason) -> None:
+    assert close_reason(event, actor) is reason
+
+
+def test_every_event_that_closes_has_a_reason_of_its_own_kind() -> None:
+    closing = {event for (_, _, event), after in TRANSITIONS.items() if after is State.CLOSED}
+    for event, actor in product(closing, Actor):
+        assert close_reason(event, actor) is not CloseReason.NOT_CLOSED
