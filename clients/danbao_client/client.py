@@ -1,0 +1,66 @@
+"""The client: channels to one core, and its services."""
+
+import asyncio
+from types import TracebackType
+from typing import Final
+
+import grpc
+
+from danbao_client.rpc import CallSettings
+from danbao_client.services import Accounts, Operations, Payments, Sandbox
+
+DEADLINE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 30.0
+
+_OPTIONS: Final = (
+    ("grpc.use_local_subchannel_pool", 1),  # else all channels to one address share a connection
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.enable_http_proxy", 0),  # a core is called from inside; a proxy in the environment is for elsewhere
+)
+
+
+class Danbao:
+    """A core, as one caller sees it. Make it with `connect`, on the event loop that uses it; `async with` closes it."""
+
+    def __init__(self, channels: list[grpc.aio.Channel], settings: CallSettings) -> None:
+        self._channels = channels
+        self.accounts = Accounts(channels, settings)
+        self.payments = Payments(channels, settings)
+        self.operations = Operations(channels, settings)
+        self.sandbox = Sandbox(channels, settings)
+
+    @classmethod
+    def connect(
+        cls,
+        address: str,
+        *,
+        key: str,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+        channels: int = 1,
+    ) -> "Danbao":
+        """A client of the core on `address` ("host:port", without TLS) that calls with the service key `key`.
+
+        One attempt of a call may take `deadline_seconds`, all of them together `patience_seconds`. A channel is one connection,
+        which reaches one server process: for load, open several `channels`, which take turns. Nothing is sent before the first
+        call. Raises ValueError for figures that make no sense.
+        """
+        if deadline_seconds <= 0 or patience_seconds <= 0:
+            raise ValueError("deadline_seconds and patience_seconds must be more than 0")
+        if channels < 1:
+            raise ValueError("channels must be at least 1")
+        opened = [grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(channels)]
+        return cls(opened, CallSettings(key, deadline_seconds, patience_seconds))
+
+    async def __aenter__(self) -> "Danbao":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections; calls under way end as CANCELLED."""
+        await asyncio.gather(*(channel.close() for channel in self._channels))

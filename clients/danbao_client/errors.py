@@ -1,0 +1,110 @@
+"""Why a call failed: gRPC's code, and what `google.rpc.Status` says beside it."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+
+_STATUS_TRAILER: Final = "grpc-status-details-bin"
+
+_TRANSIENT: Final = frozenset(
+    {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED},
+)
+
+Detail = TypeVar("Detail", bound=Message)
+
+
+class FieldViolation(NamedTuple):
+    """A field that breaks a rule of the contract."""
+
+    field: str
+    """Its path, such as "amount.currency_code"."""
+    description: str
+    reason: str
+
+
+class DanbaoError(Exception):
+    """A call that failed: refused by the core, or not answered.
+
+    `reason` is the core's stable name of the refusal, such as INSUFFICIENT_FUNDS; it is empty where the core itself did not
+    answer (the connection was lost, the deadline passed). `request_id` is the one that the call went out with: where the
+    outcome is not known, sending the same request with it again is safe and tells.
+    """
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        reason: str,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: tuple[FieldViolation, ...] = (),
+        resource: str = "",
+        retry_after_seconds: float | None = None,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(f"{reason or code.name}: {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = violations
+        self.resource = resource
+        """The resource that stands in the way, such as the payment that has the order number; else empty."""
+        self.retry_after_seconds = retry_after_seconds
+        """How long to wait at least before sending the same request again; None where the core did not say that it may be."""
+        self.request_id = request_id
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same request, with the same `request_id`, may be sent again.
+
+        The core says so by RetryInfo. A lost or refused connection says nothing, and is safe too: by the contract a request
+        either carries a `request_id` or changes nothing.
+        """
+        if self.retry_after_seconds is not None:
+            return self.code in _TRANSIENT
+        return self.code is grpc.StatusCode.UNAVAILABLE and not self.reason
+
+    @classmethod
+    def of(cls, error: grpc.aio.AioRpcError, request_id: str = "") -> "DanbaoError":
+        """What a failed call comes to."""
+        status = _status(error)
+        info = _detail(status, error_details_pb2.ErrorInfo)
+        invalid = _detail(status, error_details_pb2.BadRequest)
+        resource = _detail(status, error_details_pb2.ResourceInfo)
+        retry = _detail(status, error_details_pb2.RetryInfo)
+        return cls(
+            error.code(),
+            info.reason if info else "",
+            error.details() or "",
+            metadata=info.metadata if info else None,
+            violations=tuple(
+                FieldViolation(each.field, each.description, each.reason)
+                for each in (invalid.field_violations if invalid else ())
+            ),
+            resource=resource.resource_name if resource else "",
+            retry_after_seconds=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
+            request_id=request_id,
+        )
+
+
+def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
+    """The details that an error came with; none where they cannot be read."""
+    for key, value in error.trailing_metadata() or ():
+        if key == _STATUS_TRAILER and isinstance(value, bytes):
+            try:
+                return status_pb2.Status.FromString(value)
+            except DecodeError:
+                break
+    return status_pb2.Status()
+
+
+def _detail(status: status_pb2.Status, kind: type[Detail]) -> Detail | None:
+    for packed in status.details:
+        detail = kind()
+        if packed.Unpack(detail):
+            return detail
+    return None

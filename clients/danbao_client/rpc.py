@@ -1,0 +1,97 @@
+"""One RPC as callers use it: authorized, with a deadline, sent again where that is safe."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+from uuid import uuid4
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from danbao_client.errors import DanbaoError
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+_FIRST_PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 2.0
+_LONGEST_DOUBLING: Final = 16
+
+
+class CallSettings(NamedTuple):
+    """What all calls of a client have in common."""
+
+    key: str
+    """The service key."""
+    deadline_seconds: float
+    """Time for one attempt."""
+    patience_seconds: float
+    """Time for all attempts of a call together, pauses included."""
+
+
+class Rpc(Generic[Request, Response]):
+    """A method of the contract: `payment = await danbao.payments.GetPayment(request)`."""
+
+    def __init__(self, channels: Sequence[grpc.aio.Channel], method: MethodDescriptor, settings: CallSettings) -> None:
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+        self._stubs: Iterator[Any] = itertools.cycle(
+            [
+                channel.unary_unary(
+                    path, request_serializer=request_type.SerializeToString, response_deserializer=response_type.FromString
+                )
+                for channel in channels
+            ]
+        )
+        self._carries_request_id = "request_id" in method.input_type.fields_by_name
+        self._settings = settings
+        self._metadata = (("authorization", f"Bearer {settings.key}"),)
+
+    async def __call__(self, request: Request, *, deadline_seconds: float | None = None) -> Response:
+        """Sends a request and answers what the core answers. Raises DanbaoError.
+
+        An attempt that the core says may be repeated, or whose connection was lost, is made again after a growing pause, until
+        the client's patience ends. Each attempt has `deadline_seconds` (the client's default without it); where that is longer
+        than the client's patience, it is the bound for all of them. A request whose `request_id` is empty goes out, on each
+        attempt, with one and the same fresh UUID; the message given stays as it is, so sending it later is another request.
+        """
+        request, request_id = self._identified(request)
+        deadline_seconds = self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds
+        give_up_at = time.monotonic() + max(self._settings.patience_seconds, deadline_seconds)
+        for attempt in itertools.count():
+            timeout = min(deadline_seconds, give_up_at - time.monotonic())
+            try:
+                response: Response = await next(self._stubs)(request, timeout=timeout, metadata=self._metadata)
+                return response
+            except grpc.aio.AioRpcError as error:
+                failure = DanbaoError.of(error, request_id)
+                pause_seconds = _pause_seconds(attempt, failure)
+                if not failure.is_transient or time.monotonic() + pause_seconds >= give_up_at:
+                    raise failure from error
+            await asyncio.sleep(pause_seconds)
+        raise AssertionError("unreachable: attempts are counted without end")
+
+    def _identified(self, request: Request) -> tuple[Request, str]:
+        """The request as it goes out, and its `request_id`; "" for a request that carries none, because it changes nothing."""
+        if not self._carries_request_id:
+            return request, ""
+        given: str = request.request_id  # type: ignore[attr-defined]  # by its descriptor it has one
+        if given:
+            return request, given
+        identified = type(request)()
+        identified.CopyFrom(request)
+        fresh = str(uuid4())
+        identified.request_id = fresh  # type: ignore[attr-defined]
+        return identified, fresh
+
+
+def _pause_seconds(attempt: int, failure: DanbaoError) -> float:
+    """At least what the core asks for, and a random part on top so that callers who failed together do not return together."""
+    longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(attempt, _LONGEST_DOUBLING))
+    jitter = random.uniform(longest / 2, longest)  # noqa: S311 - spreads callers out, protects nothing
+    return (failure.retry_after_seconds or 0.0) + jitter

@@ -1,0 +1,71 @@
+"""The services of the contract, with the types of their RPCs.
+
+What a service has is found in its descriptor; the annotations are for readers and type checkers, and a test holds them to it.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
+from danbao_client.rpc import CallSettings, Rpc
+
+
+class Service:
+    """One service: an attribute for each RPC, under the contract's name."""
+
+    descriptor: ClassVar[ServiceDescriptor]
+
+    def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
+        for method in self.descriptor.methods:
+            setattr(self, method.name, Rpc(channels, method, settings))
+
+
+class Accounts(Service):
+    """Accounts, their wallets, and the money that comes in from outside."""
+
+    descriptor = accounts_pb2.DESCRIPTOR.services_by_name["AccountService"]
+
+    CreateAccount: Rpc[accounts_pb2.CreateAccountRequest, accounts_pb2.Account]
+    GetAccount: Rpc[accounts_pb2.GetAccountRequest, accounts_pb2.Account]
+    OpenWallet: Rpc[accounts_pb2.OpenWalletRequest, accounts_pb2.Account]
+    CloseAccount: Rpc[accounts_pb2.CloseAccountRequest, accounts_pb2.Account]
+    ListBalances: Rpc[accounts_pb2.ListBalancesRequest, accounts_pb2.ListBalancesResponse]
+    TopUp: Rpc[accounts_pb2.TopUpRequest, accounts_pb2.Funding]
+    GetFunding: Rpc[accounts_pb2.GetFundingRequest, accounts_pb2.Funding]
+
+
+class Payments(Service):
+    """Payments from one account to another, at once or through escrow."""
+
+    descriptor = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
+
+    CreatePayment: Rpc[payments_pb2.CreatePaymentRequest, payments_pb2.Payment]
+    GetPayment: Rpc[payments_pb2.GetPaymentRequest, payments_pb2.Payment]
+    PayPayment: Rpc[payments_pb2.PayPaymentRequest, payments_pb2.Payment]
+    ShipPayment: Rpc[payments_pb2.ShipPaymentRequest, payments_pb2.Payment]
+    ConfirmPayment: Rpc[payments_pb2.ConfirmPaymentRequest, payments_pb2.Payment]
+    CancelPayment: Rpc[payments_pb2.CancelPaymentRequest, payments_pb2.Payment]
+
+
+class Operations(Service):
+    """Service keys, and the audit of the books."""
+
+    descriptor = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]
+
+    CreateServiceKey: Rpc[operations_pb2.CreateServiceKeyRequest, operations_pb2.CreateServiceKeyResponse]
+    ListServiceKeys: Rpc[operations_pb2.ListServiceKeysRequest, operations_pb2.ListServiceKeysResponse]
+    RotateServiceKey: Rpc[operations_pb2.RotateServiceKeyRequest, operations_pb2.RotateServiceKeyResponse]
+    RevokeServiceKey: Rpc[operations_pb2.RevokeServiceKeyRequest, operations_pb2.ServiceKey]
+    AuditLedger: Rpc[operations_pb2.AuditLedgerRequest, operations_pb2.AuditLedgerResponse]
+
+
+class Sandbox(Service):
+    """What only a sandbox has; a live core refuses it."""
+
+    descriptor = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
+
+    AdvanceClock: Rpc[sandbox_pb2.AdvanceClockRequest, sandbox_pb2.Clock]
+    GetClock: Rpc[sandbox_pb2.GetClockRequest, sandbox_pb2.Clock]

@@ -1,0 +1,21 @@
+"""The command `danbao`, put together from one module per command."""
+
+import typer
+
+from danbao_core.cli import keys
+from danbao_core.cli.audit import audit
+from danbao_core.cli.demo import demo
+from danbao_core.cli.migrate import migrate
+from danbao_core.cli.replay import replay
+from danbao_core.cli.serve import serve
+from danbao_core.cli.up import up
+
+app = typer.Typer(
+    name="danbao",
+    help="An escrow payment core: one command starts it, gRPC talks to it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (up, serve, migrate, audit, replay, demo):
+    app.command()(command)
+app.add_typer(keys.app, name="keys")

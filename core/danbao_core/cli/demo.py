@@ -1,0 +1,76 @@
+"""`danbao demo`: two purchases, step by step, with everybody's money in view."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from danbao_core.cli.locate import Core, DataOption, find_core
+from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
+
+if TYPE_CHECKING:
+    from danbao_core.cli.story import Step
+
+
+def demo(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Watch one purchase go through escrow and another one be called off, then the books be audited.
+
+    Uses the running core where there is one; else a sandbox of its own, which is gone afterwards.
+    """
+
+    async def command(output: Output) -> None:
+        async with _some_core(data, output) as core:
+            await _tell(core, output)
+
+    run(command, as_json=as_json)
+
+
+async def _tell(core: Core, output: Output) -> None:
+    from danbao_core.cli.story import CURRENCY, Story
+
+    async with core.client() as danbao:
+        story = Story(danbao, on_step=_shown_by(output))
+        await story.tell()
+        checks = await story.audit()
+    breaches = [f"{check.invariant}: {check.breach}" for check in checks if not check.holds]
+    if breaches:
+        raise CommandFailed("AUDIT_FAILED", f"The audit found a breach. {breaches[0]}")
+    answer: dict[str, Any] = {
+        "currency": CURRENCY,
+        "steps": [step.as_dict() for step in story.steps],
+        "audit": {"holds": True, "checks": [check.invariant for check in checks]},
+    }
+    output.result(answer, f"[bold]The audit[/bold] checked {len(checks)} invariants of the whole database: every one holds.")
+
+
+def _shown_by(output: Output) -> "Callable[[Step], None]":
+    from rich import box
+    from rich.table import Table
+
+    from danbao_core.cli.story import CURRENCY
+    from danbao_core.money import Money
+
+    def show(step: "Step") -> None:
+        table = Table(*(name.capitalize() for name in step.money_minor), "Together", box=box.SIMPLE, pad_edge=False)
+        figures = [*step.money_minor.values(), step.total_minor]
+        table.add_row(*(str(Money(minor, CURRENCY)) for minor in figures))
+        output.say(f"[bold]{step.number}. {step.what}[/bold]", step.why, table)
+
+    return show
+
+
+@asynccontextmanager
+async def _some_core(data: Path | None, output: Output) -> AsyncIterator[Core]:
+    """The running core; without one, and where none was asked for by name, a sandbox that lasts as long as this."""
+    try:
+        core = find_core(data)
+    except CommandFailed as failure:
+        if data is not None or failure.reason != "NOT_RUNNING":
+            raise
+    else:
+        yield core
+        return
+    from danbao_core.cli.passing_sandbox import passing_sandbox
+
+    async with passing_sandbox(output) as core:
+        yield core

@@ -1,0 +1,207 @@
+"""`danbao keys`: service keys, with which everything calls the core."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from uuid import uuid4
+
+import typer
+
+from danbao_core.cli.locate import Core, DataOption, find_core
+from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from danbao.v1.operations_pb2 import (
+        CreateServiceKeyRequest,
+        CreateServiceKeyResponse,
+        RotateServiceKeyResponse,
+        ServiceKey,
+    )
+
+app = typer.Typer(help="Make, list, rotate and revoke service keys.", no_args_is_help=True)
+
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The key's name, serviceKeys/UUID, as `danbao keys list` shows.")]
+
+DEFAULT_GRACE_SECONDS: Final = 3600
+MOST_GRACE_SECONDS: Final = 30 * 24 * 3600
+
+
+@app.command()
+def create(
+    service: Annotated[str, typer.Argument(help="The service that calls with it: of a-z, 0-9, dot, dash and underscore.")],
+    scope: Annotated[list[str], typer.Option(metavar="SCOPE", help="What it may do, such as payments.write. Repeat it.")],
+    account: Annotated[str, typer.Option(metavar="NAME", help="accounts/UUID for which alone it acts.")] = "",
+    data: DataOption = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Write to this database directly: for the first operator's key of a live core."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a service key. Its token is shown this once."""
+    if database_url is not None and data is not None:
+        raise typer.BadParameter("goes without --data: it names the core in another way", param_hint="--database-url")
+
+    async def command(output: Output) -> None:
+        from danbao.v1.operations_pb2 import CreateServiceKeyRequest
+
+        request = CreateServiceKeyRequest(request_id=str(uuid4()), service=service, scopes=scope, account=account)
+        if database_url is not None:
+            answer = await _create_in_database(database_url, request)
+        else:
+            async with find_core(data).client() as danbao:
+                answer = await danbao.operations.CreateServiceKey(request)
+        _show_token(output, answer)
+
+    run(command, as_json=as_json)
+
+
+@app.command("list")
+def list_keys(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List all service keys, revoked ones included, oldest first."""
+
+    async def command(output: Output) -> None:
+        from danbao.v1.operations_pb2 import ListServiceKeysRequest
+
+        async with find_core(data).client() as danbao:
+            keys = (await danbao.operations.ListServiceKeys(ListServiceKeysRequest())).service_keys
+        output.result({"service_keys": [_as_dict(key) for key in keys]}, _table(list(keys)))
+
+    run(command, as_json=as_json)
+
+
+@app.command()
+def rotate(
+    name: KeyName,
+    grace: Annotated[
+        int,
+        typer.Option(
+            metavar="SECONDS", min=0, max=MOST_GRACE_SECONDS, help="How long the old token still works; 0 ends it at once."
+        ),
+    ] = DEFAULT_GRACE_SECONDS,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a key a new token, shown this once. A sandbox's own operator key is also renewed in its folder."""
+
+    async def command(output: Output) -> None:
+        from danbao.v1.operations_pb2 import RotateServiceKeyRequest
+
+        core = find_core(data)
+        async with core.client() as danbao:
+            answer = await danbao.operations.RotateServiceKey(RotateServiceKeyRequest(name=name, grace_seconds=grace))
+        if core.folder is not None and _is_own_key(core, name):
+            _renew_operator_key(core.folder, answer.token)
+        _show_token(output, answer)
+
+    run(command, as_json=as_json)
+
+
+@app.command()
+def revoke(name: KeyName, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """End a key for good, from now on. Revoking it again changes nothing."""
+
+    async def command(output: Output) -> None:
+        from danbao.v1.operations_pb2 import RevokeServiceKeyRequest
+
+        core = find_core(data)
+        if core.folder is not None and _is_own_key(core, name):
+            raise CommandFailed("KEY_IN_USE", f"{name} is the sandbox's own operator key: rotate it instead.")
+        async with core.client() as danbao:
+            key = await danbao.operations.RevokeServiceKey(RevokeServiceKeyRequest(name=name))
+        output.result({"service_key": _as_dict(key)}, f"{key.name} of {key.service} is revoked.")
+
+    run(command, as_json=as_json)
+
+
+# --- The database itself ----------------------------------------------------------------------------------------------------
+
+
+async def _create_in_database(database_url: str, request: "CreateServiceKeyRequest") -> "CreateServiceKeyResponse":
+    """Makes a key with no core running and no key to ask with: whoever may write to the database may do that."""
+    import asyncpg
+
+    from danbao.v1.operations_pb2 import CreateServiceKeyResponse
+    from danbao_core import logs
+    from danbao_core.clock import system_wall_clock
+    from danbao_core.engine import Engine, Origin
+    from danbao_core.errors import Refusal
+    from danbao_core.ids import uuid7
+    from danbao_core.policy import PolicySchedule
+    from danbao_core.rpc import convert
+    from danbao_core.rpc.validation import validate
+    from danbao_core.service_keys import Token
+
+    logs.configure("warning")
+    token = Token.new(uuid7())
+    origin = Origin(caller="core", method="keys create", received_at=system_wall_clock())
+    engine = Engine(database_url, policies=PolicySchedule.load())
+    try:
+        validate(request)
+        await engine.start()
+        try:
+            key = (await engine.submit(convert.create_service_key(request, origin, token))).result
+        finally:
+            await engine.stop()
+    except Refusal as refusal:
+        raise CommandFailed(refusal.reason, str(refusal)) from None
+    except asyncpg.UndefinedTableError:
+        raise CommandFailed("DATABASE_UNUSABLE", "The database is empty: run `danbao migrate` first.") from None
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CommandFailed("DATABASE_UNUSABLE", f"--database-url: the database does not answer: {error}") from None
+    return CreateServiceKeyResponse(service_key=convert.service_key(key), token=str(token))
+
+
+# --- The sandbox's own key --------------------------------------------------------------------------------------------------
+
+
+def _is_own_key(core: Core, name: str) -> bool:
+    from danbao_core.service_keys import Token
+
+    return name == f"serviceKeys/{Token.parse(core.key).key_id}"
+
+
+def _renew_operator_key(folder: Path, token: str) -> None:
+    """Puts the new token where the next start, and every other command, looks for it."""
+    from danbao_core.supervisor import read_endpoint
+    from danbao_core.supervisor.endpoint import write_endpoint
+    from danbao_core.supervisor.files import write_private
+
+    try:
+        write_private(folder / "operator.key", f"{token}\n")
+        write_endpoint(folder, replace(read_endpoint(folder), operator_key=token))
+    except OSError as error:
+        raise CommandFailed(
+            "KEY_NOT_WRITTEN", f"The key was rotated, but {folder} could not be written to ({error}). The new token: {token}"
+        ) from None
+
+
+# --- What is shown ----------------------------------------------------------------------------------------------------------
+
+
+def _show_token(output: Output, answer: "CreateServiceKeyResponse | RotateServiceKeyResponse") -> None:
+    key = answer.service_key
+    output.result({"service_key": _as_dict(key), "token": answer.token}, _table([key]))
+    if not output.as_json:
+        typer.echo("Its token, which is not shown again:")
+        typer.echo(answer.token)
+
+
+def _table(keys: "list[ServiceKey]") -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table("Name", "Service", "State", "Scopes", "Account", "Made", box=box.SIMPLE)
+    for key in keys:
+        state = key.State.Name(key.state).removeprefix("STATE_").lower()
+        made = key.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M UTC")
+        table.add_row(key.name, key.service, state, " ".join(key.scopes), key.account or "any", made)
+    return table
+
+
+def _as_dict(key: "ServiceKey") -> dict[str, Any]:
+    from google.protobuf.json_format import MessageToDict
+
+    return MessageToDict(key, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

@@ -1,0 +1,76 @@
+"""Where the running core is that a command talks to."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from danbao_core.cli.output import CommandFailed
+
+if TYPE_CHECKING:
+    from danbao_client import Danbao
+
+DEFAULT_FOLDER: Final = Path(".danbao")
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of a running sandbox; else DANBAO_ADDRESS and DANBAO_KEY say where the core is, else it is ./.danbao.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Core:
+    """A core that can be called, and with what."""
+
+    address: str
+    key: str
+    folder: Path | None = None
+    """Of the sandbox; None where the environment named the core."""
+    database_url: str | None = None
+    """Known for a sandbox only."""
+
+    def client(self, *, deadline_seconds: float = 10.0, patience_seconds: float = 15.0, channels: int = 1) -> "Danbao":
+        """A client of it, as `Danbao.connect` makes it."""
+        from danbao_client import Danbao
+
+        return Danbao.connect(
+            self.address,
+            key=self.key,
+            deadline_seconds=deadline_seconds,
+            patience_seconds=patience_seconds,
+            channels=channels,
+        )
+
+
+def find_core(data: Path | None) -> Core:
+    """The core that `--data` names, else the environment, else the sandbox in ./.danbao.
+
+    Raises CommandFailed, with what to do, where there is none.
+    """
+    address, key = os.environ.get("DANBAO_ADDRESS", ""), os.environ.get("DANBAO_KEY", "")
+    if data is None and (address or key):
+        if not address or not key:
+            missing = "DANBAO_KEY" if address else "DANBAO_ADDRESS"
+            raise CommandFailed("NOT_CONFIGURED", f"{missing} is not set: set both DANBAO_ADDRESS and DANBAO_KEY, or neither.")
+        return Core(address, key)
+    if data is None and not DEFAULT_FOLDER.exists():
+        raise CommandFailed(
+            "NOT_RUNNING",
+            "No danbao is running here. Start one (danbao up), or name one: --data DIR, or DANBAO_ADDRESS and DANBAO_KEY.",
+        )
+    return _sandbox(data or DEFAULT_FOLDER)
+
+
+def _sandbox(folder: Path) -> Core:
+    from danbao_core.supervisor import NotRunning, read_endpoint
+
+    try:
+        endpoint = read_endpoint(folder)
+    except NotRunning as error:
+        raise CommandFailed("NOT_RUNNING", str(error)) from None
+    return Core(endpoint.address, endpoint.operator_key, folder, endpoint.database_url)

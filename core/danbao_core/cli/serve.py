@@ -1,0 +1,32 @@
+"""`danbao serve`: one server process."""
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    listen: Annotated[str | None, typer.Option(metavar="ADDR", help="Address to serve on; else DANBAO_LISTEN.")] = None,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True, help="Where to write the line `ready`.")] = None,
+) -> None:
+    """Serve gRPC until SIGTERM. Everything else is set by DANBAO_* variables; see the README."""
+    import uvloop
+
+    from danbao_core import logs, server, settings
+    from danbao_core.migrations import MigrationError
+
+    def ready(address: str) -> None:
+        if ready_fd is None:
+            typer.echo(f"ready: {address}")
+        else:
+            with os.fdopen(ready_fd, "w") as pipe:
+                pipe.write("ready\n")
+
+    try:
+        configured = settings.load(listen=listen)
+        logs.configure(configured.log_level)
+        uvloop.run(server.serve(configured, ready))
+    except (settings.SettingsError, server.StartFailed, MigrationError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,89 @@
+"""One call: who makes it, what may still be done for it, and what a handler needs of both."""
+
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+import msgspec
+
+from danbao_core.engine import Command, Engine, Origin
+from danbao_core.errors import DeadlinePassed
+from danbao_core.service_keys import ServiceKey
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+REPLAYED = (("danbao-replayed", "true"),)
+DEFAULT_DEADLINE_SECONDS = 30.0
+"""For unary calls whose caller set none."""
+
+
+class Caller(NamedTuple):
+    """Who calls, proved by a service key."""
+
+    key: ServiceKey
+    secret_hash: bytes
+    scopes: frozenset[str]
+
+
+class Call(NamedTuple):
+    """One call in progress."""
+
+    caller: Caller
+    method: str
+    """As in the contract: "PaymentService/CreatePayment"."""
+    peer: str
+    received_at: datetime
+    request_id: str
+    content: bytes
+    """The keyed hash of the request."""
+    context: "grpc.aio.ServicerContext[Any, Any]"
+
+    @property
+    def origin(self) -> Origin:
+        """What a command writes down of it."""
+        key = self.caller.key
+        return Origin(
+            caller=key.caller,
+            method=self.method,
+            peer=self.peer,
+            request_id=self.request_id,
+            content=self.content,
+            key_id=key.id,
+            secret_hash=self.caller.secret_hash,
+            account_id=key.account_id,
+            scopes=self.caller.scopes,
+            received_at=self.received_at,
+        )
+
+    @property
+    def remaining_seconds(self) -> float:
+        """Time until the caller gives up. Raises DeadlinePassed."""
+        remaining: float | None = self.context.time_remaining()  # None without a deadline, whatever the stubs say
+        if remaining is None:
+            return DEFAULT_DEADLINE_SECONDS
+        if remaining <= 0:
+            raise DeadlinePassed
+        return min(remaining, DEFAULT_DEADLINE_SECONDS)
+
+
+_current: ContextVar[Call] = ContextVar("danbao_call")
+
+
+def begin(call: Call) -> None:
+    """Makes a call the current one of its task."""
+    _current.set(call)
+
+
+def current() -> Call:
+    """The call that the running handler serves."""
+    return _current.get()
+
+
+async def submit(engine: Engine, command: Command[R]) -> R:
+    """Carries a command out for the current call; a repeat is marked in the trailing metadata."""
+    call = current()
+    answer = await engine.submit(command, timeout_seconds=call.remaining_seconds)
+    if answer.replayed:
+        call.context.set_trailing_metadata(REPLAYED)
+    return answer.result

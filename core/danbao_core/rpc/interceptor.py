@@ -1,0 +1,120 @@
+"""The one interceptor: what happens around every call of the contract.
+
+Bytes to message, message against its rules, caller against the scope that the method declares, and any refusal or fault to a
+status. Health and reflection, which are not of the contract, pass through.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import asyncpg
+import grpc
+import structlog
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2
+from danbao_core.clock import WallClock
+from danbao_core.engine.requests import content_hash
+from danbao_core.errors import DatabaseUnavailable, InternalFault, MessageMalformed, Refusal
+from danbao_core.ids import uuid7
+from danbao_core.rpc import call as calls
+from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.status import CODES, message_of, trailing_metadata
+from danbao_core.rpc.validation import validate
+
+_log = structlog.get_logger("danbao.rpc")
+
+_Context = grpc.aio.ServicerContext
+_Behavior = Callable[[Any, Any], Awaitable[Any]]
+
+SERVICES: Final[dict[str, ServiceDescriptor]] = {
+    service.full_name: service
+    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+}
+"""Every service of the contract, by its full name."""
+
+
+def scope_of(method: MethodDescriptor) -> str:
+    """The scope that a method declares. Raises LookupError for a method that declares none: it must not be served."""
+    authentication = method.GetOptions().Extensions[common_pb2.authentication]
+    if not authentication.scope:
+        raise LookupError(f"{method.full_name} declares no scope")
+    return str(authentication.scope)
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of the contract; each is wrapped once."""
+
+    def __init__(self, authenticator: Authenticator, hash_key: bytes, wall_clock: WallClock) -> None:
+        self._authenticator = authenticator
+        self._hash_key = hash_key
+        self._wall_clock = wall_clock
+        self._wrapped: dict[str, Any] = {}
+
+    async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
+        """Answers the handler for a method, wrapped."""
+        path: str = details.method
+        wrapped = self._wrapped.get(path)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(details)
+        _, _, service_and_method = path.partition("/")
+        service_name, _, method_name = service_and_method.partition("/")
+        service = SERVICES.get(service_name)
+        if handler is None or service is None:
+            return handler
+        wrapped = self._wrap(service.methods_by_name[method_name], handler)
+        self._wrapped[path] = wrapped
+        return wrapped
+
+    def _wrap(self, method: MethodDescriptor, handler: Any) -> Any:
+        scope = scope_of(method)
+        message_type = GetMessageClass(method.input_type)
+        name = f"{method.containing_service.name}/{method.name}"
+        behavior: _Behavior = handler.unary_unary
+
+        async def answer(data: bytes, context: "_Context[Any, Any]") -> Any:
+            try:
+                request = _parse(message_type, data)
+                call = await self._begin(name, scope, request, context)
+                calls.begin(call)
+                return await behavior(request, context)
+            except Refusal as refusal:
+                await _refuse(context, refusal)
+            except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+                _log.warning("the database does not answer", method=name, error=repr(error))
+                await _refuse(context, DatabaseUnavailable())
+            except Exception as error:
+                fault_id = uuid7()
+                _log.exception("a call failed", method=name, fault_id=str(fault_id), exc_info=error)
+                await _refuse(context, InternalFault(fault_id=fault_id))
+
+        return grpc.unary_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
+
+    async def _begin(self, name: str, scope: str, request: Message, context: "_Context[Any, Any]") -> calls.Call:
+        caller = await self._authenticator.caller(_authorization(context), scope)
+        validate(request)
+        request_id = getattr(request, "request_id", "")
+        content = content_hash(self._hash_key, name, request.SerializeToString(deterministic=True)) if request_id else b""
+        return calls.Call(caller, name, context.peer(), self._wall_clock(), request_id, content, context)
+
+
+def _parse(message_type: type[Message], data: bytes) -> Message:
+    try:
+        return message_type.FromString(data)
+    except DecodeError:
+        raise MessageMalformed from None
+
+
+def _authorization(context: "_Context[Any, Any]") -> str | None:
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization":
+            return value if isinstance(value, str) else None
+    return None
+
+
+async def _refuse(context: "_Context[Any, Any]", refusal: Refusal) -> None:
+    await context.abort(CODES[refusal.kind], message_of(refusal), trailing_metadata(refusal))

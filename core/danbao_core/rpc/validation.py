@@ -1,0 +1,45 @@
+"""Requests against the rules that stand in the contract (protovalidate)."""
+
+from typing import Any, Final
+
+import protovalidate
+from google.protobuf.message import Message
+
+from danbao_core.errors import FieldInvalid, Violation
+
+_validator: Final = protovalidate.Validator()
+
+_ACCOUNT: Final = "^accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+# A pattern says everything to a machine and little to a person.
+_IN_WORDS: Final = {
+    "^[ -~]{1,64}$": "must be 1 to 64 printable ASCII characters",
+    "^[ -~]{0,64}$": "must be at most 64 printable ASCII characters",
+    "^[A-Z]{3}$": "must be an ISO 4217 code such as CNY",
+    "^[^\\x00-\\x1f\\x7f]*$": "must be without control characters",
+    "^[^\\x00]*$": "must be without NUL characters",
+    _ACCOUNT: "must be accounts/ and a UUID in lower case",
+    f"^({_ACCOUNT[1:-1]})?$": "must be empty, or accounts/ and a UUID in lower case",
+    _ACCOUNT.replace("accounts", "payments"): "must be payments/ and a UUID in lower case",
+    _ACCOUNT.replace("accounts", "fundings"): "must be fundings/ and a UUID in lower case",
+    _ACCOUNT.replace("accounts", "serviceKeys"): "must be serviceKeys/ and a UUID in lower case",
+    "^[a-z0-9._-]{1,64}$": "must be 1 to 64 of a-z, 0-9, dot, dash and underscore",
+    "^[a-z_.]{1,64}$": "must be a scope such as payments.write",
+}
+
+
+def validate(request: Message) -> None:
+    """Raises FieldInvalid with every field that breaks a rule; its reason is that of the first one."""
+    found = _validator.collect_violations(request)
+    if not found:
+        return
+    violations = [_violation(each.proto, each.rule_value) for each in found]
+    raise FieldInvalid(violations, reason=violations[0].reason)
+
+
+def _violation(proto: Any, rule_value: Any) -> Violation:
+    path = ".".join(element.field_name for element in proto.field.elements) if proto.field else ""
+    # A rule of our own (CEL) has an id of its own, such as amount_not_positive; the standard ones are "type.rule".
+    reason = FieldInvalid.reason if "." in proto.rule_id or proto.rule_id == "required" else proto.rule_id.upper()
+    description = _IN_WORDS.get(rule_value, proto.message) if isinstance(rule_value, str) else proto.message
+    return Violation(path, description, reason)

@@ -1,0 +1,184 @@
+"""One server process, put together: settings, database, engine, services, and a graceful end."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc
+from danbao_core.clock import WallClock, system_wall_clock
+from danbao_core.engine import Engine
+from danbao_core.migrations import must_be_current
+from danbao_core.policy import PolicySchedule
+from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.interceptor import SERVICES, Interceptor
+from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox
+from danbao_core.service_keys import ServiceKeyGuard
+from danbao_core.settings import Mode, Settings
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[Any]
+
+_log = structlog.get_logger("danbao.server")
+
+SANDBOX_SERVICE: Final = "danbao.v1.SandboxService"
+
+MESSAGE_BYTES: Final = 4 * 1024 * 1024
+METADATA_BYTES: Final = 8 * 1024
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_metadata_size", METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+    ("grpc.max_concurrent_streams", 1024),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 30 * 60 * 1000),
+)
+
+
+class StartFailed(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+class Server:
+    """Serves the contract on one address. `async with` it; `address` then says where."""
+
+    def __init__(self, settings: Settings, wall_clock: WallClock = system_wall_clock) -> None:
+        self.address = settings.listen
+        self._settings = settings
+        self._wall_clock = wall_clock
+        self._health = health.aio.HealthServicer()
+        self._stack = contextlib.AsyncExitStack()
+        self._draining = False
+
+    @property
+    def _sandbox(self) -> bool:
+        return self._settings.mode is Mode.SANDBOX
+
+    @property
+    def _service_names(self) -> list[str]:
+        return [name for name in SERVICES if self._sandbox or name != SANDBOX_SERVICE]
+
+    async def __aenter__(self) -> "Server":
+        async with contextlib.AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(_read_pool(self._settings))
+            engine = await stack.enter_async_context(self._running_engine())
+            await self._serve(stack, engine, pool)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Drains: health turns NOT_SERVING, running calls end, what waits is committed."""
+        self._draining = True
+        await self._health.enter_graceful_shutdown()
+        await self._stack.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _running_engine(self) -> AsyncIterator[Engine]:
+        settings = self._settings
+        try:
+            policies = PolicySchedule.load(settings.policy_file)
+        except ValueError as error:
+            raise StartFailed(f"DANBAO_POLICY_FILE: {error}") from None
+        engine = Engine(
+            settings.database_url,
+            policies=policies,
+            guard=ServiceKeyGuard(),
+            batch_max=settings.batch_max,
+            queue_max=settings.queue_max,
+            request_retention=timedelta(days=settings.request_retention_days),
+        )
+        await engine.start()
+        try:
+            yield engine
+        finally:
+            await engine.stop()
+
+    async def _serve(self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool") -> None:
+        settings = self._settings
+        authenticator = Authenticator(pool, self._wall_clock)
+        server = grpc.aio.server(
+            interceptors=[Interceptor(authenticator, settings.hash_key_bytes, self._wall_clock)],
+            options=[*_OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
+        )
+        accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, sandbox=self._sandbox), server)
+        payments_pb2_grpc.add_PaymentServiceServicer_to_server(Payments(engine, pool), server)
+        operations_pb2_grpc.add_OperationsServiceServicer_to_server(
+            Operations(engine, pool, authenticator, settings.database_url), server
+        )
+        if self._sandbox:
+            sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((*self._service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        try:
+            port = server.add_insecure_port(settings.listen)
+        except RuntimeError:
+            raise StartFailed(f"DANBAO_LISTEN: {settings.listen} is in use or cannot be bound: name another") from None
+        self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
+        await server.start()
+        stack.push_async_callback(server.stop, settings.drain_seconds)
+        watcher = asyncio.create_task(self._watch_health(engine), name="danbao-health")
+        stack.push_async_callback(_cancelled, watcher)
+        await self._say_health(serving=True)
+        _log.info("serving", address=self.address, mode=settings.mode.value)
+
+    async def _watch_health(self, engine: Engine) -> None:
+        """Every service is NOT_SERVING while the engine has no database."""
+        serving = True
+        while True:
+            await asyncio.sleep(0.2)
+            if engine.connected != serving:
+                serving = engine.connected
+                await self._say_health(serving=serving)
+
+    async def _say_health(self, *, serving: bool) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        if not self._draining:
+            for name in ("", *self._service_names):
+                await self._health.set(name, status)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@contextlib.asynccontextmanager
+async def _read_pool(settings: Settings) -> AsyncIterator["Pool"]:
+    """The connections for reads. Raises StartFailed where no database answers, MigrationError where it is not ours."""
+    try:
+        pool = await asyncpg.create_pool(
+            settings.database_url,
+            min_size=1,
+            max_size=settings.pool_size,
+            timeout=5,
+            command_timeout=30,
+            server_settings={"application_name": "danbao-reads"},
+        )
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StartFailed(f"DANBAO_DATABASE_URL: the database does not answer ({error})") from None
+    async with pool:
+        await must_be_current(pool, settings.mode.value)
+        yield pool
+
+
+async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT; calls `ready` with the address once it does. Raises StartFailed or MigrationError."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Server(settings) as server:
+        ready(server.address)
+        await stop.wait()
+        _log.info("draining", address=server.address)

@@ -1,0 +1,25 @@
+"""The processes that stand on Postgres and Valkey: which command, how many."""
+
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Role:
+    """`count` processes of one command.
+
+    The command gets `--ready-fd N` appended: it writes the line "ready" to that descriptor when it
+    does its work. It must end upon SIGTERM.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    count: int = 1
+
+
+def default_roles(processes: int) -> tuple[Role, ...]:
+    """`processes` servers that share one port, and one worker."""
+    return (
+        Role("server", (sys.executable, "-m", "danbao_core", "serve"), processes),
+        Role("worker", (sys.executable, "-m", "danbao_workers")),
+    )

@@ -1,0 +1,237 @@
+"""The whole sandbox: started in order, kept alive, stopped in the reverse order."""
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import asyncpg
+
+from danbao_core.embedded import PostgresServer, StartError, ValkeyServer, postgres, valkey
+from danbao_core.embedded.account import postgres_account
+from danbao_core.embedded.child import StopSteps
+from danbao_core.ids import uuid7
+from danbao_core.supervisor.endpoint import Endpoint, remove_endpoint, write_endpoint
+from danbao_core.supervisor.files import kept
+from danbao_core.supervisor.listen import HeldPort, ListenAddress
+from danbao_core.supervisor.lock import FolderLock
+from danbao_core.supervisor.process import Program, RoleProgram, SupervisedProcess
+from danbao_core.supervisor.roles import Role
+
+_ROLE_STOP_STEPS = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
+_LONGEST_LOG_BYTES = 20 * 1024 * 1024
+
+
+class Report(Protocol):
+    """Where the supervisor tells a person what happens."""
+
+    def step(self, text: str) -> None:
+        """What is being done now, until the next step."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+    def ready(self, endpoint: Endpoint) -> None:
+        """Everything works; said once, when `endpoint.json` is in place."""
+
+
+async def prepare_database(database_url: str, operator_key: str) -> None:
+    """Brings the schema up to date and makes what stands ready in a sandbox.
+
+    A repeat changes nothing. Raises StartError when the database cannot be used as it is.
+    """
+    # Here, because whoever uses the rest of this package needs neither.
+    from danbao_core.bootstrap import OperatorKeyUnusable, prepare_sandbox  # noqa: PLC0415
+    from danbao_core.migrations import MigrationError, migrate  # noqa: PLC0415
+
+    try:
+        await migrate(database_url, "sandbox")
+        await prepare_sandbox(database_url, operator_key)
+    except (MigrationError, OperatorKeyUnusable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise StartError(f"The database cannot be prepared: {error}") from error
+
+
+class Supervisor:
+    """A sandbox in one folder. Make one per run.
+
+    `prepare` gets the database URL and the operator's key once Postgres answers, before any process
+    of `roles` starts.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        listen: ListenAddress,
+        roles: tuple[Role, ...],
+        report: Report,
+        prepare: Callable[[str, str], Awaitable[None]] = prepare_database,
+    ) -> None:
+        self._folder = folder.absolute()
+        self._listen = listen
+        self._roles = roles
+        self._report = report
+        self._prepare = prepare
+        logs = self._folder / "logs"
+        self._postgres = PostgresServer(self._folder / "postgres", log=logs / "postgres.log", on_step=report.step)
+        self._valkey = ValkeyServer(self._folder / "valkey", log=logs / "valkey.log", on_step=report.step)
+        self._processes: dict[str, list[SupervisedProcess]] = {}
+        self._endpoint: Endpoint | None = None
+        self._stop_asked = asyncio.Event()
+        self._hasten = asyncio.Event()
+
+    def request_stop(self) -> None:
+        """Asks for a clean stop, also while it starts; asked again, the stop is hastened. For
+        signal handlers.
+        """
+        if self._stop_asked.is_set():
+            self._hasten.set()
+        self._stop_asked.set()
+
+    async def run(self) -> None:
+        """Returns after a clean stop that was asked for. Raises StartError when it cannot start,
+        with everything stopped.
+
+        A folder on which another supervisor runs, and an address in use, are refused before
+        anything starts.
+        """
+        _make_folder(self._folder)
+        with FolderLock(self._folder):
+            remove_endpoint(self._folder)  # of a supervisor that was killed
+            with HeldPort(self._listen) as port:
+                try:
+                    if await self._unless_stopped(self._start(port.address)):
+                        await self._stop_asked.wait()
+                finally:
+                    await self._stop()
+
+    async def _unless_stopped(self, starting: Coroutine[None, None, None]) -> bool:
+        """Whether `starting` came to its end; a stop that is asked for meanwhile cancels it."""
+        task = asyncio.create_task(starting)
+        stop_asked = asyncio.create_task(self._stop_asked.wait())
+        try:
+            await asyncio.wait({task, stop_asked}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+                return True
+            return False
+        finally:
+            stop_asked.cancel()
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _start(self, address: ListenAddress) -> None:
+        operator_key = kept(self._folder / "operator.key", _new_operator_key)
+        hash_key = kept(self._folder / "hash.key", lambda: secrets.token_hex(32))
+        _make_log_folder(self._folder / "logs")
+
+        self._report.step("Starting Postgres and Valkey")
+        await self._valkey.prepare()
+        self._supervise("valkey", self._valkey, valkey.STOP_STEPS)
+        await self._postgres.prepare()
+        self._supervise("postgres", self._postgres, postgres.STOP_STEPS)
+        await self._all_ready()
+        await self._postgres.ensure_database()
+
+        self._report.step("Preparing the database")
+        await self._prepare(self._postgres.database_url, operator_key)
+
+        self._report.step("Starting " + " and ".join(role.name for role in self._roles))
+        environment = {
+            "DANBAO_MODE": "sandbox",
+            "DANBAO_DATABASE_URL": self._postgres.database_url,
+            "DANBAO_VALKEY_URL": self._valkey.valkey_url,
+            "DANBAO_LISTEN": str(address),
+            "DANBAO_REUSE_PORT": "true",
+            "DANBAO_HASH_KEY": hash_key,
+        }
+        for role in self._roles:
+            for _ in range(role.count):
+                log = self._folder / "logs" / f"{role.name}.log"
+                self._supervise(role.name, RoleProgram(role, environment, log), _ROLE_STOP_STEPS)
+        await self._all_ready()
+
+        self._endpoint = Endpoint(
+            address=str(address),
+            operator_key=operator_key,
+            database_url=self._postgres.database_url,
+            valkey_url=self._valkey.valkey_url,
+            pids=self._pids(),
+        )
+        write_endpoint(self._folder, self._endpoint)
+        self._report.ready(self._endpoint)
+
+    def _supervise(self, role: str, program: Program, stop_steps: StopSteps) -> None:
+        process = SupervisedProcess(role, program, stop_steps, on_change=self._publish_pids, say=self._report.say)
+        self._processes.setdefault(role, []).append(process)
+        process.start()
+
+    async def _all_ready(self) -> None:
+        """Returns when each process was ready once. Raises the first StartError."""
+        every = [process for processes in self._processes.values() for process in processes]
+        await asyncio.gather(*(process.ready() for process in every))
+
+    async def _stop(self) -> None:
+        """Callers first, then what they call; each role's processes at once."""
+        if self._endpoint is not None:
+            self._endpoint = None
+            remove_endpoint(self._folder)
+        self._report.step("Stopping")
+        stores = ("valkey", "postgres")
+        callers = [name for name in self._processes if name not in stores]
+        for names in (callers, *([store] for store in stores)):
+            processes = [process for name in names for process in self._processes.get(name, [])]
+            await asyncio.gather(*(process.stop(self._hasten) for process in processes))
+
+    def _pids(self) -> dict[str, list[int]]:
+        pids = {"supervisor": [os.getpid()], "postgres": [], "valkey": []}
+        pids |= {role.name: [] for role in self._roles}
+        for name, processes in self._processes.items():
+            pids[name] = [process.pid for process in processes if process.pid is not None]
+        return pids
+
+    def _publish_pids(self) -> None:
+        """Keeps `endpoint.json` true while it is there: it lists the processes that are ready."""
+        if self._endpoint is not None:
+            self._endpoint = replace(self._endpoint, pids=self._pids())
+            write_endpoint(self._folder, self._endpoint)
+
+
+def _new_operator_key() -> str:
+    return f"dbk_{uuid7().hex}_{secrets.token_urlsafe(32)}"
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes the sandbox's folder, for our eyes only.
+
+    As root also the user that runs Postgres may walk through (not read) it, so that its data can
+    lie inside.
+    """
+    account = postgres_account()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise StartError(f"{folder} is not a folder. Choose another with --data.") from None
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise StartError(f"No right to write to {folder}. Choose another with --data.") from None
+    except OSError as error:
+        raise StartError(f"Cannot make {folder}: {error.strerror}. Choose another with --data.") from error
+    else:
+        if account is not None:
+            os.chown(folder, 0, account.gid)
+            folder.chmod(0o710)
+
+
+def _make_log_folder(folder: Path) -> None:
+    """Makes the folder of the logs, and puts aside logs that became long, so that they grow to
+    twice that at most.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for log in folder.glob("*.log"):
+        if log.stat().st_size > _LONGEST_LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))

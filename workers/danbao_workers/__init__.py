@@ -1,0 +1,1 @@
+"""What Danbao does in the background: an arq worker over Valkey."""

@@ -1,0 +1,33 @@
+"""`python -m danbao_workers` runs one worker until SIGTERM."""
+
+import argparse
+import os
+import sys
+
+import uvloop
+
+from danbao_core import logs, settings
+from danbao_workers.worker import WorkerFailed, run
+
+
+def main() -> None:
+    """Reads DANBAO_* variables; exits with 1 and a word where they are wrong or Valkey does not answer."""
+    parser = argparse.ArgumentParser(prog="danbao_workers", description=__doc__)
+    parser.add_argument("--ready-fd", type=int, help="where to write the line `ready`")
+    ready_fd = parser.parse_args().ready_fd
+
+    def ready() -> None:
+        if ready_fd is not None:
+            with os.fdopen(ready_fd, "w") as pipe:
+                pipe.write("ready\n")
+
+    try:
+        configured = settings.load()
+        logs.configure(configured.log_level)
+        uvloop.run(run(configured, ready))
+    except (settings.SettingsError, WorkerFailed) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

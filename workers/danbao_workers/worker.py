@@ -1,0 +1,87 @@
+"""The worker: jobs that come over Valkey. Postgres holds the truth; losing all of Valkey loses no work."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from arq.connections import RedisSettings
+from arq.worker import Worker
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError
+
+from danbao_core.settings import Settings
+
+_log = structlog.get_logger("danbao.worker")
+
+QUEUE: Final = "danbao:jobs"
+
+_encode = msgspec.msgpack.Encoder(enc_hook=repr).encode  # a failed job's exception goes as its text
+_decode = msgspec.msgpack.Decoder().decode
+
+
+class WorkerFailed(Exception):
+    """The worker cannot go on; the message says why. Its supervisor starts another."""
+
+
+async def ping(ctx: dict[Any, Any], text: str) -> str:
+    """Answers what it was sent: the job by which anybody sees that a worker takes jobs."""
+    return text
+
+
+def redis_settings(valkey_url: str) -> RedisSettings:
+    """How to reach Valkey. The connection is made anew after an error, for a few seconds; then the worker ends."""
+    settings = RedisSettings.from_dsn(valkey_url)
+    settings.retry_on_error = [OSError]
+    settings.retry = Retry(ExponentialBackoff(cap=1, base=0.05), retries=6)
+    return settings
+
+
+def make_worker(settings: Settings) -> Worker:
+    """A worker on the settings' Valkey. Its jobs must bear to be called twice: arq delivers at least once."""
+    return Worker(
+        functions=[ping],
+        queue_name=QUEUE,
+        redis_settings=redis_settings(settings.valkey_url),
+        handle_signals=False,
+        max_jobs=100,
+        poll_delay=0.02,
+        keep_result=60,
+        health_check_interval=10,
+        job_serializer=_encode,
+        job_deserializer=_decode,
+        log_results=False,
+    )
+
+
+async def run(settings: Settings, ready: Callable[[], None]) -> None:
+    """Takes jobs until SIGTERM or SIGINT; calls `ready` once it does. Raises WorkerFailed where Valkey does not answer."""
+
+    async def started(ctx: dict[Any, Any]) -> None:
+        _log.info("taking jobs", queue=QUEUE)
+        ready()
+
+    worker = make_worker(settings)
+    worker.on_startup = started
+    working = asyncio.create_task(worker.async_run(), name="danbao-worker")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, working.cancel)
+    try:
+        await working
+    except asyncio.CancelledError:
+        _log.info("stopping")
+    except (OSError, RedisError, TimeoutError) as error:
+        raise WorkerFailed(f"DANBAO_VALKEY_URL: Valkey does not answer ({error})") from None
+    finally:
+        await _close(worker)
+
+
+async def _close(worker: Worker) -> None:
+    try:
+        await worker.close()
+    except (OSError, RedisError, asyncio.CancelledError) as error:
+        _log.warning("closed without Valkey", error=repr(error))
