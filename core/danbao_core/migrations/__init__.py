@@ -10,6 +10,9 @@ import asyncpg
 _LOCK: Final = 0x44414E424D494752
 """The advisory lock under which one runner at a time works ("DANBMIGR")."""
 
+_TIMEOUTS: Final = "SET lock_timeout = '10s'; SET statement_timeout = '10min'"
+"""A migration that waits for a busy table must not make everybody else wait behind it."""
+
 
 class MigrationError(Exception):
     """The database cannot be brought up to date; the message says why and what to do."""
@@ -41,6 +44,7 @@ async def migrate(database_url: str, mode: str, progress: Callable[[str], None] 
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute(_TIMEOUTS)
         missing = _missing(available(), await _applied(connection))
         for migration in missing:
             if progress is not None:
