@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 from arq.connections import RedisSettings
-from arq.worker import Worker
+from arq.worker import Worker, func
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
@@ -36,6 +36,7 @@ def redis_settings(valkey_url: str) -> RedisSettings:
     """How to reach Valkey. The connection is made anew after an error, for a few seconds; then the worker ends."""
     settings = RedisSettings.from_dsn(valkey_url)
     settings.retry_on_error = [OSError]
+    settings.conn_retries = 0  # arq's own retries would multiply with these
     settings.retry = Retry(ExponentialBackoff(cap=1, base=0.05), retries=6)
     return settings
 
@@ -43,13 +44,13 @@ def redis_settings(valkey_url: str) -> RedisSettings:
 def make_worker(settings: Settings) -> Worker:
     """A worker on the settings' Valkey. Its jobs must bear to be called twice: arq delivers at least once."""
     return Worker(
-        functions=[ping],
+        functions=[func(ping, keep_result=60)],
         queue_name=QUEUE,
         redis_settings=redis_settings(settings.valkey_url),
         handle_signals=False,
         max_jobs=100,
         poll_delay=0.02,
-        keep_result=60,
+        keep_result=0,  # a result that is kept under a job's id swallows the next job with that id
         health_check_interval=10,
         job_serializer=_encode,
         job_deserializer=_decode,
@@ -66,22 +67,29 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
 
     worker = make_worker(settings)
     worker.on_startup = started
-    working = asyncio.create_task(worker.async_run(), name="danbao-worker")
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, working.cancel)
+        loop.add_signal_handler(number, stop.set)
+    working = asyncio.create_task(worker.async_run(), name="danbao-worker")
+    stopping = asyncio.create_task(stop.wait())
     try:
-        await working
-    except asyncio.CancelledError:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
         _log.info("stopping")
-    except (OSError, RedisError, TimeoutError) as error:
+    except (OSError, RedisError) as error:
         raise WorkerFailed(f"DANBAO_VALKEY_URL: Valkey does not answer ({error})") from None
     finally:
+        for task in (stopping, working):
+            task.cancel()
+        await asyncio.gather(stopping, working, return_exceptions=True)
         await _close(worker)
 
 
 async def _close(worker: Worker) -> None:
+    """Cancels the jobs that run, which arq will deliver again, and disconnects."""
     try:
         await worker.close()
     except (OSError, RedisError, asyncio.CancelledError) as error:
-        _log.warning("closed without Valkey", error=repr(error))
+        _log.warning("closed in the middle of something", error=repr(error))

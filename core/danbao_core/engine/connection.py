@@ -28,6 +28,10 @@ _SETTINGS: Final = {
 }
 
 
+_STATEMENT_SECONDS: Final = 30.0
+"""A statement that takes longer has lost its server, or the network in between."""
+
+
 class NoStripeLeft(Exception):
     """All stripes are leased: too many engines share the database."""
 
@@ -35,7 +39,11 @@ class NoStripeLeft(Exception):
 async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
     """A connection set up for an engine. Raises OSError, TimeoutError or asyncpg's errors."""
     return await asyncpg.connect(
-        database_url, timeout=timeout_seconds, statement_cache_size=1024, server_settings=dict(_SETTINGS)
+        database_url,
+        timeout=timeout_seconds,
+        command_timeout=_STATEMENT_SECONDS,
+        statement_cache_size=1024,
+        server_settings=dict(_SETTINGS),
     )
 
 

@@ -13,6 +13,7 @@ What can go wrong, and what then happens, is in `failures.py` and in `Engine._ca
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -42,6 +43,8 @@ from danbao_core.policy import PolicySchedule
 
 ATTEMPTS: Final = 5
 """How often a batch is tried while other transactions are in its way."""
+
+_RECONNECT_SECONDS: Final = 0.5
 
 _log = structlog.get_logger("danbao.engine")
 R = TypeVar("R", bound=msgspec.Struct)
@@ -194,11 +197,9 @@ class Engine:
         try:
             await self._connect()
         except Exception as error:
-            _log.warning("the database does not answer", error=repr(error))
-            try:
-                await asyncio.wait_for(self._wake_up.wait(), timeout=0.5)
-            except TimeoutError:
-                return
+            _log.info("the database does not answer", error=repr(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake_up.wait(), timeout=_RECONNECT_SECONDS)
 
     def _next_batch(self) -> list[_Waiting]:
         """The next commands, without those whose deadline has passed."""
