@@ -47,7 +47,7 @@ class MemoryCore:
         book.discovering = True
         while new := [key for key in command.keys(book) if not book.knows(key)]:
             for key in new:
-                row = self._rows.get((key.row_type, key.values))
+                row = self._rows.get(key.place)
                 book.place([] if row is None else [row], [key] if row is None else [])
         book.discovering = False
         return book

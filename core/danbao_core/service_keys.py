@@ -16,6 +16,7 @@ from danbao_core import trail
 from danbao_core.accounts import Account, account_of
 from danbao_core.engine import Book, Command, Decision, Key, Origin, Row, table
 from danbao_core.errors import KeyRevoked, ScopeUnknown, ServiceKeyNotFound, TokenInvalid
+from danbao_core.ids import uuid_of
 
 SCOPES: Final = frozenset(
     {
@@ -102,7 +103,7 @@ class Token(NamedTuple):
         if kind != "dbk" or not secret or not text.isascii():
             raise TokenInvalid
         try:
-            return cls(UUID(hex=key_id), secret)
+            return cls(uuid_of(key_id), secret)
         except ValueError:
             raise TokenInvalid from None
 

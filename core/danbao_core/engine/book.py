@@ -8,14 +8,16 @@ from typing import Any, Final, TypeVar, cast
 from danbao_core.engine import statements
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart
-from danbao_core.engine.rows import Key, Row, loader
+from danbao_core.engine.rows import Key, Place, Row, loader
 from danbao_core.policy import Policy
 
 R = TypeVar("R", bound=Row)
-Place = tuple[type[Row], tuple[Any, ...]]
 
 SMALL_BATCH_ROWS: Final = 48
 """Up to so many rows, one statement for all tables is quicker than COPY table by table."""
+
+
+_UNKNOWN: Final[Any] = object()
 
 
 class NotLoaded(Exception):
@@ -54,10 +56,12 @@ class Book:
     def get(self, row_type: type[R], *values: Any) -> R | None:
         """The row with this key, or None where there is none. Raises NotLoaded where the command's keys did not name it."""
         self.asked = True
-        place = (row_type, values)
-        if place not in self._rows and not self.discovering:
+        row = self._rows.get((row_type, values), _UNKNOWN)
+        if row is _UNKNOWN:
+            if self.discovering:
+                return None
             raise NotLoaded(f"{row_type.table.name} {values} is not among the keys")
-        return cast(R | None, self._rows.get(place))
+        return cast("R | None", row)
 
     def __getitem__(self, place: tuple[Any, ...]) -> Any:
         """The row with this key, as in `book[Payment, id]`; KeyError where there is none."""
@@ -71,20 +75,20 @@ class Book:
 
     def holds(self, key: Key) -> bool:
         """Whether the row is loaded, or known to be absent, as strongly as the key asks for."""
-        place = (key.row_type, key.values)
-        return place in self._locked if key.write else place in self._rows
+        return key.place in self._locked if key.write else key.place in self._rows
 
     def knows(self, key: Key) -> bool:
         """Whether the row was loaded at all."""
-        return (key.row_type, key.values) in self._rows
+        return key.place in self._rows
 
-    async def load(self, connection: Connection, keys: Iterable[Key], *, lock: bool) -> None:
+    async def load(self, connection: Connection, places: Iterable[Place], *, lock: bool) -> None:
         """Loads rows, table by table in the order of locks; with `lock`, locks them in key order first."""
-        by_type: dict[type[Row], set[tuple[Any, ...]]] = defaultdict(set)
-        for key in keys:
-            by_type[key.row_type].add(key.values)
-        for row_type in sorted(by_type, key=lambda row_type: row_type.table.rank):
-            wanted = sorted(by_type[row_type])
+        by_type: dict[type[Row], list[tuple[Any, ...]]] = defaultdict(list)
+        for row_type, values in places:
+            by_type[row_type].append(values)
+        for row_type in sorted(by_type, key=_by_rank):
+            wanted = by_type[row_type]
+            wanted.sort()
             statement = statements.lock_rows if lock else statements.read_rows
             columns = [list(column) for column in zip(*wanted, strict=True)]
             found = await connection.fetch(statement(row_type.table), *columns)
@@ -95,7 +99,8 @@ class Book:
         for row in rows:
             self._take(type(row), [row.key_values], [row], lock=True)
         for key in absent:
-            self._take(key.row_type, [key.values], [], lock=True)
+            row_type, values = key.place
+            self._take(row_type, [values], [], lock=True)
 
     def _take(self, row_type: type[Row], wanted: Iterable[tuple[Any, ...]], found: Iterable[Row], *, lock: bool) -> None:
         for values in wanted:
@@ -111,45 +116,44 @@ class Book:
 
     def merge(self, changes: Sequence[Row]) -> None:
         """Takes over what a command changed, all of it or, where a change breaks a rule of the engine, none."""
-        for row in changes:
-            self._must_be_allowed(row)
-        for row in changes:
-            place = (type(row), row.key_values)
+        places: list[Place] = [(type(row), row.key_values) for row in changes]
+        for place, row in zip(places, changes, strict=True):
+            self._must_be_allowed(place, row)
+        for place, row in zip(places, changes, strict=True):
             self._rows[place] = row
             self._touched[place] = None
         self.changed = self.changed or bool(changes)
 
-    def _must_be_allowed(self, row: Row) -> None:
-        place = (type(row), row.key_values)
+    def _must_be_allowed(self, place: Place, row: Row) -> None:
         before = self._rows.get(place)
         if before is None:
             return  # a new row; if another engine makes it too, the primary key tells
-        if not row.table.mutable:
-            raise ValueError(f"a {row.table.name} is written once: {row.key_values}")
+        table = place[0].table
+        if not table.mutable:
+            raise ValueError(f"a {table.name} is written once: {place[1]}")
         if place in self._loaded_versions and place not in self._locked:
-            raise ValueError(f"{row.table.name} {row.key_values} is changed but was not locked")
-        if row.version <= before.version:  # type: ignore[attr-defined]
-            raise ValueError(f"{row.table.name} {row.key_values} is changed but its version is not")
+            raise ValueError(f"{table.name} {place[1]} is changed but was not locked")
+        if row.version <= before.version:  # type: ignore[attr-defined]  # mutable: both have one
+            raise ValueError(f"{table.name} {place[1]} is changed but its version is not")
 
     def changes(self) -> list[statements.Change]:
         """What is to be written, by table in order of rank and in key order."""
-        inserts: dict[type[Row], list[Row]] = defaultdict(list)
-        updates: dict[type[Row], list[tuple[Row, int]]] = defaultdict(list)
-        for place in self._touched:
-            row = cast(Row, self._rows[place])
-            if place in self._loaded_versions:
-                updates[place[0]].append((row, self._loaded_versions[place]))
+        touched: dict[type[Row], list[tuple[Any, ...]]] = defaultdict(list)
+        for row_type, values in self._touched:
+            touched[row_type].append(values)
+        return [self._change(row_type, sorted(touched[row_type])) for row_type in sorted(touched, key=_by_rank)]
+
+    def _change(self, row_type: type[Row], keys: Sequence[tuple[Any, ...]]) -> statements.Change:
+        inserts: list[Row] = []
+        updates: list[tuple[Row, int]] = []
+        for values in keys:
+            row = cast("Row", self._rows[row_type, values])
+            loaded_version = self._loaded_versions.get((row_type, values))
+            if loaded_version is None:
+                inserts.append(row)
             else:
-                inserts[place[0]].append(row)
-        touched = sorted(inserts.keys() | updates.keys(), key=lambda row_type: row_type.table.rank)
-        return [
-            statements.Change(
-                row_type.table,
-                sorted(inserts[row_type], key=_by_key),
-                sorted(updates[row_type], key=lambda update: update[0].key_values),
-            )
-            for row_type in touched
-        ]
+                updates.append((row, loaded_version))
+        return statements.Change(row_type.table, inserts, updates)
 
     async def persist(self, connection: Connection) -> None:
         """Writes what changed. Raises Restart where a row is no longer what was loaded, although it was locked."""
@@ -173,7 +177,7 @@ class Draft:
     def get(self, row_type: type[R], *values: Any) -> R | None:
         """The row as this command has changed it so far; otherwise as `Book.get`."""
         drafted = self._rows.get((row_type, values))
-        return cast(R, drafted) if drafted is not None else self.book.get(row_type, *values)
+        return cast("R", drafted) if drafted is not None else self.book.get(row_type, *values)
 
     def put(self, *rows: Row) -> None:
         """Adds a new row, or the new version of one."""
@@ -211,5 +215,5 @@ async def persist_by_table(connection: Connection, changes: Sequence[statements.
     return updated
 
 
-def _by_key(row: Row) -> tuple[Any, ...]:
-    return row.key_values
+def _by_rank(row_type: type[Row]) -> int:
+    return row_type.table.rank

@@ -290,15 +290,14 @@ class Engine:
         """
         book.discovering = True
         dependent = [waiting for waiting in batch if self._name_keys(waiting, book)]
-        while new := {key for waiting in dependent for key in waiting.keys if not book.knows(key)}:
+        while new := {key.place for waiting in dependent for key in waiting.keys if not book.knows(key)}:
             await book.load(connection, new, lock=False)
             for waiting in dependent:
                 self._name_keys(waiting, book)
-        named = {key for waiting in batch for key in waiting.keys}
-        await book.load(connection, [key for key in named if key.write], lock=True)
-        await book.load(
-            connection, [key for key in named if not key.write and key._replace(write=True) not in named], lock=False
-        )
+        writes = {key.place for waiting in batch for key in waiting.keys if key.write}
+        reads = {key.place for waiting in batch for key in waiting.keys if not key.write}
+        await book.load(connection, writes, lock=True)
+        await book.load(connection, reads - writes, lock=False)
         for waiting in dependent:
             self._name_keys(waiting, book)
             if not all(book.holds(key) for key in waiting.keys):

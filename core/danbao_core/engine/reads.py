@@ -14,10 +14,10 @@ R = TypeVar("R", bound=Row)
 async def fetch_row(pool: "asyncpg.Pool[Any]", row_type: type[R], *values: Any) -> R | None:
     """The committed row with this key, or None."""
     record = await pool.fetchrow(statements.read_rows(row_type.table), *([value] for value in values))
-    return None if record is None else cast(R, loader(row_type)(record))
+    return None if record is None else cast("R", loader(row_type)(record))
 
 
 async def fetch_all(pool: "asyncpg.Pool[Any]", row_type: type[R]) -> list[R]:
     """Every row of a small table, in key order."""
     records = await pool.fetch(statements.all_rows(row_type.table))
-    return [cast(R, row) for row in map(loader(row_type), records)]
+    return [cast("R", row) for row in map(loader(row_type), records)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import IntEnum
 from operator import attrgetter
-from typing import Any, ClassVar, Final, NamedTuple, NewType, Self, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, NewType, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -56,11 +56,14 @@ def _key_getter(key: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     return getter if len(key) > 1 else lambda row: (getter(row),)
 
 
+Place: TypeAlias = tuple["type[Row]", tuple[Any, ...]]
+"""What identifies a row among all: its type and its key's values."""
+
+
 class Key(NamedTuple):
     """Names a row that a command needs: to change it (`write`, locked) or to look at it (read last, never locked)."""
 
-    row_type: "type[Row]"
-    values: tuple[Any, ...]
+    place: Place
     write: bool
 
 
@@ -72,12 +75,12 @@ class Row(msgspec.Struct, frozen=True):
     @classmethod
     def key(cls, *values: Any) -> Key:
         """The row with these key values, to be changed: locked before decisions are made."""
-        return Key(cls, values, True)
+        return Key((cls, values), write=True)
 
     @classmethod
     def read_key(cls, *values: Any) -> Key:
         """The row with these key values, to be looked at, or to be made where it is absent: read when all locks are held."""
-        return Key(cls, values, False)
+        return Key((cls, values), write=False)
 
     @property
     def key_values(self) -> tuple[Any, ...]:

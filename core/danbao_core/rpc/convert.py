@@ -13,6 +13,7 @@ from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccou
 from danbao_core.engine import Json, Origin
 from danbao_core.errors import FieldInvalid, Violation
 from danbao_core.fundings import Funding, TopUp
+from danbao_core.ids import uuid_of
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
@@ -33,7 +34,7 @@ from danbao_core.service_keys import CreateServiceKey, RevokeServiceKey, RotateS
 
 def id_of(name: str) -> UUID:
     """The id in a resource name that the contract's rules have let pass."""
-    return UUID(name.partition("/")[2])
+    return uuid_of(name.partition("/")[2])
 
 
 def timestamp(at: datetime | None) -> Timestamp | None:
