@@ -1,6 +1,7 @@
 """Money: exact integers in minor units of an ISO 4217 currency."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Final
 
 import iso4217
@@ -28,6 +29,9 @@ def exponent(currency: str) -> int:
         raise CurrencyUnknown(currency=currency) from None
 
 
+_FIGURE: Final = re.compile(r"(-?)(\d{1,40})(?:\.(\d{1,40}))?", re.ASCII)
+
+
 class Money(msgspec.Struct, frozen=True):
     """An amount of one currency, in minor units; any sign."""
 
@@ -47,20 +51,22 @@ class Money(msgspec.Struct, frozen=True):
         return self
 
     @classmethod
-    def parse(cls, amount: str, currency: str) -> "Money":
+    def parse(cls, figure: str, currency: str) -> "Money":
         """Money from a decimal figure such as "12.50"; exact, so "1.005" of CNY is a ValueError."""
         places = exponent(currency)
-        try:
-            minor = Decimal(amount).scaleb(places)
-        except InvalidOperation:
-            raise ValueError(f"{amount!r} is not a decimal figure") from None
-        if not minor.is_finite() or minor != minor.to_integral_value():
-            raise ValueError(f"{amount!r} is not a whole number of minor units of {currency}")
-        return cls(int(minor), currency)
+        parts = _FIGURE.fullmatch(figure)
+        if parts is None:
+            raise ValueError(f"{figure!r} is not a decimal figure such as 12.50")
+        sign, whole, fraction = parts.groups(default="")
+        fraction = fraction.rstrip("0")
+        if len(fraction) > places:
+            raise ValueError(f"{figure!r} is not a whole number of minor units of {currency}")
+        return cls(int(f"{sign}{whole}{fraction.ljust(places, '0')}"), currency)
 
     def __str__(self) -> str:
         places = exponent(self.currency)
-        return f"{Decimal(self.amount_minor).scaleb(-places):,.{places}f} {self.currency}"
+        figure = Decimal(self.amount_minor) / 10**places  # exact: 28 digits hold 64 bits
+        return f"{figure:,.{places}f} {self.currency}"
 
 
 def fee_minor(amount_minor: int, fee_bps: int) -> int:

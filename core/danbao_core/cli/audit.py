@@ -22,7 +22,7 @@ BREACH_EXIT_CODE: Final = 1
 FAILURE_EXIT_CODE: Final = 2
 
 _QUIET_SECONDS: Final = 2.0
-_DEADLINE_SECONDS: Final = 1800.0
+_DEADLINE_SECONDS: Final = 600.0
 
 
 def audit(
@@ -77,18 +77,24 @@ async def _read(database_url: str, progress: Callable[[str], None]) -> "list[Che
         return await audit_database(database_url, progress)
     except NotAuditable as error:
         raise CommandFailed("NOT_AUDITABLE", f"The database cannot be audited: {error}.") from None
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        why = str(error) or type(error).__name__
-        raise CommandFailed("DATABASE_UNAVAILABLE", f"The database cannot be read: {why}") from None
+    except OSError as error:
+        why = error.strerror or str(error) or "no answer in time"
+        raise CommandFailed(
+            "DATABASE_UNAVAILABLE", f"The database does not answer ({why}). Does it run, and is its URL right?"
+        ) from None
+    except (ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CommandFailed("DATABASE_UNAVAILABLE", f"The database cannot be read: {error}") from None
 
 
 async def _ask(core: Core) -> "list[Check]":
-    from danbao.v1.operations_pb2 import AuditLedgerRequest
+    from danbao.v1.operations_pb2 import AuditLedgerRequest, ListServiceKeysRequest
     from danbao_client import DanbaoError
     from danbao_core.audit import Check
 
     try:
         async with core.client() as danbao:
+            # The audit is waited for so long that a core which does not answer at all has to be found out before.
+            await danbao.operations.ListServiceKeys(ListServiceKeysRequest())
             answer = await danbao.operations.AuditLedger(AuditLedgerRequest(), deadline_seconds=_DEADLINE_SECONDS)
     except DanbaoError as error:
         raise CommandFailed(error.reason or error.code.name, in_words(error)) from None
@@ -127,8 +133,7 @@ def _table(checks: "list[Check]") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("invariant", "", "first breach", box=None)
+    table = Table("invariant", "found", box=None)
     for check in checks:
-        holds = Text("holds", "green") if check.holds else Text("BREACH", "bold red")
-        table.add_row(check.invariant, holds, Text(check.breach or ""))
+        table.add_row(check.invariant, Text(check.breach, "bold red") if check.breach else Text("holds", "green"))
     return table

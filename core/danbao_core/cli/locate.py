@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER: Final = Path(".danbao")
 
+_CHANNELS_TO_MANY: Final = 8
+
 DataOption = Annotated[
     Path | None,
     typer.Option(
@@ -33,9 +35,11 @@ class Core:
     """Of the sandbox; None where the environment named the core."""
     database_url: str | None = None
     """Known for a sandbox only."""
+    has_one_server: bool = False
+    """Whether one server process, and so one connection, is all there is."""
 
-    def client(self, *, deadline_seconds: float = 10.0, patience_seconds: float = 15.0, channels: int = 1) -> "Danbao":
-        """A client of it, as `Danbao.connect` makes it."""
+    def client(self, *, deadline_seconds: float = 10.0, patience_seconds: float = 15.0) -> "Danbao":
+        """A client of it, as `Danbao.connect` makes it, whose calls reach more than one server process where there are more."""
         from danbao_client import Danbao
 
         return Danbao.connect(
@@ -43,7 +47,7 @@ class Core:
             key=self.key,
             deadline_seconds=deadline_seconds,
             patience_seconds=patience_seconds,
-            channels=channels,
+            channels=1 if self.has_one_server else _CHANNELS_TO_MANY,
         )
 
 
@@ -73,4 +77,5 @@ def _sandbox(folder: Path) -> Core:
         endpoint = read_endpoint(folder)
     except NotRunning as error:
         raise CommandFailed("NOT_RUNNING", str(error)) from None
-    return Core(endpoint.address, endpoint.operator_key, folder, endpoint.database_url)
+    has_one_server = len(endpoint.pids["server"]) == 1
+    return Core(endpoint.address, endpoint.operator_key, folder, endpoint.database_url, has_one_server)

@@ -84,8 +84,6 @@ def _amount_minor(figure: str, currency: str) -> int:
         amount_minor = Money.parse(figure, currency).amount_minor
     except CurrencyUnknown:
         raise ValueError(f"{currency!r} is not an ISO 4217 code such as USD") from None
-    except ArithmeticError:
-        raise ValueError(f"the amount {figure!r} is out of range") from None
     if amount_minor < 0:
         raise ValueError(f"the amount {figure!r} is negative")
     if amount_minor > MAX_AMOUNT_MINOR:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from danbao_client import DanbaoError
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 
 _INTERRUPTED_EXIT_CODE: Final = 130
@@ -85,11 +87,12 @@ def run(
         raise typer.Exit(1) from None
 
 
-def in_words(error: Any) -> str:
-    """A DanbaoError for people: the core's own words, or that it does not answer."""
+def in_words(error: "DanbaoError") -> str:
+    """A failed call for people: the core's own words, or that it did not answer."""
     if error.reason:
         return f"{error.message} ({error.reason})"
-    return f"The core does not answer: {error.message} ({error.code.name})"
+    did_not_answer = error.code.name in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+    return f"The core {'does not answer' if did_not_answer else 'failed'}: {error.message} ({error.code.name})"
 
 
 def _fast_loop() -> "Callable[[], AbstractEventLoop]":

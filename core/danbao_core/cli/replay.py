@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from danbao_client import Danbao
     from danbao_core.cli.orders import Order
     from danbao_core.cli.replayer import Tally
 
 _GOES_ON: Final = "Run the same command again: it goes on where it stopped and does nothing twice."
-_CHANNELS: Final = 4
 _DEADLINE_SECONDS: Final = 30.0
-_PATIENCE_SECONDS: Final = 60.0
-"""Long enough for every part of a sandbox to be started again."""
+_PATIENCE_SECONDS: Final = 60
+"""Long enough for any part of a sandbox to be started again."""
 
 
 def replay(
@@ -31,6 +31,9 @@ def replay(
     currency: Annotated[str, typer.Option(metavar="CODE", help="ISO 4217 code of the amounts, such as USD.")],
     data: DataOption = None,
     concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Most purchases of one date at once.")] = 64,
+    patience: Annotated[
+        int, typer.Option(min=1, metavar="SECONDS", help="How long to try again while the core does not answer.")
+    ] = _PATIENCE_SECONDS,
     as_json: JsonOption = False,
 ) -> None:
     """Take orders of the past through escrow: create, pay, ship, confirm; buyers are made and topped up as they appear.
@@ -41,8 +44,10 @@ def replay(
 
     async def command(output: Output) -> None:
         orders = _checked(file, currency)
+        client = find_core(data).client(deadline_seconds=min(_DEADLINE_SECONDS, patience), patience_seconds=patience)
         began_at = time.monotonic()
-        tally = await _replay(output, orders, merchant, currency, data, concurrency)
+        async with client as danbao:
+            tally = await _replayed(output, danbao, orders, merchant, currency, concurrency)
         _show(output, tally, currency, time.monotonic() - began_at)
 
     run(command, as_json=as_json, when_stopped=_GOES_ON)
@@ -57,20 +62,19 @@ def _checked(file: Path, currency: str) -> "list[Order]":
         raise CommandFailed("ORDERS_INVALID", f"{error} Nothing was sent.") from None
 
 
-async def _replay(
-    output: Output, orders: "list[Order]", merchant: str, currency: str, data: Path | None, concurrency: int
+async def _replayed(
+    output: Output, danbao: "Danbao", orders: "list[Order]", merchant: str, currency: str, concurrency: int
 ) -> "Tally":
     from danbao_client import DanbaoError
     from danbao_core.cli.replayer import Replayer
 
-    client = find_core(data).client(deadline_seconds=_DEADLINE_SECONDS, patience_seconds=_PATIENCE_SECONDS, channels=_CHANNELS)
-    try:
-        async with client as danbao:
-            with _progress_bar(output) as progress:
-                task = progress.add_task("Replaying", total=len(orders))
-                return await Replayer(danbao, merchant, currency, concurrency, lambda: progress.advance(task)).run(orders)
-    except DanbaoError as error:
-        raise CommandFailed(error.reason or error.code.name, f"{in_words(error)} {_GOES_ON}") from None
+    with _progress_bar(output) as progress:
+        task = progress.add_task("Replaying", total=len(orders))
+        replayer = Replayer(danbao, merchant, currency, concurrency, on_order=lambda: progress.advance(task))
+        try:
+            return await replayer.run(orders)
+        except DanbaoError as error:
+            raise CommandFailed(error.reason or error.code.name, f"{in_words(error)}. {_GOES_ON}") from None
 
 
 def _progress_bar(output: Output) -> "Progress":

@@ -196,7 +196,8 @@ class Supervisor:
     def _publish_pids(self) -> None:
         """Keeps `endpoint.json` true while it is there: it lists the processes that are ready."""
         if self._endpoint is not None:
-            self._endpoint = replace(self._endpoint, pids=self._pids())
+            operator_key = kept(self._folder / "operator.key", _new_operator_key)  # `danbao keys rotate` may have renewed it
+            self._endpoint = replace(self._endpoint, operator_key=operator_key, pids=self._pids())
             write_endpoint(self._folder, self._endpoint)
 
 

@@ -1,0 +1,149 @@
+"""A real sandbox, `danbao up` in a process of its own, and the real command line beside it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from danbao_client import Danbao
+from danbao_core.supervisor import Endpoint, read_endpoint
+from tests.integration.sandboxes import eventually, gone
+
+_COMMAND = (sys.executable, "-m", "danbao_core")
+_START_SECONDS = 90.0
+_COMMAND_SECONDS = 120.0
+
+
+class Result(NamedTuple):
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The one JSON object on stdout. Fails where there is anything else."""
+        answer = json.loads(self.out)
+        assert isinstance(answer, dict)
+        return answer
+
+
+class RunningCommand:
+    """A `danbao` command under way."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.returncode is None
+
+    async def line(self) -> str:
+        """The next line on stdout."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(_COMMAND_SECONDS):
+            return (await self._process.stdout.readline()).decode()
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends it a signal; SIGINT is what Ctrl-C sends."""
+        self._process.send_signal(number)
+
+    async def result(self) -> Result:
+        """Waits for its end."""
+        async with asyncio.timeout(_COMMAND_SECONDS):
+            out, err = await self._process.communicate()
+        assert self._process.returncode is not None
+        return Result(self._process.returncode, out.decode(), err.decode())
+
+
+async def started(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> RunningCommand:
+    """Starts a `danbao` command that knows of no core but the one it is told of; `env` is added to the environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DANBAO_")}
+    process = await asyncio.create_subprocess_exec(
+        *_COMMAND,
+        *map(str, arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))} | (env or {}),
+        cwd=cwd,
+    )
+    return RunningCommand(process)
+
+
+async def danbao(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> Result:
+    """Runs a `danbao` command to its end."""
+    return await (await started(*arguments, env=env, cwd=cwd)).result()
+
+
+class Sandbox:
+    """A sandbox that runs."""
+
+    def __init__(self, folder: Path, process: asyncio.subprocess.Process) -> None:
+        self.folder = folder
+        self._process = process
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is now: pids change when something is started again."""
+        return read_endpoint(self.folder)
+
+    async def danbao(self, *arguments: str | Path) -> Result:
+        """Runs a command on it, with `--json`, to its end."""
+        return await (await self.started(*arguments)).result()
+
+    async def started(self, *arguments: str | Path) -> RunningCommand:
+        """Starts a command on it, with `--json`."""
+        return await started(*arguments, "--data", self.folder, "--json")
+
+    def client(self, **settings: Any) -> Danbao:
+        """A client of it, as `Danbao.connect` makes it, with the operator's key unless told another."""
+        endpoint = self.endpoint
+        return Danbao.connect(endpoint.address, **({"key": endpoint.operator_key} | settings))
+
+    def kill(self, role: str) -> None:
+        """Ends all processes of a role as `kill -9` does."""
+        for pid in self.endpoint.pids[role]:
+            os.kill(pid, signal.SIGKILL)
+
+    async def end(self) -> None:
+        """Waits until it has ended, with everything that belonged to it."""
+        await self._process.communicate()
+
+
+@asynccontextmanager
+async def a_sandbox(folder: Path, *arguments: str) -> AsyncIterator[Sandbox]:
+    """Starts `danbao up` on a folder, which may hold an earlier one's data; stops it at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *_COMMAND,
+        *("up", "--data", str(folder), "--listen", "127.0.0.1:0", "--json", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))},
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(_START_SECONDS):
+            ready = await process.stdout.readline()
+        assert ready, f"danbao up ended with exit code {await process.wait()}; see {folder}/logs"
+        yield Sandbox(folder, process)
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.communicate()
+
+
+async def killed_with_all_its_children(sandbox: Sandbox) -> None:
+    """Kills the supervisor with `kill -9`, and waits until everything that it had started is gone, too."""
+    pids = [pid for pids in sandbox.endpoint.pids.values() for pid in pids]
+    sandbox.kill("supervisor")
+    await sandbox.end()
+    await eventually(lambda: all(map(gone, pids)))
