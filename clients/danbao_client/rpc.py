@@ -55,18 +55,16 @@ class Rpc(Generic[Request, Response]):
     async def __call__(self, request: Request, *, deadline_seconds: float | None = None) -> Response:
         """Sends a request and answers what the core answers. Raises DanbaoError.
 
-        An attempt that the core says may be repeated, or whose connection was lost, is made again after a growing pause, until
-        the client's patience ends. Each attempt has `deadline_seconds` (the client's default without it); where that is longer
-        than the client's patience, it is the bound for all of them. A request whose `request_id` is empty goes out, on each
+        An attempt that the core says may be repeated, or whose connection was lost, is made again after a growing pause; none
+        begins once the client's patience has ended. Each attempt has `deadline_seconds`, the client's default without it. A request whose `request_id` is empty goes out, on each
         attempt, with one and the same fresh UUID; the message given stays as it is, so sending it later is another request.
         """
         request, request_id = self._identified(request)
         deadline_seconds = self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds
-        give_up_at = time.monotonic() + max(self._settings.patience_seconds, deadline_seconds)
+        give_up_at = time.monotonic() + self._settings.patience_seconds
         for attempt in itertools.count():
-            timeout = min(deadline_seconds, give_up_at - time.monotonic())
             try:
-                response: Response = await next(self._stubs)(request, timeout=timeout, metadata=self._metadata)
+                response: Response = await next(self._stubs)(request, timeout=deadline_seconds, metadata=self._metadata)
                 return response
             except grpc.aio.AioRpcError as error:
                 failure = DanbaoError.of(error, request_id)

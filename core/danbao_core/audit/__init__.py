@@ -82,19 +82,23 @@ async def audit(database_url: str, progress: Callable[[str], None] | None = None
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await _must_be_auditable(connection)
-            for name, value in _SETTINGS.items():
-                await connection.execute("SELECT set_config($1, $2, true)", name, value)
-            return [await _check(connection, invariant, progress) for invariant in INVARIANTS]
+            return await audit_within(connection, progress)
     finally:
         await connection.close()
 
 
-async def _check(connection: "asyncpg.Connection[Any]", invariant: str, progress: Callable[[str], None] | None) -> Check:
-    if progress is not None:
-        progress(invariant)
-    # Not fetchval: it asks for one row only, and Postgres runs such a query without parallel workers.
-    rows = await connection.fetch(sql.load(__name__, invariant))
-    return Check(invariant, rows[0][0] if rows else None)
+async def audit_within(connection: "asyncpg.Connection[Any]", progress: Callable[[str], None] | None = None) -> list[Check]:
+    """The same within a transaction that is open on `connection`, of what that sees; its settings change until it ends."""
+    for name, value in _SETTINGS.items():
+        await connection.execute("SELECT set_config($1, $2, true)", name, value)
+    checks = []
+    for invariant in INVARIANTS:
+        if progress is not None:
+            progress(invariant)
+        # Not fetchval: it asks for one row only, and Postgres runs such a query without parallel workers.
+        rows = await connection.fetch(sql.load(__name__, invariant))
+        checks.append(Check(invariant, rows[0][0] if rows else None))
+    return checks
 
 
 async def _must_be_auditable(connection: "asyncpg.Connection[Any]") -> None:

@@ -87,14 +87,12 @@ async def _read(database_url: str, progress: Callable[[str], None]) -> "list[Che
 
 
 async def _ask(core: Core) -> "list[Check]":
-    from danbao.v1.operations_pb2 import AuditLedgerRequest, ListServiceKeysRequest
+    from danbao.v1.operations_pb2 import AuditLedgerRequest
     from danbao_client import DanbaoError
     from danbao_core.audit import Check
 
     try:
         async with core.client() as danbao:
-            # The audit is waited for so long that a core which does not answer at all has to be found out before.
-            await danbao.operations.ListServiceKeys(ListServiceKeysRequest())
             answer = await danbao.operations.AuditLedger(AuditLedgerRequest(), deadline_seconds=_DEADLINE_SECONDS)
     except DanbaoError as error:
         raise CommandFailed(error.reason or error.code.name, in_words(error)) from None

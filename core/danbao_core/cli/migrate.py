@@ -26,8 +26,11 @@ def migrate(
         raise typer.BadParameter("must be live or sandbox", param_hint="--mode")
     try:
         applied = asyncio.run(migrations.migrate(database_url, mode, lambda name: typer.echo(f"applying {name} ...", err=True)))
-    except (migrations.MigrationError, OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except migrations.MigrationError as error:
         typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        typer.echo(f"error: the database does not answer ({error}); is the URL right?", err=True)
         raise typer.Exit(1) from None
     if as_json:
         typer.echo(json.dumps({"applied": applied}))

@@ -1,0 +1,171 @@
+"""Healthy books, rich in all that the audit looks at, and breaches planted in copies of them.
+
+healthy, books, broken, draft = audited_books.healthy, ...       # in a test module that asks for these fixtures
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from danbao_core.accounts import CloseAccount
+from danbao_core.audit import Check
+from danbao_core.engine import Engine
+from danbao_core.money import MAX_AMOUNT_MINOR
+from danbao_core.payments import Mode
+from danbao_core.policy import PolicySchedule
+from danbao_core.service_keys import ServiceKeyGuard
+from tests import builders
+from tests.builders import carried_out, origin
+from tests.rpc_client import a_database
+from tests.shared_postgres import SharedServer
+
+Connection = Any
+
+NOBODY = UUID("00000000-0000-7000-8000-00000000dead")
+"""An id that nothing has."""
+
+
+async def a_story(engine: Engine) -> dict[str, UUID]:
+    """Payments of both modes in every state, in three currencies, and who takes part; the ids by name.
+
+    Those that time ends come first, because each moves the clock.
+    """
+    wallets = ("CNY", "USD")
+    ada = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000)
+    bob = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000, display_name="Bob")
+    shop = await builders.a_merchant(engine, currencies=wallets)
+    purchase: dict[str, Any] = {"payer": ada, "payee": shop}
+    payments = {
+        "finished": await builders.a_finished_payment(engine, **purchase),
+        "expired": await builders.an_expired_payment(engine, **purchase),
+        "waiting": await builders.a_payment(engine, **purchase, order_no=""),
+        "paid": await builders.a_paid_payment(engine, **purchase),
+        "also_paid": await builders.a_paid_payment(engine, **purchase),
+        "shipped": await builders.a_shipped_payment(engine, **purchase, amount_minor=1_999),
+        "succeeded": await builders.a_confirmed_payment(engine, **purchase, currency="USD"),
+        "cancelled": await builders.a_cancelled_payment(engine, **purchase),
+        "called_off": await builders.cancelled(engine, await builders.a_payment(engine, **purchase)),
+        "transfer": await builders.a_paid_payment(engine, payer=ada, payee=bob, mode=Mode.INSTANT),
+        "in_person": await builders.a_paid_payment(engine, **purchase, mode=Mode.INSTANT, currency="USD", order_no=""),
+    }
+    await the_largest_amounts(engine)
+    await money_of_closed_accounts(engine)
+    funding = await builders.a_funding(engine, bob)
+    ids = {name: payment.id for name, payment in payments.items()}
+    return ids | {"ada": ada.id, "bob": bob.id, "shop": shop.id, "funding": funding.id, "nobody": NOBODY}
+
+
+async def the_largest_amounts(engine: Engine) -> None:
+    """Sums over these payments take more than 64 bits."""
+    rich = await builders.an_account(engine, currencies=("JPY",), funds_minor=MAX_AMOUNT_MINOR)
+    for _ in range(2):
+        await builders.a_cancelled_payment(engine, payer=rich, amount_minor=MAX_AMOUNT_MINOR, currency="JPY")
+    await builders.a_confirmed_payment(engine, payer=rich, amount_minor=MAX_AMOUNT_MINOR, currency="JPY")
+
+
+async def money_of_closed_accounts(engine: Engine) -> None:
+    """A release to a payee and a return to a payer whose accounts were closed meanwhile."""
+    leaving_shop = await builders.a_merchant(engine)
+    shipped = await builders.a_shipped_payment(engine, payee=leaving_shop)
+    leaving_payer = await builders.an_account(engine, funds_minor=500)
+    paid = await builders.a_paid_payment(engine, payer=leaving_payer, amount_minor=500)
+    for account in (leaving_shop, leaving_payer):
+        await carried_out(engine, CloseAccount(origin=origin(), account_id=account.id))
+    await builders.confirmed(engine, shipped)
+    await builders.cancelled(engine, paid)
+
+
+class Books(NamedTuple):
+    """A database that can be copied, and what is in it."""
+
+    database: str
+    ids: dict[str, UUID]
+
+
+@pytest.fixture(scope="module")
+async def healthy(postgres: SharedServer, administrator: Connection) -> AsyncIterator[Books]:
+    """The story in a database to which nobody is connected."""
+    async with a_database(administrator, postgres) as url:
+        engine = Engine(url, policies=PolicySchedule.load(), guard=ServiceKeyGuard())
+        await engine.start()
+        try:
+            ids = await a_story(engine)
+        finally:
+            await engine.stop()
+        connection = await asyncpg.connect(url)
+        ids["pay"] = await connection.fetchval("SELECT id FROM journal WHERE subject_id = $1", ids["paid"])
+        ids["wallet"] = await connection.fetchval(
+            "SELECT id FROM balance WHERE account_id = $1 AND currency = 'CNY' AND purpose = 1", ids["ada"]
+        )
+        ids["pocket"] = await connection.fetchval(
+            "SELECT id FROM balance WHERE account_id = $1 AND currency = 'CNY' AND purpose = 2", ids["ada"]
+        )
+        await connection.close()
+        yield Books(url.partition("?")[0].rpartition("/")[2], ids)
+
+
+@pytest.fixture
+async def books(postgres: SharedServer, administrator: Connection, healthy: Books) -> AsyncIterator[str]:
+    """The URL of a copy."""
+    async with a_database(administrator, postgres, healthy.database) as url:
+        yield url
+
+
+def breaches(checks: list[Check]) -> dict[str, str]:
+    """What does not hold, in the order in which it is found."""
+    return {check.invariant: check.breach for check in checks if check.breach is not None}
+
+
+# --- Breaches ---------------------------------------------------------------------------------------------------------------
+
+
+class Plant(NamedTuple):
+    """A change that breaks an invariant. `sql` and `breach` name the story's ids in braces."""
+
+    invariant: str
+    sql: str
+    breach: str
+    """The words that name the row."""
+    also: tuple[str, ...] = ()
+    """What cannot hold either, then."""
+
+
+BREACH = Plant(
+    "payment_matches_times", "UPDATE payment SET paid_at = NULL WHERE id = '{paid}'", "payment {paid} of mode 1 is PAID"
+)
+
+DROP_CHECKS = """
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+    FROM pg_constraint
+    WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+"""
+"""So that what the schema itself refuses can be planted, too."""
+
+
+async def planted(connection: Connection, plant: Plant, ids: dict[str, UUID]) -> None:
+    for row in await connection.fetch(DROP_CHECKS):
+        await connection.execute(row[0])
+    await connection.execute(plant.sql.format(**ids))
+
+
+@pytest.fixture
+async def broken(books: str, healthy: Books) -> str:
+    """The URL of a copy with one breach."""
+    connection = await asyncpg.connect(books)
+    await planted(connection, BREACH, healthy.ids)
+    await connection.close()
+    return books
+
+
+@pytest.fixture
+async def draft(postgres: SharedServer, healthy: Books) -> AsyncIterator[Connection]:
+    """A transaction on the story's database that is undone at the end: a copy that costs nothing."""
+    connection = await asyncpg.connect(postgres.url_of(healthy.database))
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection
+    await transaction.rollback()
+    await connection.close()

@@ -1,0 +1,109 @@
+"""The audit: healthy books hold, and each kind of breach is named with its row."""
+
+import asyncio
+from importlib import resources
+from typing import Any
+
+import asyncpg
+import pytest
+
+from danbao_core.accounts import Purpose
+from danbao_core.audit import INVARIANTS, NotAuditable, audit, audit_within
+from danbao_core.engine import Engine
+from tests import builders
+from tests.integration import audited_books
+from tests.integration.audited_books import Books, Plant, breaches, planted
+from tests.integration.breaches import PLANTS
+from tests.shared_postgres import SharedServer
+
+Connection = Any
+
+healthy, books, draft = audited_books.healthy, audited_books.books, audited_books.draft
+
+
+async def test_healthy_books_hold(books: str) -> None:
+    checks = await audit(books)
+    assert [check.invariant for check in checks] == list(INVARIANTS)
+    assert [check for check in checks if not check.holds] == []
+
+
+async def test_an_empty_database_holds(database_url: str) -> None:
+    assert breaches(await audit(database_url)) == {}
+
+
+async def test_the_story_has_what_the_invariants_speak_of(books: str) -> None:
+    connection = await asyncpg.connect(books)
+    stories = await connection.fetch("SELECT DISTINCT mode, state, paid_at IS NULL FROM payment")
+    suspended = await connection.fetchval("SELECT version FROM balance WHERE purpose = $1", Purpose.SUSPENSE)
+    await connection.close()
+    assert {(row["mode"], row["state"]) for row in stories} == {*((1, state) for state in range(1, 7)), (2, 4)}
+    assert len(stories) == 8, "closed ones, both paid and never paid"
+    assert suspended == 2
+
+
+async def test_progress_names_each_invariant_before_it_is_checked(database_url: str) -> None:
+    named: list[str] = []
+    await audit(database_url, named.append)
+    assert named == list(INVARIANTS)
+
+
+def test_every_invariant_has_its_file() -> None:
+    files = {file.name for file in resources.files("danbao_core.audit").iterdir() if file.name.endswith(".sql")}
+    assert files == {f"{invariant}.sql" for invariant in INVARIANTS}
+
+
+async def test_a_database_of_something_else_is_refused(postgres: SharedServer) -> None:
+    with pytest.raises(NotAuditable, match="no database of Danbao"):
+        await audit(postgres.url_of("postgres"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("DELETE FROM schema_migration", "lacks migration 0001_foundation"),
+        ("INSERT INTO schema_migration VALUES ('9999_future', '', now())", "does not know: use a newer one"),
+    ],
+)
+async def test_a_database_of_another_release_is_refused(
+    database_url: str, connection: Connection, change: str, words: str
+) -> None:
+    await connection.execute(change)
+    with pytest.raises(NotAuditable, match=words):
+        await audit(database_url)
+
+
+async def test_payments_under_way_do_not_disturb_an_audit(database_url: str, engine: Engine) -> None:
+    ada = await builders.an_account(engine, funds_minor=1_000)
+    shop = await builders.a_merchant(engine)
+    stopping = asyncio.Event()
+
+    async def buys_on_and_on() -> None:
+        while not stopping.is_set():
+            await builders.a_cancelled_payment(engine, payer=ada, payee=shop, amount_minor=10)
+
+    buyers = [asyncio.create_task(buys_on_and_on()) for _ in range(8)]
+    try:
+        found = [breaches(await audit(database_url)) for _ in range(3)]
+    finally:
+        stopping.set()
+        await asyncio.gather(*buyers)
+    assert found == [{}, {}, {}]
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.invariant)
+async def test_a_breach_is_named_with_its_row(draft: Connection, healthy: Books, plant: Plant) -> None:
+    await planted(draft, plant, healthy.ids)
+    found = breaches(await audit_within(draft))
+    assert set(found) == {plant.invariant, *plant.also}
+    assert plant.breach.format(**healthy.ids) in found[plant.invariant]
+
+
+def test_each_invariant_was_broken_once() -> None:
+    assert {plant.invariant for plant in PLANTS} == set(INVARIANTS)
+
+
+async def test_of_many_breaches_the_first_by_id_is_named(draft: Connection, healthy: Books) -> None:
+    first = min(healthy.ids[name] for name in ("paid", "also_paid", "shipped"))
+    plant = Plant("payment_has_timer", "UPDATE payment SET due_event = 4 WHERE state IN (2, 3)", "")
+    await planted(draft, plant, healthy.ids)
+    assert breaches(await audit_within(draft))["payment_has_timer"].startswith(f"payment {first} is ")
