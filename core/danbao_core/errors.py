@@ -108,6 +108,12 @@ class ScopeUnknown(Refusal):
     kind = Kind.INVALID
 
 
+class ScopeNotBindable(Refusal):
+    """This scope reaches over all accounts, so no key that is bound to one can hold it."""
+
+    kind = Kind.INVALID
+
+
 # --- Who calls --------------------------------------------------------------------------------------------------------------
 
 

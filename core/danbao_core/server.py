@@ -16,9 +16,11 @@ from grpc_reflection.v1alpha import reflection
 from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine
+from danbao_core.engine.failures import NoStripeLeft
 from danbao_core.migrations import must_be_current
 from danbao_core.policy import PolicySchedule
 from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox
 from danbao_core.service_keys import ServiceKeyGuard
@@ -33,6 +35,9 @@ SANDBOX_SERVICE: Final = "danbao.v1.SandboxService"
 
 MESSAGE_BYTES: Final = 4 * 1024 * 1024
 METADATA_BYTES: Final = 8 * 1024
+
+LAST_WORDS_SECONDS: Final = 0.5
+"""For answers that are on their way when the last call has ended."""
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -97,7 +102,10 @@ class Server:
             queue_max=settings.queue_max,
             request_retention=timedelta(days=settings.request_retention_days),
         )
-        await engine.start()
+        try:
+            await engine.start()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NoStripeLeft) as error:
+            raise StartFailed(f"DANBAO_DATABASE_URL: an engine cannot work there ({error})") from None
         try:
             yield engine
         finally:
@@ -106,8 +114,9 @@ class Server:
     async def _serve(self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool") -> None:
         settings = self._settings
         authenticator = Authenticator(pool, self._wall_clock)
+        gate = Gate()
         server = grpc.aio.server(
-            interceptors=[Interceptor(authenticator, settings.hash_key_bytes, self._wall_clock)],
+            interceptors=[Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock)],
             options=[*_OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
         )
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, sandbox=self._sandbox), server)
@@ -125,7 +134,7 @@ class Server:
             raise StartFailed(f"DANBAO_LISTEN: {settings.listen} is in use or cannot be bound: name another") from None
         self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
         await server.start()
-        stack.push_async_callback(server.stop, settings.drain_seconds)
+        stack.push_async_callback(_drain, server, gate, settings.drain_seconds)
         watcher = asyncio.create_task(self._watch_health(engine), name="danbao-health")
         stack.push_async_callback(_cancelled, watcher)
         await self._say_health(serving=True)
@@ -145,6 +154,12 @@ class Server:
         if not self._draining:
             for name in ("", *self._service_names):
                 await self._health.set(name, status)
+
+
+async def _drain(server: grpc.aio.Server, gate: Gate, drain_seconds: float) -> None:
+    """Lets the running calls of the contract end; what only watches (health, reflection) would go on for ever."""
+    await gate.close(drain_seconds)
+    await server.stop(min(LAST_WORDS_SECONDS, drain_seconds))
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

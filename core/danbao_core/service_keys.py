@@ -15,7 +15,7 @@ from uuid import UUID
 from danbao_core import trail
 from danbao_core.accounts import Account, account_of
 from danbao_core.engine import Book, Command, Decision, Key, Origin, Row, table
-from danbao_core.errors import KeyRevoked, ScopeUnknown, ServiceKeyNotFound, TokenInvalid
+from danbao_core.errors import KeyRevoked, ScopeNotBindable, ScopeUnknown, ServiceKeyNotFound, TokenInvalid
 from danbao_core.ids import uuid_of
 
 SCOPES: Final = frozenset(
@@ -32,6 +32,9 @@ SCOPES: Final = frozenset(
     }
 )
 """What a key may be allowed: the scopes that RPCs declare, and the two that let a payment be paid."""
+
+UNBINDABLE_SCOPES: Final = frozenset({"operations", "sandbox"})
+"""What reaches over all accounts: with one of these, a key that is bound to an account could make itself one that is not."""
 
 
 class KeyState(IntEnum):
@@ -126,7 +129,7 @@ class ServiceKeyGuard:
 
 
 class CreateServiceKey(Command[ServiceKey], frozen=True):
-    """Makes a key whose id is the command's. Refused: ScopeUnknown, AccountNotFound."""
+    """Makes a key whose id is the command's. Refused: ScopeUnknown, ScopeNotBindable, AccountNotFound."""
 
     result_type = ServiceKey
     service: str
@@ -144,6 +147,8 @@ class CreateServiceKey(Command[ServiceKey], frozen=True):
             raise ScopeUnknown(scope=unknown[0])
         if self.account_id is not None:
             account_of(book, self.account_id, self.origin)
+            if reaching := sorted(self.scopes & UNBINDABLE_SCOPES):
+                raise ScopeNotBindable(scope=reaching[0])
         ids, at = self.ids(), self.origin.received_at
         key = ServiceKey(
             id=ids.take(),

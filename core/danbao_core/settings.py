@@ -1,16 +1,22 @@
 """Configuration, by environment variables that begin with DANBAO_; a wrong one is refused by name at start."""
 
+import difflib
 import ipaddress
+import os
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import pydantic
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\[\]\s]+):\d{1,5}")
+
+_OF_THE_COMMAND_LINE: Final = frozenset({"DANBAO_ADDRESS", "DANBAO_KEY"})
+"""By which commands find a core; no setting of a server, and no mistake in its environment."""
 
 
 class Mode(StrEnum):
@@ -97,10 +103,20 @@ def _is_loopback(host: str) -> bool:
 
 def load(**given: Any) -> Settings:
     """The settings of this process; `given` ones win over the environment. Raises SettingsError that names each wrong one."""
+    _refuse_unknown(os.environ)
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except pydantic.ValidationError as error:
         raise SettingsError("; ".join(_in_words(each) for each in error.errors())) from None
+
+
+def _refuse_unknown(environment: Iterable[str]) -> None:
+    """A mistyped variable would otherwise be a default in silence."""
+    known = {f"DANBAO_{name.upper()}" for name in Settings.model_fields} | _OF_THE_COMMAND_LINE
+    for name in environment:
+        if name.startswith("DANBAO_") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise SettingsError(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _in_words(error: Any) -> str:

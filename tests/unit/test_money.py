@@ -25,7 +25,9 @@ def test_figures_are_read_exactly(figure: str, currency: str, minor: int) -> Non
     assert Money.parse(figure, currency) == Money(minor, currency)
 
 
-@pytest.mark.parametrize("figure", ["1.005", f"1.{'0' * 33}1", "1e-3", "9e999999", "NaN", "Infinity", "", "1,000.00", "ten", ".5", "5.", "٣"])
+@pytest.mark.parametrize(
+    "figure", ["1.005", f"1.{'0' * 33}1", "1e-3", "9e999999", "NaN", "Infinity", "", "1,000.00", "ten", ".5", "5.", "٣"]
+)
 def test_figures_that_are_not_whole_minor_units_are_refused(figure: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         Money.parse(figure, "USD")

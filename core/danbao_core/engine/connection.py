@@ -6,6 +6,8 @@ from uuid import UUID
 
 import asyncpg
 
+from danbao_core.engine.failures import NoStripeLeft
+
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
 STRIPES: Final = 1024
@@ -30,10 +32,6 @@ _SETTINGS: Final = {
 
 _STATEMENT_SECONDS: Final = 30.0
 """A statement that takes longer has lost its server, or the network in between."""
-
-
-class NoStripeLeft(Exception):
-    """All stripes are leased: too many engines share the database."""
 
 
 async def connect(database_url: str, *, timeout_seconds: float) -> Connection:

@@ -27,12 +27,18 @@ class CommitInDoubt(Exception):
         self.outcomes = outcomes
 
 
+class NoStripeLeft(Exception):
+    """All stripes are leased: too many engines share the database."""
+
+
 _REMEDIES = {
     "40": Remedy.RETRY,  # transaction rollback: deadlock, serialization failure
     "08": Remedy.WAIT,  # connection exception
     "53": Remedy.WAIT,  # insufficient resources
     "57": Remedy.WAIT,  # operator intervention: shutdown, cancel
     "58": Remedy.WAIT,  # system error: disk
+    "28": Remedy.WAIT,  # who we are is not accepted (any more)
+    "3D": Remedy.WAIT,  # no such database (yet)
     "25": Remedy.WAIT,  # transaction state: the server ended an idle transaction
 }
 
@@ -45,6 +51,8 @@ def remedy(error: BaseException) -> Remedy:
     """
     if isinstance(error, Restart):
         return Remedy.RETRY
+    if isinstance(error, NoStripeLeft):
+        return Remedy.WAIT
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         if state in ("55P03", "23505"):

@@ -1,13 +1,12 @@
 """The one interceptor: what happens around every call of the contract.
 
-Bytes to message, message against its rules, caller against the scope that the method declares, and any refusal or fault to a
+Caller against the scope that the method declares, bytes to message, message against its rules, and any refusal or fault to a
 status. Health and reflection, which are not of the contract, pass through.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import asyncpg
 import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -16,11 +15,13 @@ from google.protobuf.message_factory import GetMessageClass
 
 from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2
 from danbao_core.clock import WallClock
+from danbao_core.engine.failures import Remedy, remedy
 from danbao_core.engine.requests import content_hash
 from danbao_core.errors import DatabaseUnavailable, InternalFault, MessageMalformed, Refusal
 from danbao_core.ids import uuid7
 from danbao_core.rpc import call as calls
 from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
 from danbao_core.rpc.validation import validate
 
@@ -48,7 +49,8 @@ def scope_of(method: MethodDescriptor) -> str:
 class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of the contract; each is wrapped once."""
 
-    def __init__(self, authenticator: Authenticator, hash_key: bytes, wall_clock: WallClock) -> None:
+    def __init__(self, gate: Gate, authenticator: Authenticator, hash_key: bytes, wall_clock: WallClock) -> None:
+        self._gate = gate
         self._authenticator = authenticator
         self._hash_key = hash_key
         self._wall_clock = wall_clock
@@ -78,28 +80,34 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         async def answer(data: bytes, context: "_Context[Any, Any]") -> Any:
             try:
-                request = _parse(message_type, data)
-                call = await self._begin(name, scope, request, context)
-                calls.begin(call)
-                return await behavior(request, context)
+                with self._gate:
+                    # The caller first: strangers make the server work as little as possible.
+                    caller = await self._authenticator.caller(_authorization(context), scope)
+                    request = _parse(message_type, data)
+                    validate(request)
+                    calls.begin(self._call(name, caller, request, context))
+                    return await behavior(request, context)
             except Refusal as refusal:
                 await _refuse(context, refusal)
-            except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-                _log.warning("the database does not answer", method=name, error=repr(error))
-                await _refuse(context, DatabaseUnavailable())
             except Exception as error:
-                fault_id = uuid7()
-                _log.exception("a call failed", method=name, fault_id=str(fault_id), exc_info=error)
-                await _refuse(context, InternalFault(fault_id=fault_id))
+                await _refuse(context, _refusal_for(error, name))
 
         return grpc.unary_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 
-    async def _begin(self, name: str, scope: str, request: Message, context: "_Context[Any, Any]") -> calls.Call:
-        caller = await self._authenticator.caller(_authorization(context), scope)
-        validate(request)
+    def _call(self, name: str, caller: calls.Caller, request: Message, context: "_Context[Any, Any]") -> calls.Call:
         request_id = getattr(request, "request_id", "")
         content = content_hash(self._hash_key, name, request.SerializeToString(deterministic=True)) if request_id else b""
         return calls.Call(caller, name, context.peer(), self._wall_clock(), request_id, content, context)
+
+
+def _refusal_for(error: Exception, name: str) -> Refusal:
+    """What a caller is told of an error that is no refusal; the log has the rest."""
+    if remedy(error) is Remedy.WAIT:
+        _log.warning("the database does not answer", method=name, error=repr(error))
+        return DatabaseUnavailable()
+    fault_id = uuid7()
+    _log.error("a call failed", method=name, fault_id=str(fault_id), exc_info=error)
+    return InternalFault(fault_id=fault_id)
 
 
 def _parse(message_type: type[Message], data: bytes) -> Message:

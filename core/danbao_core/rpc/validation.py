@@ -1,13 +1,18 @@
 """Requests against the rules that stand in the contract (protovalidate)."""
 
+from functools import cache
 from typing import Any, Final
 
 import protovalidate
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from danbao_core.errors import FieldInvalid, Violation
 
 _validator: Final = protovalidate.Validator()
+
+_CROWD: Final = 64
+"""More items than any field of the contract may hold; each item that breaks a rule costs a tenth of a millisecond."""
 
 _ACCOUNT: Final = "^accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
@@ -29,12 +34,22 @@ _IN_WORDS: Final = {
 
 
 def validate(request: Message) -> None:
-    """Raises FieldInvalid with every field that breaks a rule; its reason is that of the first one."""
-    found = _validator.collect_violations(request)
+    """Raises FieldInvalid with every field that breaks a rule; its reason is that of the first one.
+
+    Of a request with a crowd of items in a field only the first violation is told: to collect those of a message of 4 MiB
+    would keep the server busy for minutes.
+    """
+    crowded = any(len(getattr(request, name)) > _CROWD for name in _repeated_fields(request.DESCRIPTOR))
+    found = _validator.collect_violations(request, fail_fast=crowded)
     if not found:
         return
     violations = [_violation(each.proto, each.rule_value) for each in found]
     raise FieldInvalid(violations, reason=violations[0].reason)
+
+
+@cache
+def _repeated_fields(descriptor: Descriptor) -> tuple[str, ...]:
+    return tuple(field.name for field in descriptor.fields if field.is_repeated)
 
 
 def _violation(proto: Any, rule_value: Any) -> Violation:

@@ -1,0 +1,201 @@
+"""Repeats: every RPC that changes something does so once for one request_id, through whichever server it comes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from danbao.v1 import operations_pb2, payments_pb2
+from tests import rpc_client
+from tests.rpc_client import (
+    Core,
+    Refused,
+    a_core,
+    a_merchant,
+    an_account,
+    an_operator_token,
+    audit_holds,
+    available,
+    nothing_changes,
+    outcome,
+)
+from tests.rpc_requests import (
+    a_payment,
+    a_top_up,
+    a_transfer,
+    advance_clock,
+    cancel,
+    close,
+    confirm,
+    create_account,
+    create_key,
+    is_mutating,
+    named,
+    open_wallet,
+    pay,
+    revoke,
+    rotate,
+    ship,
+    valid_requests,
+)
+
+core = rpc_client.core
+
+
+@pytest.fixture
+async def pair(database_url: str) -> AsyncIterator[tuple[Core, Core]]:
+    """Two servers on one database."""
+    token = await an_operator_token(database_url)
+    async with a_core(database_url, token=token) as one, a_core(database_url, token=token) as two:
+        yield one, two
+
+
+async def a_made_payment(core: Core, *steps: Callable[[str], Message], pay: bool = True) -> str:
+    """The name of a payment after some steps."""
+    request = a_payment(await an_account(core, funds_minor=100), await a_merchant(core), pay=pay)
+    payment = await core.operator.ask(request)
+    for step in steps:
+        await core.operator.ask(step(payment.name))
+    return str(payment.name)
+
+
+async def a_key(core: Core) -> str:
+    made = await core.operator.ask(create_key("payments.read"))
+    return str(made.service_key.name)
+
+
+async def a_create_payment(core: Core) -> Message:
+    return a_payment(
+        await an_account(core, funds_minor=100),
+        await a_merchant(core),
+        order_no="A-1",
+        metadata={"b": "2", "a": "1"},
+        subject="x",
+    )
+
+
+MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
+    "CreateAccount": lambda core: done(create_account("CNY", "USD")),
+    "OpenWallet": lambda core: then(an_account(core), lambda account: open_wallet(account, "USD")),
+    "CloseAccount": lambda core: then(an_account(core), close),
+    "TopUp": lambda core: then(an_account(core), lambda account: a_top_up(account, 7)),
+    "CreatePayment": a_create_payment,
+    "PayPayment": lambda core: then(a_made_payment(core, pay=False), pay),
+    "ShipPayment": lambda core: then(a_made_payment(core), ship),
+    "ConfirmPayment": lambda core: then(a_made_payment(core, ship), confirm),
+    "CancelPayment": lambda core: then(a_made_payment(core), cancel),
+    "CreateServiceKey": lambda core: done(create_key("payments.read")),
+    "RotateServiceKey": lambda core: then(a_key(core), rotate),
+    "RevokeServiceKey": lambda core: then(a_key(core), revoke),
+    "AdvanceClock": lambda core: done(advance_clock(3600)),
+}
+"""A request that is granted, for every RPC that changes something."""
+
+SECRETS = {"CreateServiceKey", "RotateServiceKey"}
+"""Those whose answer holds a secret, which no repeat shows again."""
+
+
+async def done(request: Message) -> Message:
+    return request
+
+
+async def then(made: Awaitable[str], ask: Callable[[str], Message]) -> Message:
+    return ask(await made)
+
+
+def test_every_rpc_that_changes_something_is_here() -> None:
+    assert set(MUTATIONS) == {named(each) for each in valid_requests() if is_mutating(each)}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+async def test_a_repeat_is_answered_like_the_first_call_and_changes_nothing(core: Core, name: str) -> None:
+    request = await MUTATIONS[name](core)
+    before = await rpc_client.digest(core.connection)
+    first = await core.operator.answer(request)
+    assert not first.replayed
+    assert await rpc_client.digest(core.connection) != before
+    async with nothing_changes(core):
+        if name in SECRETS:
+            refused = await core.operator.refused(request)
+            assert (refused.code, refused.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SECRET_ALREADY_SHOWN")
+            assert first.message.token not in str(refused)
+        else:
+            again = await core.operator.answer(request)
+            assert again == (first.message, True)
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+async def test_the_same_request_through_two_servers_at_once_has_one_effect(core: Core, name: str) -> None:
+    request = await MUTATIONS[name](core)
+    async with a_core(core.settings.database_url, token=core.operator.token) as other:
+        callers = (core.operator, other.operator) * 4
+        outcomes = await asyncio.gather(*(outcome(caller.answer(request)) for caller in callers))
+    answers = [each for each in outcomes if not isinstance(each, Refused)]
+    refusals = {each.reason for each in outcomes if isinstance(each, Refused)}
+    assert sum(not answer.replayed for answer in answers) == 1, outcomes
+    assert all(answer.message == answers[0].message for answer in answers)
+    assert refusals == ({"SECRET_ALREADY_SHOWN"} if name in SECRETS else set())
+    assert await core.connection.fetchval("SELECT count(*) FROM request WHERE request_id = $1", request_id_of(request)) == 1
+
+
+def request_id_of(request: Message) -> str:
+    return str(request.request_id)  # type: ignore[attr-defined]
+
+
+async def test_a_repeat_is_answered_as_the_first_time_although_the_world_moved_on(core: Core) -> None:
+    request = a_payment(await an_account(core, funds_minor=100), await a_merchant(core))
+    paid = await core.operator.ask(request)
+    await core.operator.ask(ship(paid.name))
+    await core.operator.ask(confirm(paid.name))
+    async with nothing_changes(core):
+        assert await core.operator.answer(request) == (paid, True)
+        assert paid.state == payments_pb2.Payment.STATE_PAID
+    now = await core.operator.ask(payments_pb2.GetPaymentRequest(name=paid.name))
+    assert now.state == payments_pb2.Payment.STATE_SUCCEEDED
+
+
+async def test_a_repeat_survives_the_server(database_url: str) -> None:
+    token = await an_operator_token(database_url)
+    async with a_core(database_url, token=token) as core:
+        request = a_payment(await an_account(core, funds_minor=100), await a_merchant(core))
+        paid = await core.operator.ask(request)
+    async with a_core(database_url, token=token) as core:
+        assert await core.operator.answer(request) == (paid, True)
+
+
+async def test_an_order_number_through_two_servers_at_once_makes_one_payment(pair: tuple[Core, Core]) -> None:
+    one, two = pair
+    buyer, shop = await an_account(one, funds_minor=1_000), await a_merchant(one)
+    for number in range(10):
+        requests = [a_payment(buyer, shop, 1, order_no=f"{number}") for _ in range(6)]
+        callers = (one.operator, two.operator) * 3
+        outcomes = await asyncio.gather(
+            *(outcome(caller.ask(request)) for caller, request in zip(callers, requests, strict=True))
+        )
+        refused = [each for each in outcomes if isinstance(each, Refused)]
+        (paid,) = (each for each in outcomes if not isinstance(each, Refused))
+        assert {(each.reason, each.resource) for each in refused} == {("ORDER_NO_TAKEN", paid.name)}
+    assert await available(two, buyer) == 990
+
+
+async def test_two_servers_share_the_books(pair: tuple[Core, Core]) -> None:
+    one, two = pair
+    first, second = await an_account(one, funds_minor=1_000), await an_account(two, funds_minor=1_000)
+    transfers = [(first, second), (second, first)] * 100
+    outcomes = await asyncio.gather(
+        *(
+            outcome((one if number % 3 else two).operator.ask(a_transfer(payer, payee, 10)))
+            for number, (payer, payee) in enumerate(transfers)
+        )
+    )
+    assert not [each for each in outcomes if isinstance(each, Refused)]
+    assert await available(one, first) + await available(two, second) == 2_000
+    shop = await a_merchant(one)
+    payment = await one.operator.ask(a_payment(first, shop, 100))
+    await two.operator.ask(ship(payment.name))
+    assert (await two.operator.ask(confirm(payment.name))).state == payments_pb2.Payment.STATE_SUCCEEDED
+    assert await audit_holds(one)
+    holds = await two.operator.ask(operations_pb2.AuditLedgerRequest())
+    assert all(check.holds and not check.breach for check in holds.checks)

@@ -1,0 +1,168 @@
+"""Requests as callers of the wire make them; tests change what they are about.
+
+    refused = await caller.refused(changed(a_payment(payer, payee), order_no="7" * 65))
+
+Each has a request id that was never used before.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import uuid4
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+
+from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2
+
+METHODS: Final = {
+    method.input_type.full_name: method
+    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+"""Every RPC of the contract, by the message that asks for it."""
+
+UNKNOWN: Final = "00000000-0000-7000-8000-0000000000ff"
+"""The id of nothing."""
+
+
+def a_request_id() -> str:
+    """One that was never used before."""
+    return uuid4().hex
+
+
+def money(amount_minor: int, currency_code: str = "CNY") -> common_pb2.Money:
+    return common_pb2.Money(amount_minor=amount_minor, currency_code=currency_code)
+
+
+def shipment(**fields: Any) -> payments_pb2.Shipment:
+    facts: dict[str, Any] = {"method": payments_pb2.Shipment.METHOD_EXPRESS, "carrier": "SF", "tracking_no": "SF1"} | fields
+    return payments_pb2.Shipment(**facts)
+
+
+def changed(request: Any, **fields: Any) -> Any:
+    """The request with other values in some fields; None empties one."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    for name, value in fields.items():
+        copy.ClearField(name)
+        if value is not None:
+            copy.MergeFrom(type(request)(**{name: value}))
+    return copy
+
+
+# --- Accounts ---------------------------------------------------------------------------------------------------------------
+
+
+def create_account(*currencies: str, merchant: bool = False) -> accounts_pb2.CreateAccountRequest:
+    kind = accounts_pb2.Account.KIND_MERCHANT if merchant else accounts_pb2.Account.KIND_PERSONAL
+    return accounts_pb2.CreateAccountRequest(
+        request_id=a_request_id(), kind=kind, display_name="Ada", currency_codes=currencies
+    )
+
+
+def open_wallet(account: str, currency: str) -> accounts_pb2.OpenWalletRequest:
+    return accounts_pb2.OpenWalletRequest(request_id=a_request_id(), name=account, currency_code=currency)
+
+
+def close(account: str) -> accounts_pb2.CloseAccountRequest:
+    return accounts_pb2.CloseAccountRequest(request_id=a_request_id(), name=account)
+
+
+def a_top_up(account: str, amount_minor: int, currency: str = "CNY") -> accounts_pb2.TopUpRequest:
+    return accounts_pb2.TopUpRequest(request_id=a_request_id(), account=account, amount=money(amount_minor, currency))
+
+
+# --- Payments ---------------------------------------------------------------------------------------------------------------
+
+
+def a_payment(payer: str, payee: str, amount_minor: int = 100, **fields: Any) -> payments_pb2.CreatePaymentRequest:
+    """A request for a payment that is paid at once, unless `pay=False`."""
+    facts: dict[str, Any] = {"request_id": a_request_id(), "amount": money(amount_minor), "pay": True} | fields
+    return payments_pb2.CreatePaymentRequest(payer=payer, payee=payee, **facts)
+
+
+def a_transfer(payer: str, payee: str, amount_minor: int = 100) -> payments_pb2.CreatePaymentRequest:
+    """A request for a payment that reaches the payee at once."""
+    return a_payment(payer, payee, amount_minor, mode=payments_pb2.Payment.MODE_INSTANT)
+
+
+def pay(payment: str) -> payments_pb2.PayPaymentRequest:
+    return payments_pb2.PayPaymentRequest(request_id=a_request_id(), name=payment)
+
+
+def ship(payment: str) -> payments_pb2.ShipPaymentRequest:
+    return payments_pb2.ShipPaymentRequest(request_id=a_request_id(), name=payment, shipment=shipment())
+
+
+def confirm(payment: str) -> payments_pb2.ConfirmPaymentRequest:
+    return payments_pb2.ConfirmPaymentRequest(request_id=a_request_id(), name=payment)
+
+
+def cancel(payment: str) -> payments_pb2.CancelPaymentRequest:
+    return payments_pb2.CancelPaymentRequest(request_id=a_request_id(), name=payment)
+
+
+# --- Operations -------------------------------------------------------------------------------------------------------------
+
+
+def create_key(*scopes: str, account: str = "", service: str = "shop") -> operations_pb2.CreateServiceKeyRequest:
+    return operations_pb2.CreateServiceKeyRequest(request_id=a_request_id(), service=service, scopes=scopes, account=account)
+
+
+def rotate(key: str, grace_seconds: int = 0) -> operations_pb2.RotateServiceKeyRequest:
+    return operations_pb2.RotateServiceKeyRequest(request_id=a_request_id(), name=key, grace_seconds=grace_seconds)
+
+
+def revoke(key: str) -> operations_pb2.RevokeServiceKeyRequest:
+    return operations_pb2.RevokeServiceKeyRequest(request_id=a_request_id(), name=key)
+
+
+def advance_clock(seconds: int = 1) -> sandbox_pb2.AdvanceClockRequest:
+    return sandbox_pb2.AdvanceClockRequest(request_id=a_request_id(), by=Duration(seconds=seconds))
+
+
+# --- All of them ------------------------------------------------------------------------------------------------------------
+
+
+def valid_requests() -> Iterator[Message]:
+    """One request for every RPC, each as the contract wants it; nothing that they name exists."""
+    ada, bob = f"accounts/{UNKNOWN}", f"accounts/{UNKNOWN[:-1]}0"
+    payment, key = f"payments/{UNKNOWN}", f"serviceKeys/{UNKNOWN}"
+    yield create_account("CNY")
+    yield accounts_pb2.GetAccountRequest(name=ada)
+    yield open_wallet(ada, "CNY")
+    yield close(ada)
+    yield accounts_pb2.ListBalancesRequest(name=ada)
+    yield a_top_up(ada, 1)
+    yield accounts_pb2.GetFundingRequest(name=f"fundings/{UNKNOWN}")
+    yield a_payment(ada, bob, 1, order_no="1", subject="x", expire_after=Duration(seconds=60), metadata={"a": "b"})
+    yield payments_pb2.GetPaymentRequest(name=payment)
+    yield pay(payment)
+    yield ship(payment)
+    yield confirm(payment)
+    yield cancel(payment)
+    yield create_key("payments.read", account=ada)
+    yield operations_pb2.ListServiceKeysRequest()
+    yield rotate(key, 60)
+    yield revoke(key)
+    yield operations_pb2.AuditLedgerRequest()
+    yield advance_clock()
+    yield sandbox_pb2.GetClockRequest()
+
+
+def is_mutating(request: Message) -> bool:
+    """Whether the RPC changes something, and so asks for a request id."""
+    return "request_id" in request.DESCRIPTOR.fields_by_name
+
+
+def named(request: Message) -> str:
+    """The RPC that a request is for."""
+    name: str = METHODS[request.DESCRIPTOR.full_name].name
+    return name
+
+
+def path_of(request: Message) -> str:
+    """Where a request is sent."""
+    method = METHODS[request.DESCRIPTOR.full_name]
+    return f"/{method.containing_service.full_name}/{method.name}"
