@@ -13,7 +13,7 @@ from danbao_core.policy import Policy
 
 R = TypeVar("R", bound=Row)
 
-SMALL_BATCH_ROWS: Final = 48
+SMALL_BATCH_ROWS: Final = 128
 """Up to so many rows, one statement for all tables is quicker than COPY table by table."""
 
 
