@@ -56,8 +56,9 @@ class Rpc(Generic[Request, Response]):
         """Sends a request and answers what the core answers. Raises DanbaoError.
 
         An attempt that the core says may be repeated, or whose connection was lost, is made again after a growing pause; none
-        begins once the client's patience has ended. Each attempt has `deadline_seconds`, the client's default without it. A request whose `request_id` is empty goes out, on each
-        attempt, with one and the same fresh UUID; the message given stays as it is, so sending it later is another request.
+        begins once the client's patience has ended. Each attempt has `deadline_seconds`, the client's default without it. A
+        request whose `request_id` is empty goes out, on each attempt, with one and the same fresh UUID; the message given stays
+        as it is, so sending it later is another request.
         """
         request, request_id = self._identified(request)
         deadline_seconds = self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds
