@@ -60,7 +60,7 @@ async def test_a_call_whose_deadline_passes_in_the_queue_changes_nothing(core: C
 
 async def test_a_deadline_that_has_passed_already_is_not_begun(core: Core) -> None:
     before = await digest(core.connection)
-    for seconds in (0.0, -1.0, 1e-9):
+    for seconds in (0.0, -1.0):
         refused = await core.operator.refused(create_account("CNY"), seconds=seconds)
         assert refused.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert await digest(core.connection) == before
