@@ -65,8 +65,11 @@ class ServiceKey(Row, frozen=True):
 
     @property
     def caller(self) -> str:
-        """Who owns the request ids: the service, over all its keys."""
-        return f"service:{self.service}"
+        """Who owns the request ids: the service over all its keys, but apart for each account that keys are bound to.
+
+        A repeat is answered from the stored answer, so no key may come by the answer that was meant for another account.
+        """
+        return f"service:{self.service}" if self.account_id is None else f"service:{self.service}:{self.account_id}"
 
     def must_accept(self, secret_hash: bytes, at: datetime) -> None:
         """Raises TokenInvalid for a secret that is not (or no longer) the key's, KeyRevoked for a key that was ended."""

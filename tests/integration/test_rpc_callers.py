@@ -319,6 +319,16 @@ async def test_a_key_that_reaches_over_all_accounts_is_bound_to_none(core: Core,
         assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "SCOPE_NOT_BINDABLE"), refused
 
 
+async def test_a_repeat_under_a_key_of_another_account_does_not_show_the_answer(core: Core) -> None:
+    mine, theirs = await an_account(core), await an_account(core)
+    first = await core.caller("fundings.write", account=mine, service="app")
+    second = await core.caller("fundings.write", account=theirs, service="app")
+    request = a_top_up(mine, 100)
+    await first.ask(request)
+    refused = await second.refused(request)
+    assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "ACCOUNT_NOT_FOUND"), refused
+
+
 async def test_a_key_of_one_account_is_no_key_of_another(core: Core) -> None:
     mine = await core.caller("accounts.read", account=await an_account(core))
     refused = await mine.refused(accounts_pb2.GetAccountRequest(name=f"accounts/{uuid4()}"))

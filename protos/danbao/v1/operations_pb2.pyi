@@ -61,7 +61,7 @@ class ServiceKey(_message.Message):
     name: _builtins.str
     """`serviceKeys/{uuid}`, set by the server."""
     service: _builtins.str
-    """The calling service, which owns its request ids over all its keys."""
+    """The calling service, which owns its request ids over all its keys, apart for each account that keys are bound to."""
     account: _builtins.str
     """`accounts/{uuid}` that the key is bound to; empty for a key that acts for any account."""
     state: Global___ServiceKey.State.ValueType
@@ -122,7 +122,9 @@ class CreateServiceKeyRequest(_message.Message):
     service: _builtins.str
     """The calling service: 1 to 64 of a-z, 0-9, dot, dash and underscore."""
     account: _builtins.str
-    """`accounts/{uuid}` to bind the key to; empty for a key that acts for any account."""
+    """`accounts/{uuid}` to bind the key to; empty for a key that acts for any account. A key with `operations` or `sandbox`
+    is bound to none (SCOPE_NOT_BINDABLE).
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the key may do: 1 to 32 of the scopes that RPCs declare, `payments.pay` and `payments.pay_any`; an unknown one is
