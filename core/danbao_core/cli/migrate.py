@@ -1,9 +1,10 @@
 """`danbao migrate`: bring a database up to date."""
 
-import asyncio
 from typing import Annotated
 
 import typer
+
+from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 
 
 def migrate(
@@ -13,26 +14,27 @@ def migrate(
     mode: Annotated[
         str, typer.Option(envvar="DANBAO_MODE", help="What a new database becomes, for good: live or sandbox.")
     ] = "live",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Apply the migrations that a database lacks; a repeat applies nothing."""
-    import json
+    if mode not in ("live", "sandbox"):
+        raise typer.BadParameter("must be live or sandbox", param_hint="--mode")
 
+    async def command(output: Output) -> None:
+        applied = await _apply(output, database_url, mode)
+        output.result({"applied": applied}, f"Applied {', '.join(applied)}." if applied else "There was nothing to apply.")
+
+    run(command, as_json=as_json)
+
+
+async def _apply(output: Output, database_url: str, mode: str) -> list[str]:
     import asyncpg
 
     from danbao_core import migrations
 
-    if mode not in ("live", "sandbox"):
-        raise typer.BadParameter("must be live or sandbox", param_hint="--mode")
     try:
-        applied = asyncio.run(migrations.migrate(database_url, mode, lambda name: typer.echo(f"applying {name} ...", err=True)))
+        return await migrations.migrate(database_url, mode, lambda name: output.progress.print(f"Applying {name} ..."))
     except migrations.MigrationError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise CommandFailed("MIGRATION_REFUSED", f"The database is left as it was: {error}.") from None
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        typer.echo(f"error: the database does not answer ({error}); is the URL right?", err=True)
-        raise typer.Exit(1) from None
-    if as_json:
-        typer.echo(json.dumps({"applied": applied}))
-    else:
-        typer.echo(f"applied {len(applied)}" if applied else "nothing to apply")
+        raise CommandFailed("DATABASE_UNAVAILABLE", f"The database does not answer ({error}); is the URL right?") from None

@@ -1,5 +1,6 @@
 """`danbao serve`: one server process."""
 
+import json
 import os
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 def serve(
     listen: Annotated[str | None, typer.Option(metavar="ADDR", help="Address to serve on; else DANBAO_LISTEN.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="When ready, print the address as one JSON object.")] = False,
     ready_fd: Annotated[int | None, typer.Option(hidden=True, help="Where to write the line `ready`.")] = None,
 ) -> None:
     """Serve gRPC until SIGTERM. Everything else is set by DANBAO_* variables; see the README."""
@@ -17,11 +19,11 @@ def serve(
     from danbao_core.migrations import MigrationError
 
     def ready(address: str) -> None:
-        if ready_fd is None:
-            typer.echo(f"ready: {address}")
-        else:
+        if ready_fd is not None:
             with os.fdopen(ready_fd, "w") as pipe:
                 pipe.write("ready\n")
+        else:
+            typer.echo(json.dumps({"address": address}) if as_json else f"ready: {address}")
 
     try:
         configured = settings.load(listen=listen)

@@ -45,7 +45,10 @@ async def migrate(database_url: str, mode: str, progress: Callable[[str], None] 
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute(_TIMEOUTS)
-        missing = _missing(available(), await _applied(connection))
+        applied = await _applied(connection)
+        missing = _missing(available(), applied)
+        if applied and (found := await connection.fetchval("SELECT mode FROM installation")) is not None:
+            _must_be_of(mode, found)  # before anything is changed
         for migration in missing:
             if progress is not None:
                 progress(migration.version)
