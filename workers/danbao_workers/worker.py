@@ -90,6 +90,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
 async def _close(worker: Worker) -> None:
     """Cancels the jobs that run, which arq will deliver again, and disconnects."""
     try:
-        await worker.close()
+        # In a task of its own: redis's time-outs do not work in one that is being cancelled (Python before 3.11.4).
+        await asyncio.create_task(worker.close())
     except (OSError, RedisError, asyncio.CancelledError) as error:
         _log.warning("closed in the middle of something", error=repr(error))
