@@ -90,7 +90,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
 async def _close(worker: Worker) -> None:
     """Cancels the jobs that run, which arq will deliver again, and disconnects."""
     try:
-        # In a task of its own: redis's time-outs do not work in one that is being cancelled (Python before 3.11.4).
+        # In a task of its own: redis's time-outs do not work in one that is being cancelled (seen with Python 3.11.2).
         await asyncio.create_task(worker.close())
     except (OSError, RedisError, asyncio.CancelledError) as error:
         _log.warning("closed in the middle of something", error=repr(error))
