@@ -1,6 +1,5 @@
 """The ledger: double entry, append-only. Money moves by `post` and by nothing else."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -83,10 +82,10 @@ def post(
     twice.
     """
     moving = [posting for posting in postings if posting.amount_minor]
-    targets = Counter(_balance_id(draft.book, currency, posting) for posting in moving)
+    targets = [_balance_id(draft.book, currency, posting) for posting in moving]
     if sum(posting.amount_minor for posting in moving) != 0 or len(moving) < 2:
         raise ValueError(f"a journal needs two or more entries that sum to zero: {moving}")
-    if max(targets.values()) > 1:
+    if len(set(targets)) < len(targets):
         raise ValueError(f"a journal moves each balance once: {moving}")
     journal = Journal(
         id=ids.take(),

@@ -1,5 +1,6 @@
 """`danbao serve`: one server process."""
 
+import gc
 import json
 import os
 from typing import Annotated
@@ -28,6 +29,10 @@ def serve(
     try:
         configured = settings.load(listen=listen)
         logs.configure(configured.log_level)
+        # Rows live for one batch and make no cycles: looking for cycles after every 700 of them finds nothing and takes a
+        # tenth of the time.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         uvloop.run(server.serve(configured, ready))
     except (settings.SettingsError, server.StartFailed, MigrationError) as error:
         typer.echo(f"error: {error}", err=True)

@@ -48,7 +48,6 @@ class Table:
         self.columns = columns
         self.key_columns = tuple(by_name[name] for name in key)
         self.mutable = "version" in by_name and "version" not in key
-        self.key_of: Callable[[Any], tuple[Any, ...]] = _key_getter(key)
 
 
 def _key_getter(key: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -71,6 +70,8 @@ class Row(msgspec.Struct, frozen=True):
     """A row of a table. Subclasses are declared with `@table` and repeat `frozen=True`."""
 
     table: ClassVar[Table]
+    key_values: ClassVar[Any]
+    """What identifies a row in its table: a tuple, of each row."""
 
     @classmethod
     def key(cls, *values: Any) -> Key:
@@ -81,11 +82,6 @@ class Row(msgspec.Struct, frozen=True):
     def read_key(cls, *values: Any) -> Key:
         """The row with these key values, to be looked at, or to be made where it is absent: read when all locks are held."""
         return Key((cls, values), write=False)
-
-    @property
-    def key_values(self) -> tuple[Any, ...]:
-        """What identifies this row in its table."""
-        return self.table.key_of(self)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values in the named fields. Raises TypeError for a field that there is not."""
@@ -108,6 +104,7 @@ def table(name: str, *, rank: int, key: tuple[str, ...]) -> Callable[[_R], _R]:
         if clash:
             raise TypeError(f"rank {rank} of {name} is taken by {clash[0].table.name}")
         row_type.table = Table(name, rank, key, columns)
+        row_type.key_values = property(_key_getter(key))
         TABLES[name] = row_type
         return row_type
 

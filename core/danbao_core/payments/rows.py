@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Any
 from uuid import UUID
 
 from danbao_core.engine import Json, Row, table
 from danbao_core.money import Money
-from danbao_core.payments.lifecycle import TERMINAL, Actor, CloseReason, Event, Mode, State, close_reason, state_after
+from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State, close_reason, state_after
 from danbao_core.policy import Policy
 
 
@@ -72,43 +73,50 @@ class Payment(Row, frozen=True):
     def after(self, event: Event, actor: Actor, at: datetime, policy: Policy) -> "Payment":
         """Itself after an event, with what is due next. Raises InvalidTransition or ActorNotAllowed."""
         state = state_after(self.mode, self.state, event, actor)
-        moved = self.replace(state=state, updated_at=at, version=self.version + 1)
+        due_event, due_at = self._next_due(state, at, policy)
+        facts: dict[str, Any] = {}
         match state:
             case State.PAID:
-                moved = moved.replace(paid_at=at, held_minor=self.amount_minor)
+                facts = {"paid_at": at, "held_minor": self.amount_minor}
             case State.SHIPPED:
-                moved = moved.replace(shipped_at=at)
+                facts = {"shipped_at": at}
             case State.SUCCEEDED:
-                moved = moved.replace(
-                    paid_at=self.paid_at or at, succeeded_at=at, held_minor=0, released_minor=self.amount_minor
-                )
+                facts = {
+                    "paid_at": self.paid_at or at,
+                    "succeeded_at": at,
+                    "held_minor": 0,
+                    "released_minor": self.amount_minor,
+                }
             case State.CLOSED:
-                moved = moved.replace(
-                    closed_at=at, close_reason=close_reason(event, actor), held_minor=0, returned_minor=self.held_minor
-                )
-        return moved.with_due(at, policy)
+                facts = {
+                    "closed_at": at,
+                    "close_reason": close_reason(event, actor),
+                    "held_minor": 0,
+                    "returned_minor": self.held_minor,
+                }
+        return self.replace(state=state, due_event=due_event, due_at=due_at, updated_at=at, version=self.version + 1, **facts)
 
-    def with_due(self, at: datetime, policy: Policy) -> "Payment":
-        """Itself with the event that time brings about next, counted from `at`."""
-        if self.state in TERMINAL:
-            return self.replace(due_event=None, due_at=None)
-        event, seconds = self._next_due(policy)
-        return self.replace(due_event=event, due_at=at + timedelta(seconds=seconds))
-
-    def _next_due(self, policy: Policy) -> tuple[Event, int]:
-        match self.state:
+    def _next_due(self, state: State, at: datetime, policy: Policy) -> tuple[Event | None, datetime | None]:
+        """What time brings about next in a state that began at `at`; nothing in a terminal one."""
+        match state:
+            case State.AWAITING_PAYMENT:
+                return Event.EXPIRE, at + timedelta(seconds=policy.expire_seconds)
             case State.PAID:
-                return Event.SHIP_BY, policy.ship_by_seconds
+                return Event.SHIP_BY, at + timedelta(seconds=policy.ship_by_seconds)
             case State.SHIPPED:
-                return Event.AUTO_CONFIRM, {
-                    ShipmentMethod.EXPRESS: policy.confirm_express_seconds,
-                    ShipmentMethod.VIRTUAL: policy.confirm_virtual_seconds,
-                    ShipmentMethod.PICK_UP: policy.confirm_pick_up_seconds,
-                }[self.shipment_method]
+                return Event.AUTO_CONFIRM, at + timedelta(seconds=_confirm_seconds(self.shipment_method, policy))
             case State.SUCCEEDED:
-                return Event.FINISH, policy.refund_window_seconds
-            case _:
-                return Event.EXPIRE, policy.expire_seconds
+                return Event.FINISH, at + timedelta(seconds=policy.refund_window_seconds)
+            case State.FINISHED | State.CLOSED:
+                return None, None
+
+
+def _confirm_seconds(method: ShipmentMethod, policy: Policy) -> int:
+    return {
+        ShipmentMethod.EXPRESS: policy.confirm_express_seconds,
+        ShipmentMethod.VIRTUAL: policy.confirm_virtual_seconds,
+        ShipmentMethod.PICK_UP: policy.confirm_pick_up_seconds,
+    }[method]
 
 
 @table("order_ref", rank=35, key=("payee_id", "order_no"))
