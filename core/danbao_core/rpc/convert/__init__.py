@@ -1,0 +1,40 @@
+"""Between the contract and the domain: the only package that knows both. One module per area of the contract."""
+
+from danbao_core.rpc.convert.accounts import account, close_account, create_account, funding, open_wallet, top_up
+from danbao_core.rpc.convert.operations import (
+    audit_checks,
+    create_service_key,
+    revoke_service_key,
+    rotate_service_key,
+    service_key,
+)
+from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
+from danbao_core.rpc.convert.payments import cancel_payment, confirm_payment, create_payment, pay_payment, payment, ship_payment
+from danbao_core.rpc.convert.sandbox import advance_clock, clock
+
+__all__ = [
+    "account",
+    "advance_clock",
+    "audit_checks",
+    "cancel_payment",
+    "clock",
+    "close_account",
+    "confirm_payment",
+    "create_account",
+    "create_payment",
+    "create_service_key",
+    "funding",
+    "id_of",
+    "money",
+    "money_of",
+    "open_wallet",
+    "pay_payment",
+    "payment",
+    "revoke_service_key",
+    "rotate_service_key",
+    "service_key",
+    "ship_payment",
+    "timestamp",
+    "top_up",
+    "whole_seconds",
+]

@@ -1,0 +1,58 @@
+"""Accounts and fundings."""
+
+from danbao.v1 import accounts_pb2
+from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccount, OpenWallet
+from danbao_core.engine import Origin
+from danbao_core.fundings import Funding, TopUp
+from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp
+
+
+def create_account(request: accounts_pb2.CreateAccountRequest, origin: Origin) -> CreateAccount:
+    """The command for a request."""
+    return CreateAccount(
+        origin=origin,
+        kind=AccountKind(request.kind),
+        display_name=request.display_name,
+        currencies=tuple(request.currency_codes),
+    )
+
+
+def open_wallet(request: accounts_pb2.OpenWalletRequest, origin: Origin) -> OpenWallet:
+    """The command for a request."""
+    return OpenWallet(origin=origin, account_id=id_of(request.name), currency=request.currency_code)
+
+
+def close_account(request: accounts_pb2.CloseAccountRequest, origin: Origin) -> CloseAccount:
+    """The command for a request."""
+    return CloseAccount(origin=origin, account_id=id_of(request.name))
+
+
+def top_up(request: accounts_pb2.TopUpRequest, origin: Origin) -> TopUp:
+    """The command for a request."""
+    return TopUp(origin=origin, account_id=id_of(request.account), amount=money_of(request.amount))
+
+
+def account(row: Account) -> accounts_pb2.Account:
+    """The resource for a row."""
+    return accounts_pb2.Account(
+        name=row.name,
+        kind=accounts_pb2.Account.Kind.ValueType(row.kind),
+        state=accounts_pb2.Account.State.ValueType(row.state),
+        display_name=row.display_name,
+        currency_codes=row.currencies.split(),
+        create_time=timestamp(row.created_at),
+        update_time=timestamp(row.updated_at),
+    )
+
+
+def funding(row: Funding) -> accounts_pb2.Funding:
+    """The resource for a row."""
+    return accounts_pb2.Funding(
+        name=f"fundings/{row.id}",
+        kind=accounts_pb2.Funding.Kind.ValueType(row.kind),
+        state=accounts_pb2.Funding.State.ValueType(row.state),
+        account=f"accounts/{row.account_id}",
+        amount=money(row.amount_minor, row.currency),
+        create_time=timestamp(row.created_at),
+        update_time=timestamp(row.updated_at),
+    )

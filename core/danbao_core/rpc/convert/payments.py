@@ -1,0 +1,97 @@
+"""Payments."""
+
+import json
+
+from danbao.v1 import payments_pb2
+from danbao_core.engine import Json, Origin
+from danbao_core.payments import (
+    CancelPayment,
+    ConfirmPayment,
+    CreatePayment,
+    Mode,
+    Payment,
+    PayPayment,
+    Shipment,
+    ShipmentMethod,
+    ShipPayment,
+)
+from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
+
+
+def create_payment(request: payments_pb2.CreatePaymentRequest, origin: Origin) -> CreatePayment:
+    """The command for a request."""
+    return CreatePayment(
+        origin=origin,
+        payer_id=id_of(request.payer),
+        payee_id=id_of(request.payee),
+        amount=money_of(request.amount),
+        mode=Mode(request.mode or Mode.ESCROW),
+        order_no=request.order_no,
+        subject=request.subject,
+        metadata=Json(json.dumps(dict(request.metadata), ensure_ascii=False, sort_keys=True))
+        if request.metadata
+        else Json("{}"),
+        expire_after_seconds=(
+            whole_seconds("expire_after", request.expire_after) if request.HasField("expire_after") else None
+        ),
+        pay=request.pay,
+    )
+
+
+def pay_payment(request: payments_pb2.PayPaymentRequest, origin: Origin) -> PayPayment:
+    """The command for a request."""
+    return PayPayment(origin=origin, payment_id=id_of(request.name))
+
+
+def ship_payment(request: payments_pb2.ShipPaymentRequest, origin: Origin) -> ShipPayment:
+    """The command for a request."""
+    shipment = Shipment(
+        method=ShipmentMethod(request.shipment.method),
+        carrier=request.shipment.carrier,
+        tracking_no=request.shipment.tracking_no,
+    )
+    return ShipPayment(origin=origin, payment_id=id_of(request.name), shipment=shipment)
+
+
+def confirm_payment(request: payments_pb2.ConfirmPaymentRequest, origin: Origin) -> ConfirmPayment:
+    """The command for a request."""
+    return ConfirmPayment(origin=origin, payment_id=id_of(request.name))
+
+
+def cancel_payment(request: payments_pb2.CancelPaymentRequest, origin: Origin) -> CancelPayment:
+    """The command for a request."""
+    return CancelPayment(origin=origin, payment_id=id_of(request.name))
+
+
+def payment(row: Payment) -> payments_pb2.Payment:
+    """The resource for a row."""
+    message = payments_pb2.Payment(
+        name=row.name,
+        payer=f"accounts/{row.payer_id}",
+        payee=f"accounts/{row.payee_id}",
+        amount=money(row.amount_minor, row.currency),
+        fee=money(row.fee_minor, row.currency),
+        mode=payments_pb2.Payment.Mode.ValueType(row.mode),
+        state=payments_pb2.Payment.State.ValueType(row.state),
+        order_no=row.order_no,
+        subject=row.subject,
+        held=money(row.held_minor, row.currency),
+        released=money(row.released_minor, row.currency),
+        returned=money(row.returned_minor, row.currency),
+        due_event=payments_pb2.Payment.DueEvent.ValueType(row.due_event or 0),
+        due_time=timestamp(row.due_at),
+        close_reason=payments_pb2.Payment.CloseReason.ValueType(row.close_reason),
+        create_time=timestamp(row.created_at),
+        update_time=timestamp(row.updated_at),
+        pay_time=timestamp(row.paid_at),
+        ship_time=timestamp(row.shipped_at),
+        success_time=timestamp(row.succeeded_at),
+        close_time=timestamp(row.closed_at),
+    )
+    if row.metadata != "{}":
+        message.metadata.update(json.loads(row.metadata))
+    if row.shipment_method:
+        message.shipment.method = payments_pb2.Shipment.Method.ValueType(row.shipment_method)
+        message.shipment.carrier = row.carrier
+        message.shipment.tracking_no = row.tracking_no
+    return message

@@ -1,0 +1,11 @@
+"""The services: each method translates, submits or reads, and translates back.
+
+What all calls share is in `interceptor.py`.
+"""
+
+from danbao_core.rpc.services.accounts import Accounts
+from danbao_core.rpc.services.operations import Operations
+from danbao_core.rpc.services.payments import Payments
+from danbao_core.rpc.services.sandbox import Sandbox
+
+__all__ = ["Accounts", "Operations", "Payments", "Sandbox"]

@@ -1,0 +1,74 @@
+"""Service keys, and the audit of the books."""
+
+from typing import TYPE_CHECKING, Any
+
+from danbao.v1 import operations_pb2, operations_pb2_grpc
+from danbao_core.audit import audit
+from danbao_core.engine import Engine
+from danbao_core.engine.reads import fetch_all
+from danbao_core.errors import SecretAlreadyShown
+from danbao_core.ids import uuid7
+from danbao_core.rpc import call as calls
+from danbao_core.rpc import convert
+from danbao_core.rpc.authentication import Authenticator
+from danbao_core.service_keys import ServiceKey, Token
+
+if TYPE_CHECKING:
+    import asyncpg
+    import grpc
+
+    _Context = grpc.aio.ServicerContext[Any, Any]
+    _Pool = asyncpg.Pool[Any]
+
+
+class Operations(operations_pb2_grpc.OperationsServiceServicer):
+    """Service keys, and the audit of the books."""
+
+    def __init__(self, engine: Engine, pool: "_Pool", authenticator: Authenticator, database_url: str) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._authenticator = authenticator
+        self._database_url = database_url
+
+    async def CreateServiceKey(
+        self, request: operations_pb2.CreateServiceKeyRequest, context: "_Context"
+    ) -> operations_pb2.CreateServiceKeyResponse:
+        token = Token.new(uuid7())
+        key = await self._once(convert.create_service_key(request, calls.current().origin, token))
+        return operations_pb2.CreateServiceKeyResponse(service_key=convert.service_key(key), token=str(token))
+
+    async def ListServiceKeys(
+        self, request: operations_pb2.ListServiceKeysRequest, context: "_Context"
+    ) -> operations_pb2.ListServiceKeysResponse:
+        rows = await fetch_all(self._pool, ServiceKey)
+        return operations_pb2.ListServiceKeysResponse(service_keys=[convert.service_key(row) for row in rows])
+
+    async def RotateServiceKey(
+        self, request: operations_pb2.RotateServiceKeyRequest, context: "_Context"
+    ) -> operations_pb2.RotateServiceKeyResponse:
+        token = Token.new(convert.id_of(request.name))
+        key = await self._once(convert.rotate_service_key(request, calls.current().origin, token))
+        self._authenticator.forget(key.id)
+        return operations_pb2.RotateServiceKeyResponse(service_key=convert.service_key(key), token=str(token))
+
+    async def RevokeServiceKey(
+        self, request: operations_pb2.RevokeServiceKeyRequest, context: "_Context"
+    ) -> operations_pb2.ServiceKey:
+        command = convert.revoke_service_key(request, calls.current().origin)
+        key = await calls.submit(self._engine, command)
+        self._authenticator.forget(key.id)
+        return convert.service_key(key)
+
+    async def AuditLedger(
+        self, request: operations_pb2.AuditLedgerRequest, context: "_Context"
+    ) -> operations_pb2.AuditLedgerResponse:
+        return convert.audit_checks(await audit(self._database_url))
+
+    async def _once(self, command: Any) -> ServiceKey:
+        """Carries out a command whose answer shows a secret, which no repeat may."""
+        call = calls.current()
+        answer = await self._engine.submit(command, timeout_seconds=call.remaining_seconds)
+        if answer.replayed:
+            raise SecretAlreadyShown(service_key=f"serviceKeys/{answer.result.id}")
+        key: ServiceKey = answer.result
+        return key

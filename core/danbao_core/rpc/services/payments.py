@@ -1,0 +1,53 @@
+"""Payments and their life."""
+
+from typing import TYPE_CHECKING, Any
+
+from danbao.v1 import payments_pb2, payments_pb2_grpc
+from danbao_core.engine import Engine
+from danbao_core.engine.reads import fetch_row
+from danbao_core.errors import PaymentNotFound
+from danbao_core.payments import Payment
+from danbao_core.payments.steps import actor_of
+from danbao_core.rpc import call as calls
+from danbao_core.rpc import convert
+
+if TYPE_CHECKING:
+    import asyncpg
+    import grpc
+
+    _Context = grpc.aio.ServicerContext[Any, Any]
+    _Pool = asyncpg.Pool[Any]
+
+
+class Payments(payments_pb2_grpc.PaymentServiceServicer):
+    """Payments and their life."""
+
+    def __init__(self, engine: Engine, pool: "_Pool") -> None:
+        self._engine = engine
+        self._pool = pool
+
+    async def CreatePayment(self, request: payments_pb2.CreatePaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.create_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def GetPayment(self, request: payments_pb2.GetPaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        payment = await fetch_row(self._pool, Payment, convert.id_of(request.name))
+        if payment is None or actor_of(calls.current().origin, payment) is None:
+            raise PaymentNotFound(payment=request.name)
+        return convert.payment(payment)
+
+    async def PayPayment(self, request: payments_pb2.PayPaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.pay_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def ShipPayment(self, request: payments_pb2.ShipPaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.ship_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def ConfirmPayment(self, request: payments_pb2.ConfirmPaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.confirm_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def CancelPayment(self, request: payments_pb2.CancelPaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.cancel_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))

@@ -1,0 +1,33 @@
+"""What only a sandbox serves."""
+
+from typing import TYPE_CHECKING, Any
+
+from danbao.v1 import sandbox_pb2, sandbox_pb2_grpc
+from danbao_core import sql
+from danbao_core.engine import Engine
+from danbao_core.rpc import call as calls
+from danbao_core.rpc import convert
+from danbao_core.sandbox import ClockReading
+
+if TYPE_CHECKING:
+    import asyncpg
+    import grpc
+
+    _Context = grpc.aio.ServicerContext[Any, Any]
+    _Pool = asyncpg.Pool[Any]
+
+
+class Sandbox(sandbox_pb2_grpc.SandboxServiceServicer):
+    """What only a sandbox serves."""
+
+    def __init__(self, engine: Engine, pool: "_Pool") -> None:
+        self._engine = engine
+        self._pool = pool
+
+    async def AdvanceClock(self, request: sandbox_pb2.AdvanceClockRequest, context: "_Context") -> sandbox_pb2.Clock:
+        command = convert.advance_clock(request, calls.current().origin)
+        return convert.clock(await calls.submit(self._engine, command))
+
+    async def GetClock(self, request: sandbox_pb2.GetClockRequest, context: "_Context") -> sandbox_pb2.Clock:
+        (row,) = await self._pool.fetch(sql.load("danbao_core", "read_clock"))
+        return convert.clock(ClockReading(row["time"], row["offset_seconds"]))
