@@ -1,9 +1,13 @@
 """Every row type of the core: importing the modules declares their tables."""
 
 from danbao_core import accounts, fundings, ledger, payments, sandbox, service_keys, trail
-from danbao_core.engine import requests
-from danbao_core.engine.rows import TABLES
+from danbao_core.engine import requests, rows
 
 MODULES = (accounts, fundings, ledger, payments, requests, sandbox, service_keys, trail)
 
-__all__ = ["MODULES", "TABLES"]
+READINGS = {name: row_type for name, row_type in rows.TABLES.items() if row_type.table.reading is not None}
+"""What is read out of other tables, and is none itself."""
+
+TABLES = {name: row_type for name, row_type in rows.TABLES.items() if name not in READINGS}
+
+__all__ = ["MODULES", "READINGS", "TABLES"]

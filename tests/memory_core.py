@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 
+from danbao_core.accounts.rows import Obligation
 from danbao_core.engine import Book, Command, Row
+from danbao_core.payments import Payment, State
 from danbao_core.policy import PolicySchedule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -47,10 +50,20 @@ class MemoryCore:
         book.discovering = True
         while new := [key for key in command.keys(book) if not book.knows(key)]:
             for key in new:
-                row = self._rows.get(key.place)
+                row = self._obligation(*key.place[1]) if key.place[0] is Obligation else self._rows.get(key.place)
                 book.place([] if row is None else [row], [key] if row is None else [])
         book.discovering = False
         return book
+
+    def _obligation(self, account_id: UUID) -> Obligation | None:
+        """What `read_obligation.sql` finds."""
+        for payment in self.all(Payment):
+            under_way = payment.state < State.SUCCEEDED and not (
+                payment.state is State.AWAITING_PAYMENT and payment.is_due(self.now)
+            )
+            if under_way and account_id in (payment.payer_id, payment.payee_id):
+                return Obligation(account_id, payment.id)
+        return None
 
     def _keep(self, rows: Iterable[Row]) -> None:
         for row in rows:

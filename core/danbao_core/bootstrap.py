@@ -34,11 +34,15 @@ async def prepare_sandbox(database_url: str, operator_key: str) -> None:
 
     Raises OperatorKeyUnusable where the key was revoked or was given another secret.
     """
+    try:
+        token = Token.parse(operator_key)
+    except Refusal:
+        raise OperatorKeyUnusable("operator.key holds no operator's key: restore it, or remove it for a new one") from None
     engine = Engine(database_url, policies=PolicySchedule.load())
     await engine.start()
     try:
         async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
-            await _ensure_operator_key(engine, pool, Token.parse(operator_key))
+            await _ensure_operator_key(engine, pool, token)
             await _ensure_account(engine, pool, SAMPLE_BUYER, AccountKind.PERSONAL, "Ada")
             await _ensure_account(engine, pool, SAMPLE_SHOP, AccountKind.MERCHANT, "Corner Shop")
         # Remembered for ever, like every funding: a repeat is answered and books nothing.

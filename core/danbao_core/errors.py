@@ -180,12 +180,6 @@ class ServiceKeyNotFound(Refusal):
     kind = Kind.NOT_FOUND
 
 
-class MethodNotFound(Refusal):
-    """There is no such method."""
-
-    kind = Kind.NOT_FOUND
-
-
 class OrderNoTaken(Refusal):
     """The payee has a payment with this order number."""
 

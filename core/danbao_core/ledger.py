@@ -7,7 +7,7 @@ from uuid import UUID
 
 from danbao_core.accounts import PLATFORM_ID, Account, Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.balances import new_balance
-from danbao_core.engine import Book, Draft, Key, Origin, Row, table
+from danbao_core.engine import Book, Draft, Key, Origin, Restart, Row, table
 from danbao_core.ids import IdSequence
 
 
@@ -115,7 +115,11 @@ def _balance_id(book: Book, currency: str, posting: Posting) -> UUID:
 
 
 def _first_use(book: Book, currency: str, posting: Posting) -> Balance:
-    """A stripe of the platform comes into being when it is first moved; a wallet must have been opened."""
+    """A stripe of the platform comes into being when it is first moved; a wallet has been opened.
+
+    Whoever posts has seen that the account has the wallet. Where its balance was absent a moment before, another engine has
+    just opened it: Restart, to lock it.
+    """
     if posting.account_id != PLATFORM_ID:
-        raise ValueError(f"account {posting.account_id} has no wallet in {currency}")
+        raise Restart(f"account {posting.account_id} has just got a wallet in {currency}")
     return new_balance(PLATFORM_ID, currency, posting.purpose, book.stripe)

@@ -141,7 +141,6 @@ class CreateServiceKey(Command[ServiceKey], frozen=True):
     account_id: UUID | None = None
 
     def keys(self, book: Book) -> Iterable[Key]:
-        yield ServiceKey.read_key(self.id)
         if self.account_id is not None:
             yield Account.read_key(self.account_id)
 

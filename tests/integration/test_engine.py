@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from danbao_core.accounts import Account, Balance, CloseAccount, CreateAccount, Purpose, balance_id
+from danbao_core.accounts import Account, Balance, CloseAccount, CreateAccount, OpenWallet, Purpose, balance_id
 from danbao_core.accounts.rows import AccountKind
 from danbao_core.audit import audit
 from danbao_core.engine import Answer, Book, Command, Decision, Engine, Key, statements
@@ -28,11 +28,11 @@ from danbao_core.errors import (
 from danbao_core.fundings import TopUp
 from danbao_core.ids import uuid7
 from danbao_core.money import Money
-from danbao_core.payments import CreatePayment, Mode
+from danbao_core.payments import CreatePayment, Mode, PayPayment
 from danbao_core.policy import PolicySchedule
 from danbao_core.trail import AuditEvent, audit_event
-from tests.builders import a_merchant, an_account, carried_out, origin, stored
-from tests.every_table import TABLES
+from tests.builders import a_merchant, a_payment, an_account, carried_out, origin, stored
+from tests.every_table import READINGS, TABLES
 
 Connection = Any
 
@@ -109,6 +109,31 @@ async def test_thirty_two_callers_with_one_request_id_have_one_effect(engine: En
     assert {answer.result.id for answer in answers} == {answers[0].result.id}
     assert sum(not answer.replayed for answer in answers) == 1
     assert await available(engine, payer) == 900
+
+
+async def test_a_repeat_through_another_engine_never_meets_its_own_order_number(
+    engine: Engine, second_engine: Engine, connection: Connection
+) -> None:
+    payer, payee = await an_account(engine), await a_merchant(engine)
+    for number in range(60):
+        same = origin()
+        commands = [
+            CreatePayment(
+                origin=same,
+                payer_id=payer.id,
+                payee_id=payee.id,
+                amount=Money(1, "CNY"),
+                mode=Mode.ESCROW,
+                order_no=f"{number}",
+            )
+            for _ in range(4)
+        ]
+        engines = (engine, second_engine)
+        outcomes = await asyncio.gather(
+            *(engines[place % 2].submit(command) for place, command in enumerate(commands)), return_exceptions=True
+        )
+        assert all(isinstance(outcome, Answer) for outcome in outcomes), outcomes
+    assert await connection.fetchval("SELECT count(*) FROM payment") == 60
 
 
 async def test_another_request_under_the_same_id_is_refused(engine: Engine) -> None:
@@ -328,8 +353,11 @@ async def test_two_engines_over_the_same_accounts_in_opposite_order(
     outcomes = await asyncio.gather(together(engine, fresh[: len(forth)]), together(second_engine, fresh[len(forth) :]))
     assert all(isinstance(outcome, Answer) for side in outcomes for outcome in side)
     assert sum([await available(engine, account) for account in accounts]) == 12 * 10_000
-    deadlocks = await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-    assert deadlocks == 0
+    for each in (engine, second_engine):
+        assert each._connection is not None
+        await each._connection.execute("SELECT pg_stat_force_next_flush()")
+        await each._connection.execute("SELECT 1")
+    assert await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
     assert await holds(database_url)
 
 
@@ -364,6 +392,64 @@ async def test_a_payment_against_a_closing_account(engine: Engine, second_engine
         assert isinstance(closed, Answer) == (arrived == 0)
         assert await available(engine, payee) == arrived
     assert await holds(database_url)
+
+
+async def test_a_payment_into_escrow_against_a_closing_payee(
+    engine: Engine, second_engine: Engine, connection: Connection, database_url: str
+) -> None:
+    payer = await an_account(engine, funds_minor=10_000)
+    for closer in (engine, second_engine) * 6:
+        payee = await a_merchant(engine)
+        unpaid = await a_payment(engine, payer=payer, payee=await a_merchant(engine), amount_minor=1)
+        closing = [CloseAccount(origin=origin(), account_id=account) for account in (payee.id, unpaid.payee_id)]
+        paying = [
+            CreatePayment(
+                origin=origin(),
+                payer_id=payer.id,
+                payee_id=payee.id,
+                amount=Money(1, "CNY"),
+                mode=Mode.ESCROW,
+                pay=True,
+            ),
+            PayPayment(origin=origin(), payment_id=unpaid.id),
+        ]
+        closed, paid = await asyncio.gather(together(closer, closing), together(engine, paying))
+        assert [type(outcome).__name__ for outcome in closed if not isinstance(outcome, Answer)] in (
+            ["PaymentsOpen"],
+            ["PaymentsOpen", "PaymentsOpen"],
+        ), closed
+        # Never both: money in escrow for an account that is closed.
+        assert not (isinstance(closed[0], Answer) and isinstance(paid[0], Answer))
+        assert not (isinstance(closed[1], Answer) and isinstance(paid[1], Answer))
+    stranded = """
+        SELECT count(*) FROM payment JOIN account ON account.id = payee_id WHERE payment.held_minor > 0 AND account.state = 2
+    """
+    assert await connection.fetchval(stranded) == 0
+    assert await holds(database_url)
+
+
+async def test_a_wallet_that_is_opened_while_a_top_up_looks_for_it(engine: Engine, second_engine: Engine) -> None:
+    account = await an_account(engine)
+    real, opened = second_engine._connection, False
+
+    class Interposed:
+        """The connection, but for one moment: between the locks and the reading of the account a wallet is opened."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        async def fetch(self, text: str, *arguments: Any) -> Any:
+            nonlocal opened
+            if "JOIN account " in text and not opened:
+                opened = True
+                await engine.submit(OpenWallet(origin=origin(), account_id=account.id, currency="JPY"))
+            return await real.fetch(text, *arguments)  # type: ignore[union-attr]
+
+    second_engine._connection = Interposed()  # type: ignore[assignment]
+    top_up = TopUp(origin=origin(), account_id=account.id, amount=Money(5, "JPY"))
+    assert (await second_engine.submit(top_up)).result.amount_minor == 5
+    assert opened
+    second_engine._connection = real
 
 
 async def test_engines_lease_stripes_of_their_own(engine: Engine, second_engine: Engine, connection: Connection) -> None:
@@ -426,15 +512,15 @@ async def test_the_statements_of_a_batch_use_indexes(engine: Engine) -> None:
     connection = engine._connection
     assert connection is not None
     await connection.execute("SET plan_cache_mode = force_generic_plan")
-    for row_type in TABLES.values():
+    for row_type in (*TABLES.values(), *READINGS.values()):
         table = row_type.table
         texts = [statements.read_rows(table)]
         if table.mutable:
-            texts += [statements.lock_rows(table), statements.update_rows(table)]
+            texts += [statements.lock_rows(table), statements.share_rows(table), statements.update_rows(table)]
         for number, text in enumerate(texts):
             name = f"{table.name}_{number}"
             await connection.execute(f"PREPARE {name} AS {text}")
             nulls = ", ".join(["NULL"] * (len(set(re.findall(r"\$\d+", text)))))
             plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE {name} ({nulls})"))
-            assert f"Seq Scan on {table.name}" not in plan, plan
+            assert "Seq Scan on" not in plan, plan
             assert "Index" in plan, plan

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from danbao_core.engine.book import persist_at_once, persist_by_table
+from danbao_core.engine import Engine
+from danbao_core.engine.book import SMALL_BATCH_ROWS, persist_at_once, persist_by_table
 from danbao_core.engine.rows import Column, Row
 from danbao_core.engine.statements import Change
+from tests.builders import a_paid_payment
 from tests.every_table import TABLES
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -121,3 +123,26 @@ def test_a_row_whose_version_moved_on_is_not_overwritten(
     for persist in (persist_at_once, persist_by_table):
         assert runner.run(persist(connection, [Change(installation.table, [], [(row, 8)])])) == 0
     assert runner.run(connection.fetchval("SELECT clock_offset_seconds FROM installation")) == 0
+
+
+async def test_both_ways_write_table_by_table_in_the_order_of_locks(
+    engine: Engine, connection: "asyncpg.Connection[Any]"
+) -> None:
+    """Otherwise two engines whose batches write the same keys would wait for each other."""
+    names = [name for name, row_type in sorted(TABLES.items(), key=lambda item: item[1].table.rank)]
+    await connection.execute("CREATE TABLE written (place serial, name text)")
+    await connection.execute(
+        "CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO written (name) VALUES (TG_TABLE_NAME); RETURN NULL; END $$"
+    )
+    for name in names:
+        await connection.execute(f"CREATE TRIGGER seen AFTER INSERT ON {name} EXECUTE FUNCTION write_down()")
+    for small_batch_rows in (SMALL_BATCH_ROWS, 0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("danbao_core.engine.book.SMALL_BATCH_ROWS", small_batch_rows)
+            await a_paid_payment(engine)
+    rows = [row["name"] for row in await connection.fetch("SELECT name FROM written ORDER BY place")]
+    batches = "".join(f"{name} " for name in rows).split("request ")  # every batch ends with the requests
+    assert len([batch for batch in batches if "payment" in batch]) == 2
+    for batch in batches:
+        assert batch.split() == sorted(batch.split(), key=names.index), batch

@@ -137,6 +137,19 @@ async def test_a_child_that_dies_is_restarted_and_said_so(folder: Path) -> None:
         assert await host.stop() == (0, "")
 
 
+async def test_a_child_is_restarted_also_where_that_cannot_be_published(folder: Path) -> None:
+    async with a_host(folder, [a_role("server", OBEDIENT), a_role("worker", OBEDIENT)]) as host:
+        await host.ready()
+        killed = host.endpoint().pids["server"][0]
+        (folder / "endpoint.json").unlink()
+        (folder / "endpoint.json").mkdir()
+        os.kill(killed, signal.SIGKILL)
+        assert "endpoint.json does not tell of the change" in await host.until("say", "endpoint.json")
+        await host.until("say", "server runs again")
+        assert await host.stop() == (0, "")
+        assert not [path for path in folder.iterdir() if path.name.startswith(".endpoint")]
+
+
 async def test_the_delay_grows_while_a_child_keeps_dying(folder: Path) -> None:
     brief = OBEDIENT.replace("while True:\n    signal.pause()", "sys.exit(7)")
     async with a_host(folder, [a_role("server", OBEDIENT), a_role("worker", brief)]) as host:
@@ -238,7 +251,7 @@ def test_up_refuses_a_file_in_place_of_the_folder(command: typer.Typer, tmp_path
     file.touch()
     options = ["--data", str(file), "--listen", "localhost:0", "--json"]
     result = CliRunner().invoke(command, options)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, json.loads(result.stdout)["error"]["reason"]) == (1, "START_FAILED")
     assert result.stderr == f"error: {file} is not a folder. Choose another with --data.\n"
 
 

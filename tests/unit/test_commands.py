@@ -9,6 +9,7 @@ from danbao_core import fundings
 from danbao_core.accounts import (
     Account,
     AccountKind,
+    AccountState,
     Balance,
     CloseAccount,
     CreateAccount,
@@ -29,6 +30,7 @@ from danbao_core.errors import (
     OrderNoTaken,
     PayerIsPayee,
     PaymentNotFound,
+    PaymentsOpen,
     Refusal,
     ScopeMissing,
     TooManyWallets,
@@ -369,10 +371,33 @@ def test_an_account_closes_only_when_it_is_empty_and_for_good() -> None:
         shop.core.carry_out(OpenWallet(origin=origin(), account_id=shop.seller.id, currency="USD"))
 
 
+def test_an_account_with_a_payment_under_way_stays_open() -> None:
+    shop = Shop(funds_minor=1_000)
+    payment = shop.order(1_000)
+    for step in (None, "pay", "ship"):
+        if step == "pay":
+            payment = shop.step(PayPayment, payment)
+        if step == "ship":
+            payment = shop.step(ShipPayment, payment, shipment=EXPRESS)
+        for account in (shop.buyer, shop.seller):
+            with pytest.raises(PaymentsOpen) as refused:
+                shop.core.carry_out(CloseAccount(origin=origin(), account_id=account.id))
+            assert refused.value.metadata == {"payment": payment.name}
+    shop.step(ConfirmPayment, payment)
+    assert shop.core.carry_out(CloseAccount(origin=origin(), account_id=shop.buyer.id)).closed
+
+
+def test_a_payment_that_nobody_paid_in_time_keeps_no_account_open() -> None:
+    shop = Shop(funds_minor=0)
+    shop.order()
+    shop.core.advance(30 * 60)
+    assert shop.core.carry_out(CloseAccount(origin=origin(), account_id=shop.seller.id)).closed
+
+
 def test_an_unpaid_payment_of_a_closed_account_cannot_be_paid() -> None:
     shop = Shop()
     payment = shop.order()
-    shop.core.carry_out(CloseAccount(origin=origin(), account_id=shop.seller.id))
+    shop.core._keep([shop.seller.replace(state=AccountState.CLOSED)])
     with pytest.raises(AccountClosed):
         shop.step(PayPayment, payment)
 
@@ -380,8 +405,7 @@ def test_an_unpaid_payment_of_a_closed_account_cannot_be_paid() -> None:
 def test_money_for_a_closed_account_is_kept_in_suspense() -> None:
     shop = Shop(funds_minor=1_000)
     released, returned = shop.shipped(amount_minor=600), shop.order(400, pay=True)
-    for account in (shop.seller, shop.buyer):
-        shop.core.carry_out(CloseAccount(origin=origin(), account_id=account.id))
+    shop.core._keep([account.replace(state=AccountState.CLOSED) for account in (shop.seller, shop.buyer)])
     assert shop.step(ConfirmPayment, released).state is State.SUCCEEDED
     assert shop.step(CancelPayment, returned).state is State.CLOSED
     assert (shop.available(shop.seller), shop.available(shop.buyer)) == (0, 0)

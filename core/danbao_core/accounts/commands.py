@@ -6,9 +6,9 @@ from uuid import UUID
 
 from danbao_core import trail
 from danbao_core.accounts.balances import WALLET, Balance, balance_id, new_wallet
-from danbao_core.accounts.rows import Account, AccountKind, AccountState, account_of
+from danbao_core.accounts.rows import Account, AccountKind, AccountState, Obligation, account_of
 from danbao_core.engine import Book, Command, Decision, Key
-from danbao_core.errors import AccountClosed, BalanceNotZero, NotYourAccount, TooManyWallets
+from danbao_core.errors import AccountClosed, BalanceNotZero, NotYourAccount, PaymentsOpen, TooManyWallets
 from danbao_core.money import exponent
 
 MAX_WALLETS: Final = 16
@@ -78,17 +78,19 @@ class OpenWallet(Command[Account], frozen=True):
 
 
 class CloseAccount(Command[Account], frozen=True):
-    """Closes an account for good; closing a closed one changes nothing. Refused: AccountNotFound, BalanceNotZero.
+    """Closes an account for good; closing a closed one changes nothing. Refused: AccountNotFound, BalanceNotZero, PaymentsOpen.
 
-    The balances are locked although they do not change: a payment that moves one of them has either committed, and is seen
-    here, or comes later and reads the account as closed.
+    The account and its balances are locked, the balances although they do not change. Whatever moves one of them, or pays into
+    escrow for the account, has either committed, and is seen here, or comes later and reads the account as closed.
     """
 
     result_type = Account
+    alone = True
     account_id: UUID
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield Account.key(self.account_id)
+        yield Obligation.read_key(self.account_id)
         account = book.get(Account, self.account_id)
         if account is not None:
             yield from (Balance.key(each) for each in _balance_ids(account))
@@ -97,6 +99,8 @@ class CloseAccount(Command[Account], frozen=True):
         account = account_of(book, self.account_id, self.origin)
         if account.closed:
             return Decision(account)
+        if obligation := book.get(Obligation, account.id):
+            raise PaymentsOpen(payment=f"payments/{obligation.payment_id}")
         for each in _balance_ids(account):
             balance: Balance = book[Balance, each]
             if balance.amount_minor != 0:

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Final
 from uuid import UUID
 
+from danbao_core import sql
 from danbao_core.engine import Book, Draft, Origin, Row, table
 from danbao_core.errors import AccountClosed, AccountNotFound, NotYourAccount, WalletMissing
 
@@ -48,6 +49,14 @@ class Account(Row, frozen=True):
     @property
     def closed(self) -> bool:
         return self.state is AccountState.CLOSED
+
+
+@table("obligation", rank=95, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_obligation"))
+class Obligation(Row, frozen=True):
+    """A payment under way that keeps an account from being closed; one is enough to know of."""
+
+    account_id: UUID
+    payment_id: UUID
 
 
 def account_of(book: Book | Draft, account_id: UUID, origin: Origin) -> Account:

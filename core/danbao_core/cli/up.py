@@ -1,6 +1,7 @@
 """`danbao up`: a sandbox on this machine."""
 
 import asyncio
+import json
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -44,9 +45,8 @@ def up(
     report = _Report(data, as_json=as_json)
     try:
         asyncio.run(_run(data, listen, processes, report))
-    except StartError as error:
-        report.end()
-        typer.echo(f"error: {error}", err=True)
+    except (StartError, OSError) as error:
+        report.failed(str(error))
         raise typer.Exit(1) from error
     report.end()
     report.say("Stopped.")
@@ -97,6 +97,12 @@ class _Report:
         typer.echo(f"ready: {endpoint.address}, data in {self._data.absolute()}, stop with Ctrl-C")
         typer.echo("A first call:")
         typer.echo(f"  {first_call(endpoint.address, endpoint.operator_key)}")
+
+    def failed(self, message: str) -> None:
+        self.end()
+        if self._as_json:
+            typer.echo(json.dumps({"error": {"reason": "START_FAILED", "message": message}}))
+        typer.echo(f"error: {message}", err=True)
 
     def end(self) -> None:
         """Takes the spinner away."""

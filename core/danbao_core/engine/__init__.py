@@ -3,6 +3,7 @@
 from danbao_core.engine.book import Book, Draft, NotLoaded
 from danbao_core.engine.command import Command, Decision, Origin
 from danbao_core.engine.engine import Answer, Engine, Guard
+from danbao_core.engine.failures import Restart
 from danbao_core.engine.rows import Json, Key, Row, table
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Key",
     "NotLoaded",
     "Origin",
+    "Restart",
     "Row",
     "table",
 ]

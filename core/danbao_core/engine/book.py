@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 from danbao_core.engine import statements
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart
-from danbao_core.engine.rows import Key, Place, Row, loader
+from danbao_core.engine.rows import Hold, Key, Place, Row, loader
 from danbao_core.policy import Policy
 
 R = TypeVar("R", bound=Row)
@@ -18,6 +18,12 @@ SMALL_BATCH_ROWS: Final = 128
 
 
 _UNKNOWN: Final[Any] = object()
+
+_STATEMENTS: Final = {
+    Hold.WRITE: statements.lock_rows,
+    Hold.SHARE: statements.share_rows,
+    Hold.READ: statements.read_rows,
+}
 
 
 class NotLoaded(Exception):
@@ -49,6 +55,7 @@ class Book:
         self._rows: dict[Place, Row | None] = {}
         self._loaded_versions: dict[Place, int] = {}
         self._locked: set[Place] = set()
+        self._shared: set[Place] = set()
         self._touched: dict[Place, None] = {}
 
     # --- What commands see ---
@@ -75,39 +82,46 @@ class Book:
 
     def holds(self, key: Key) -> bool:
         """Whether the row is loaded, or known to be absent, as strongly as the key asks for."""
-        return key.place in self._locked if key.write else key.place in self._rows
+        match key.hold:
+            case Hold.WRITE:
+                return key.place in self._locked
+            case Hold.SHARE:
+                return key.place in self._locked or key.place in self._shared
+            case Hold.READ:
+                return key.place in self._rows
 
     def knows(self, key: Key) -> bool:
         """Whether the row was loaded at all."""
         return key.place in self._rows
 
-    async def load(self, connection: Connection, places: Iterable[Place], *, lock: bool) -> None:
-        """Loads rows, table by table in the order of locks; with `lock`, locks them in key order first."""
+    async def load(self, connection: Connection, places: Iterable[Place], hold: Hold) -> None:
+        """Loads rows, table by table in the order of ranks and in key order, and locks them as `hold` asks for."""
         by_type: dict[type[Row], list[tuple[Any, ...]]] = defaultdict(list)
         for row_type, values in places:
             by_type[row_type].append(values)
         for row_type in sorted(by_type, key=_by_rank):
             wanted = by_type[row_type]
             wanted.sort()
-            statement = statements.lock_rows if lock else statements.read_rows
+            statement = _STATEMENTS[hold]
             columns = [list(column) for column in zip(*wanted, strict=True)]
             found = await connection.fetch(statement(row_type.table), *columns)
-            self._take(row_type, wanted, map(loader(row_type), found), lock=lock)
+            self._take(row_type, wanted, map(loader(row_type), found), hold)
 
     def place(self, rows: Iterable[Row], absent: Iterable[Key] = ()) -> None:
         """Takes rows as if they had been loaded and locked: what a book is made of without a database."""
         for row in rows:
-            self._take(type(row), [row.key_values], [row], lock=True)
+            self._take(type(row), [row.key_values], [row], Hold.WRITE)
         for key in absent:
             row_type, values = key.place
-            self._take(row_type, [values], [], lock=True)
+            self._take(row_type, [values], [], Hold.WRITE)
 
-    def _take(self, row_type: type[Row], wanted: Iterable[tuple[Any, ...]], found: Iterable[Row], *, lock: bool) -> None:
+    def _take(self, row_type: type[Row], wanted: Iterable[tuple[Any, ...]], found: Iterable[Row], hold: Hold) -> None:
+        locked = {Hold.WRITE: self._locked, Hold.SHARE: self._shared}.get(hold)
         for values in wanted:
             self._rows[row_type, values] = None
             self._loaded_versions.pop((row_type, values), None)
-            if lock:
-                self._locked.add((row_type, values))
+            if locked is not None:
+                locked.add((row_type, values))
         for row in found:
             place = (row_type, row.key_values)
             self._rows[place] = row

@@ -62,6 +62,9 @@ class Command(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     keeps_request_for_ever: ClassVar[bool] = False
     """Whether the request id outlives the retention, because money crossed the border of the system."""
 
+    alone: ClassVar[bool] = False
+    """Whether it has a batch for itself, because it reads what is under way in other rows, which a batch would not show."""
+
     origin: Origin
     id: UUID = msgspec.field(default_factory=uuid7)
     """The command's identity; the ids of the rows that it makes are counted up from it."""

@@ -30,7 +30,7 @@ _SETTINGS: Final = {
 }
 
 
-_STATEMENT_SECONDS: Final = 30.0
+_STATEMENT_SECONDS: Final = 10.0
 """A statement that takes longer has lost its server, or the network in between."""
 
 

@@ -28,7 +28,7 @@ from danbao_core.engine.command import AnyCommand, Command, Origin
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_connection_loss, remedy
 from danbao_core.engine.requests import Request, answer_again, remembered
-from danbao_core.engine.rows import Key
+from danbao_core.engine.rows import Hold, Key, Place
 from danbao_core.errors import (
     DatabaseUnavailable,
     DeadlinePassed,
@@ -206,6 +206,8 @@ class Engine:
         now = asyncio.get_running_loop().time()
         batch: list[_Waiting] = []
         while self._queue and len(batch) < self._batch_max:
+            if batch and (batch[-1].command.alone or self._queue[0].command.alone):
+                break
             waiting = self._queue.popleft()
             if waiting.deadline is not None and waiting.deadline <= now:
                 waiting.settle(DeadlinePassed())
@@ -271,15 +273,17 @@ class Engine:
                 await connection.execute("ROLLBACK")  # so that repeats and refusals write nothing at all
                 return outcomes
             await book.persist(connection)
-        except BaseException:
-            await self._roll_back(connection)
+        except BaseException as error:
+            await self._roll_back(connection, error)
             raise
         try:
-            await connection.execute("COMMIT")
+            status = await connection.execute("COMMIT")
         except Exception as error:
             if is_connection_loss(error):
                 raise CommitInDoubt(batch_no, outcomes) from error
             raise
+        if status != "COMMIT":
+            raise Restart(f"the database answered COMMIT with {status}")
         return outcomes
 
     async def _gather(self, connection: Connection, book: Book, batch: Sequence[_Waiting]) -> None:
@@ -291,13 +295,17 @@ class Engine:
         book.discovering = True
         dependent = [waiting for waiting in batch if self._name_keys(waiting, book)]
         while new := {key.place for waiting in dependent for key in waiting.keys if not book.knows(key)}:
-            await book.load(connection, new, lock=False)
+            await book.load(connection, new, Hold.READ)
             for waiting in dependent:
                 self._name_keys(waiting, book)
-        writes = {key.place for waiting in batch for key in waiting.keys if key.write}
-        reads = {key.place for waiting in batch for key in waiting.keys if not key.write}
-        await book.load(connection, writes, lock=True)
-        await book.load(connection, reads - writes, lock=False)
+        places: dict[Hold, set[Place]] = {hold: set() for hold in Hold}
+        for waiting in batch:
+            for key in waiting.keys:
+                places[key.hold].add(key.place)
+        writes, shares, reads = places[Hold.WRITE], places[Hold.SHARE], places[Hold.READ]
+        await book.load(connection, shares - writes, Hold.SHARE)
+        await book.load(connection, writes, Hold.WRITE)
+        await book.load(connection, reads - writes - shares, Hold.READ)
         for waiting in dependent:
             self._name_keys(waiting, book)
             if not all(book.holds(key) for key in waiting.keys):
@@ -339,6 +347,8 @@ class Engine:
             book.merge(changes)
         except Refusal as refusal:
             return refusal
+        except Restart:
+            raise  # of the whole batch
         except NotLoaded as error:
             if book.changed:
                 return _Postponed()
@@ -385,7 +395,10 @@ class Engine:
             except Exception:
                 connection.terminate()
 
-    async def _roll_back(self, connection: Connection) -> None:
+    async def _roll_back(self, connection: Connection, error: BaseException) -> None:
+        if is_connection_loss(error):
+            connection.terminate()  # asking it for anything more may take as long again
+            return
         try:
             await connection.execute("ROLLBACK")
         except Exception:

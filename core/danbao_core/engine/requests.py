@@ -14,9 +14,13 @@ ANSWER_SCHEMA = 1
 """Written beside every stored answer. A change that old answers do not decode under raises it and adds the way up."""
 
 
-@table("request", rank=10, key=("caller", "request_id"))
+@table("request", rank=100, key=("caller", "request_id"))
 class Request(Row, frozen=True):
-    """A request that was carried out, and what it was answered."""
+    """A request that was carried out, and what it was answered.
+
+    It has the last rank because it must be read last: whatever a command sees of what its own earlier attempt committed, it
+    then sees the remembered answer, too, and does not take itself for somebody else.
+    """
 
     caller: str
     request_id: str

@@ -4,7 +4,7 @@ import types
 import typing
 from collections.abc import Callable
 from datetime import datetime
-from enum import IntEnum
+from enum import Enum, IntEnum
 from operator import attrgetter
 from typing import Any, ClassVar, Final, NamedTuple, NewType, Self, TypeAlias, TypeVar
 from uuid import UUID
@@ -37,15 +37,19 @@ class Table:
     """What the engine knows of a table.
 
     `rank` is the table's place in the one order in which locks are taken and rows are written. `mutable` tables have a column
-    `version`, which every new version of a row increases; rows of the others are written once.
+    `version`, which every new version of a row increases; rows of the others are written once. A table with a `reading` is none
+    in the database: its rows are what that statement finds in others, and are only ever read.
     """
 
-    def __init__(self, name: str, rank: int, key: tuple[str, ...], columns: tuple[Column, ...]) -> None:
+    def __init__(
+        self, name: str, rank: int, key: tuple[str, ...], columns: tuple[Column, ...], reading: str | None = None
+    ) -> None:
         by_name = {column.name: column for column in columns}
         self.name = name
         self.rank = rank
         self.key = key
         self.columns = columns
+        self.reading = reading
         self.key_columns = tuple(by_name[name] for name in key)
         self.mutable = "version" in by_name and "version" not in key
 
@@ -59,11 +63,19 @@ Place: TypeAlias = tuple["type[Row]", tuple[Any, ...]]
 """What identifies a row among all: its type and its key's values."""
 
 
+class Hold(Enum):
+    """How a command needs a row."""
+
+    READ = "to look at it, or to make it where it is absent: read when all locks are held"
+    SHARE = "to look at it while nobody changes it: locked, together with whoever else looks"
+    WRITE = "to change it: locked"
+
+
 class Key(NamedTuple):
-    """Names a row that a command needs: to change it (`write`, locked) or to look at it (read last, never locked)."""
+    """Names a row that a command needs, and how."""
 
     place: Place
-    write: bool
+    hold: Hold
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -76,12 +88,17 @@ class Row(msgspec.Struct, frozen=True):
     @classmethod
     def key(cls, *values: Any) -> Key:
         """The row with these key values, to be changed: locked before decisions are made."""
-        return Key((cls, values), write=True)
+        return Key((cls, values), Hold.WRITE)
+
+    @classmethod
+    def shared_key(cls, *values: Any) -> Key:
+        """The row with these key values, to be looked at while nobody changes it."""
+        return Key((cls, values), Hold.SHARE)
 
     @classmethod
     def read_key(cls, *values: Any) -> Key:
         """The row with these key values, to be looked at, or to be made where it is absent: read when all locks are held."""
-        return Key((cls, values), write=False)
+        return Key((cls, values), Hold.READ)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values in the named fields. Raises TypeError for a field that there is not."""
@@ -94,8 +111,8 @@ TABLES: Final[dict[str, type[Row]]] = {}
 """Every declared row type by its table's name."""
 
 
-def table(name: str, *, rank: int, key: tuple[str, ...]) -> Callable[[_R], _R]:
-    """Declares the table that a row class stands for. Ranks are unique: they are the order of locks."""
+def table(name: str, *, rank: int, key: tuple[str, ...], reading: str | None = None) -> Callable[[_R], _R]:
+    """Declares the table that a row class stands for. Ranks are unique: they are the order of locks, and of reading."""
 
     def declare(row_type: _R) -> _R:
         hints = typing.get_type_hints(row_type)
@@ -103,7 +120,7 @@ def table(name: str, *, rank: int, key: tuple[str, ...]) -> Callable[[_R], _R]:
         clash = [other for other in TABLES.values() if other.table.rank == rank]
         if clash:
             raise TypeError(f"rank {rank} of {name} is taken by {clash[0].table.name}")
-        row_type.table = Table(name, rank, key, columns)
+        row_type.table = Table(name, rank, key, columns, reading)
         row_type.key_values = property(_key_getter(key))
         TABLES[name] = row_type
         return row_type

@@ -23,8 +23,16 @@ def lock_rows(table: Table) -> str:
 
 
 @cache
+def share_rows(table: Table) -> str:
+    """Answers the rows with the given keys and keeps others from changing them; any number of engines may share a row."""
+    return f"{read_rows(table)} ORDER BY {_list(table.key, 't.')} FOR SHARE OF t"
+
+
+@cache
 def read_rows(table: Table) -> str:
     """Answers the rows with the given keys."""
+    if table.reading is not None:
+        return table.reading
     numbers = count(1)
     keys = ", ".join(f"${next(numbers)}::{column.sql_type}[]" for column in table.key_columns)
     return (
@@ -77,7 +85,9 @@ def _write_all_text(shape: tuple[tuple[Table, bool, bool], ...]) -> str:
             parts.append(f"update_{table.name} AS ({update_rows(table, number)} RETURNING 1)")
             counted.append(f"(SELECT count(*) FROM update_{table.name})")
             number += len(table.columns) + 1
-    return f"WITH {', '.join(parts)} SELECT {' + '.join(counted) or '0'}"
+    # Postgres carries out the parts that the SELECT does not refer to, the inserts, from the last to the first; turned round,
+    # they wait for other engines' rows in the same order as COPY does, table by table.
+    return f"WITH {', '.join(reversed(parts))} SELECT {' + '.join(counted) or '0'}"
 
 
 @cache

@@ -45,7 +45,7 @@ class CreatePayment(Command[Payment], frozen=True):
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield Account.read_key(self.payer_id)
-        yield Account.read_key(self.payee_id)
+        yield steps.payee_key(self.payee_id, self.mode, paying=self.pay)
         if self.order_no:
             yield OrderRef.read_key(self.payee_id, self.order_no)
         if self.pay:

@@ -62,10 +62,18 @@ def keys(book: Book, payment_id: UUID, event: Event) -> Iterable[Key]:
     if payment is None:
         return
     yield Account.read_key(payment.payer_id)
-    yield Account.read_key(payment.payee_id)
+    yield payee_key(payment.payee_id, payment.mode, paying=event is Event.PAY)
     yield from ledger.keys(book, payment.currency, postings(book, payment, event))
     if payment.is_due(book.now) and payment.due_event is not None:
         yield from ledger.keys(book, payment.currency, postings(book, payment, payment.due_event))
+
+
+def payee_key(payee_id: UUID, mode: Mode, *, paying: bool) -> Key:
+    """The payee's account, shared while money goes into escrow for it, so that it does not close meanwhile.
+
+    Paying at once locks a balance of the payee, which does the same, and before that nothing is promised.
+    """
+    return Account.shared_key(payee_id) if paying and mode is Mode.ESCROW else Account.read_key(payee_id)
 
 
 def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event: Event, actor: Actor) -> Payment:

@@ -50,7 +50,7 @@ class Authenticator:
         now = self._wall_clock()
         secret_hash = token.secret_hash
         known = self._verified.get(secret_hash)
-        if known is not None and known[0].key.id == token.key_id and now - known[1] < TRUST:
+        if known is not None and known[0].key.id == token.key_id and timedelta(0) <= now - known[1] < TRUST:
             return known[0]
         key = await fetch_row(self._pool, ServiceKey, token.key_id)
         if key is None:

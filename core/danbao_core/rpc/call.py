@@ -64,7 +64,7 @@ class Call(NamedTuple):
             return DEFAULT_DEADLINE_SECONDS
         if remaining <= 0:
             raise DeadlinePassed
-        return min(remaining, DEFAULT_DEADLINE_SECONDS)
+        return remaining
 
 
 _current: ContextVar[Call] = ContextVar("danbao_call")

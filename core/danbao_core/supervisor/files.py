@@ -1,8 +1,8 @@
 """Small files that are either there in full or not at all, and for our eyes only."""
 
 import os
+import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from danbao_core.embedded import StartError
@@ -12,15 +12,17 @@ def write_private(path: Path, text: str) -> None:
     """Puts `text` at `path` (mode 0600), durably and in one step: a reader sees the old content or
     the new.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    with suppress(FileNotFoundError):
-        partial.unlink()
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600, a name that nobody else has
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
@@ -35,10 +37,12 @@ def kept(path: Path, make: Callable[[], str]) -> str:
     data.
     """
     try:
-        secret = path.read_text(encoding="utf-8").strip()
+        secret = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         secret = make()
         write_private(path, f"{secret}\n")
+    except (OSError, UnicodeError) as error:
+        raise StartError(f"{path} cannot be read ({error}). Restore it, or delete the whole folder to begin anew.") from None
     if not secret:
         raise StartError(f"{path} is empty. Restore it, or delete the whole folder to begin anew.")
     return secret

@@ -78,6 +78,13 @@ class SupervisedProcess:
         if self._keeper.done():
             await self._keeper  # it gave up, and says why
 
+    async def failed(self) -> None:
+        """Waits for as long as it is kept alive; raises what ended that."""
+        assert self._keeper is not None, "call start() first"
+        await asyncio.wait({self._keeper})
+        if not self._keeper.cancelled():
+            self._keeper.result()
+
     async def stop(self, hasten: asyncio.Event) -> None:
         """Ends it for good, step by step; `hasten` cuts the polite first step short. Does nothing
         when it never started.

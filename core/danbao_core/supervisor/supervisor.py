@@ -46,12 +46,13 @@ async def prepare_database(database_url: str, operator_key: str) -> None:
     """
     # Here, because whoever uses the rest of this package needs neither.
     from danbao_core.bootstrap import OperatorKeyUnusable, prepare_sandbox  # noqa: PLC0415
+    from danbao_core.errors import Refusal  # noqa: PLC0415
     from danbao_core.migrations import MigrationError, migrate  # noqa: PLC0415
 
     try:
         await migrate(database_url, "sandbox")
         await prepare_sandbox(database_url, operator_key)
-    except (MigrationError, OperatorKeyUnusable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (MigrationError, OperatorKeyUnusable, Refusal, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise StartError(f"The database cannot be prepared: {error}") from error
 
 
@@ -104,7 +105,7 @@ class Supervisor:
             with HeldPort(self._listen) as port:
                 try:
                     if await self._unless_stopped(self._start(port.address)):
-                        await self._stop_asked.wait()
+                        await self._unless_stopped(self._failed())
                 finally:
                     await self._stop()
 
@@ -122,6 +123,14 @@ class Supervisor:
             stop_asked.cancel()
             task.cancel()
             await asyncio.wait({task})
+
+    async def _failed(self) -> None:
+        """Waits for as long as every process is kept alive. Raises StartError once one no longer is."""
+        every = [process for processes in self._processes.values() for process in processes]
+        try:
+            await asyncio.gather(*(process.failed() for process in every))
+        except Exception as error:
+            raise StartError(f"A process is no longer kept alive, so everything stops: {error!r}.") from error
 
     async def _start(self, address: ListenAddress) -> None:
         operator_key = kept(self._folder / "operator.key", _new_operator_key)
@@ -178,7 +187,10 @@ class Supervisor:
         """Callers first, then what they call; each role's processes at once."""
         if self._endpoint is not None:
             self._endpoint = None
-            remove_endpoint(self._folder)
+            try:
+                remove_endpoint(self._folder)
+            except OSError as error:
+                self._report.say(f"endpoint.json is not removed: {error}")
         self._report.step("Stopping")
         stores = ("valkey", "postgres")
         callers = [name for name in self._processes if name not in stores]
@@ -194,11 +206,18 @@ class Supervisor:
         return pids
 
     def _publish_pids(self) -> None:
-        """Keeps `endpoint.json` true while it is there: it lists the processes that are ready."""
-        if self._endpoint is not None:
-            operator_key = kept(self._folder / "operator.key", _new_operator_key)  # `danbao keys rotate` may have renewed it
+        """Keeps `endpoint.json` true while it is there: it lists the processes that are ready.
+
+        Where it cannot be written, that is said, and the processes are kept alive all the same.
+        """
+        if self._endpoint is None:
+            return
+        try:
+            operator_key = (self._folder / "operator.key").read_text().strip()  # `danbao keys rotate` may have renewed it
             self._endpoint = replace(self._endpoint, operator_key=operator_key, pids=self._pids())
             write_endpoint(self._folder, self._endpoint)
+        except (OSError, StartError) as error:
+            self._report.say(f"endpoint.json does not tell of the change: {error}")
 
 
 def _new_operator_key() -> str:

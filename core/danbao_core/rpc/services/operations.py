@@ -1,5 +1,6 @@
 """Service keys, and the audit of the books."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from danbao.v1 import operations_pb2, operations_pb2_grpc
@@ -29,6 +30,7 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         self._pool = pool
         self._authenticator = authenticator
         self._database_url = database_url
+        self._auditing = asyncio.Lock()  # an audit takes the memory of a whole database's worth of hashing: one at a time
 
     async def CreateServiceKey(
         self, request: operations_pb2.CreateServiceKeyRequest, context: "_Context"
@@ -62,7 +64,8 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     async def AuditLedger(
         self, request: operations_pb2.AuditLedgerRequest, context: "_Context"
     ) -> operations_pb2.AuditLedgerResponse:
-        return convert.audit_checks(await audit(self._database_url))
+        async with self._auditing:
+            return convert.audit_checks(await audit(self._database_url))
 
     async def _once(self, command: Any) -> ServiceKey:
         """Carries out a command whose answer shows a secret, which no repeat may."""
