@@ -61,7 +61,7 @@ def a_folder(name: str = "sandbox", *, closed: bool = False) -> Iterator[Path]:
         shutil.rmtree(parent)
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     """Returns as soon as it holds; fails when it does not in time."""
     deadline = time.monotonic() + seconds
     while not holds():
