@@ -138,9 +138,9 @@ async def test_people_get_a_table(sandbox: Sandbox, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", ["server", "postgres"])
 async def test_it_outlasts_the_death_of(role: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    orders, merchant = some_orders(tmp_path, count=160, dates=8), a_merchant_name()
+    orders, merchant = some_orders(tmp_path, count=480, dates=8), a_merchant_name()
     replay = await sandbox.started(*replay_of(orders, merchant))
-    await until_in_the_middle(sandbox, merchant, replay, at_least=40)
+    await until_in_the_middle(sandbox, merchant, replay, at_least=20)
 
     sandbox.kill(role)
     replayed = await replay.result()
@@ -152,10 +152,10 @@ async def test_it_outlasts_the_death_of(role: str, sandbox: Sandbox, tmp_path: P
 
 
 async def test_it_goes_on_after_ctrl_c(sandbox: Sandbox, tmp_path: Path) -> None:
-    orders, merchant = some_orders(tmp_path, count=160, dates=8), a_merchant_name()
+    orders, merchant = some_orders(tmp_path, count=480, dates=8), a_merchant_name()
     offset_before = await clock_offset_seconds(sandbox)
     replay = await sandbox.started(*replay_of(orders, merchant))
-    await until_in_the_middle(sandbox, merchant, replay, at_least=40)
+    await until_in_the_middle(sandbox, merchant, replay, at_least=20)
 
     replay.send(signal.SIGINT)
     stopped = await replay.result()
@@ -169,11 +169,11 @@ async def test_it_goes_on_after_ctrl_c(sandbox: Sandbox, tmp_path: Path) -> None
 
 
 async def test_it_goes_on_after_everything_died(tmp_path: Path) -> None:
-    orders, merchant = some_orders(tmp_path, count=160, dates=8), a_merchant_name()
+    orders, merchant = some_orders(tmp_path, count=480, dates=8), a_merchant_name()
     with a_folder() as folder:
         async with a_sandbox(folder) as sandbox:
             replay = await sandbox.started(*replay_of(orders, merchant), "--patience", "5")
-            await until_in_the_middle(sandbox, merchant, replay, at_least=40)
+            await until_in_the_middle(sandbox, merchant, replay, at_least=20)
             await killed_with_all_its_children(sandbox)
             stopped = await replay.result()
         assert stopped.code == 1
