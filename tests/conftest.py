@@ -3,6 +3,7 @@
 The server starts when the first test asks for a database; until then nothing waits for it.
 """
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ _POSTGRES = pytest.StashKey[SharedPostgres]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what it puts into the background so; commands under test have to hear Ctrl-C all the same.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
         config.stash[_FOLDER] = Path(worker_input["danbao_postgres"])

@@ -193,7 +193,8 @@ async def test_nothing_is_lost_when_a_server_stops_under_load(database_url: str)
             await core.server.__aexit__(None, None, None)
             outcomes = await asyncio.gather(*calls)
         refused = [each for each in outcomes if isinstance(each, Refused)]
-        assert {each.code for each in refused} <= {grpc.StatusCode.UNAVAILABLE}, refused[:1]
+        # CANCELLED is gRPC's own word to calls that a starved machine had not handed over when the gate had long been quiet.
+        assert {each.code for each in refused} <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}, refused[:1]
         assert await available(observer, buyer) == 1_000 - (300 - len(refused))
         repeats = await asyncio.gather(*(observer.operator.answer(request) for request in requests))
         assert sum(repeat.replayed for repeat in repeats) == 300 - len(refused)

@@ -10,10 +10,10 @@ from typing import Final
 
 from danbao_core.errors import ShuttingDown
 
-_QUIET_SECONDS: Final = 0.05
+_QUIET_SECONDS: Final = 0.2
 """Nobody has knocked for so long: those who know of this server have heard that it is closed."""
 
-_MOST_QUIET_SECONDS: Final = 1.0
+_MOST_QUIET_SECONDS: Final = 2.0
 """Some never stop knocking."""
 
 _LOOK_SECONDS: Final = 0.01
