@@ -20,14 +20,18 @@ from danbao_core.ledger import Entry, Journal
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
+    CapturePayment,
     ConfirmPayment,
+    CorrectShipment,
     CreatePayment,
+    ExtendConfirmation,
     Mode,
     Payment,
     PayPayment,
     Shipment,
     ShipmentMethod,
     ShipPayment,
+    VoidPayment,
 )
 from tests.builders import origin
 
@@ -36,9 +40,16 @@ S = TypeVar("S", bound=Row)
 
 CURRENCIES = ("CNY", "USD", "JPY", "KWD")
 DAY = 86_400
-DUE_AFTER = {"AWAITING_PAYMENT": 30 * 60, "PAID": 15 * DAY, "SUCCEEDED": 365 * DAY}
+DUE_AFTER = {"AWAITING_PAYMENT": 30 * 60, "PAID": 15 * DAY, "AUTHORIZED": 7 * DAY, "SUCCEEDED": 365 * DAY}
 CONFIRM_AFTER = {ShipmentMethod.EXPRESS: 10 * DAY, ShipmentMethod.VIRTUAL: 3 * DAY, ShipmentMethod.PICK_UP: 2 * DAY}
-BY_TIME = {"AWAITING_PAYMENT": "CLOSED", "PAID": "CLOSED", "SHIPPED": "SUCCEEDED", "SUCCEEDED": "FINISHED"}
+EXTENSION = 3 * DAY
+BY_TIME = {
+    "AWAITING_PAYMENT": "CLOSED",
+    "PAID": "CLOSED",
+    "SHIPPED": "SUCCEEDED",
+    "AUTHORIZED": "CLOSED",
+    "SUCCEEDED": "FINISHED",
+}
 
 
 class Core(Protocol):
@@ -54,12 +65,13 @@ class Expected:
 
     def __init__(self, payer: UUID, payee: UUID, currency: str, amount: int, fee: int, mode: Mode, at: int) -> None:
         self.payer, self.payee, self.currency, self.amount, self.fee, self.mode = payer, payee, currency, amount, fee, mode
-        self.state, self.held = "AWAITING_PAYMENT", 0
+        self.state, self.held, self.released, self.returned = "AWAITING_PAYMENT", 0, 0, 0
+        self.corrected = self.extended = False
         self.due: int | None = at + DUE_AFTER["AWAITING_PAYMENT"]
 
 
 class PaymentsMachine(RuleBasedStateMachine):
-    """Buyers, sellers, payments in both modes and four currencies, closing accounts, and time."""
+    """Buyers, sellers, payments in every mode and four currencies, closing accounts, and time."""
 
     payments = Bundle("payments")
     core: Core
@@ -132,8 +144,7 @@ class PaymentsMachine(RuleBasedStateMachine):
         assert outcome == foreseen
         if payment is None:
             return None
-        fee = (amount * 150 + 5_000) // 10_000 if to in self.merchants else 0
-        expected = Expected(of, to, currency, amount, fee, mode, self.now)
+        expected = Expected(of, to, currency, amount, self._fee(to, amount), mode, self.now)
         self.expected[payment.id] = expected
         if order:
             self.orders.add((to, order))
@@ -189,6 +200,61 @@ class PaymentsMachine(RuleBasedStateMachine):
         if outcome == "OK":
             self._release(expected, self.now)
 
+    @rule(which=payments, method=st.sampled_from(list(CONFIRM_AFTER)))
+    def correct(self, which: UUID | None, method: ShipmentMethod) -> None:
+        if which is None:
+            return
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(CorrectShipment(origin=origin(), payment_id=which, shipment=Shipment(method)))
+        if expected.state != "SHIPPED":
+            assert outcome == "INVALID_TRANSITION"
+        elif expected.corrected:
+            assert outcome == "ALREADY_CORRECTED"
+        else:
+            assert outcome == "OK"
+            expected.corrected = True
+            expected.due = self.now + CONFIRM_AFTER[method] + (EXTENSION if expected.extended else 0)
+
+    @rule(which=payments)
+    def extend(self, which: UUID | None) -> None:
+        if which is None:
+            return
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(ExtendConfirmation(origin=origin(), payment_id=which))
+        if expected.state != "SHIPPED" or expected.due is None:
+            assert outcome == "INVALID_TRANSITION"
+        elif expected.extended:
+            assert outcome == "ALREADY_EXTENDED"
+        else:
+            assert outcome == "OK"
+            expected.extended = True
+            expected.due += EXTENSION
+
+    @rule(which=payments, amount=st.none() | st.integers(1, 3_100))
+    def capture(self, which: UUID | None, amount: int | None) -> None:
+        if which is None:
+            return
+        expected = self._caught_up(which)
+        asked = None if amount is None else Money(amount, expected.currency)
+        _, outcome = self.attempt(CapturePayment(origin=origin(), payment_id=which, amount=asked))
+        if expected.state != "AUTHORIZED":
+            assert outcome == "INVALID_TRANSITION"
+        elif amount is not None and amount > expected.amount:
+            assert outcome == "CAPTURE_EXCEEDS_AUTHORIZATION"
+        else:
+            assert outcome == "OK"
+            self._capture(expected, expected.amount if amount is None else amount)
+
+    @rule(which=payments)
+    def void(self, which: UUID | None) -> None:
+        if which is None:
+            return
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(VoidPayment(origin=origin(), payment_id=which))
+        assert outcome == ("OK" if expected.state == "AUTHORIZED" else "INVALID_TRANSITION")
+        if outcome == "OK":
+            self._return(expected)
+
     @rule(which=payments)
     def cancel(self, which: UUID | None) -> None:
         if which is None:
@@ -203,12 +269,12 @@ class PaymentsMachine(RuleBasedStateMachine):
     def close(self, who: int) -> None:
         account = self.account(who)
         _, outcome = self.attempt(CloseAccount(origin=origin(), account_id=account))
-        empty = all(self.wallets[account, currency] == 0 for currency in CURRENCIES)
+        empty = all(self.wallets[account, currency] + self._held(account, currency) == 0 for currency in CURRENCIES)
         assert outcome == ("OK" if empty or account in self.closed else "BALANCE_NOT_ZERO")
         if empty:
             self.closed.add(account)
 
-    @rule(seconds=st.sampled_from([1, 30 * 60, 2 * DAY, 3 * DAY, 10 * DAY, 15 * DAY, 365 * DAY]))
+    @rule(seconds=st.sampled_from([1, 30 * 60, 2 * DAY, 3 * DAY, 7 * DAY, 10 * DAY, 15 * DAY, 365 * DAY]))
     def time_passes(self, seconds: int) -> None:
         self.core.advance(seconds)
         self.now += seconds
@@ -217,25 +283,47 @@ class PaymentsMachine(RuleBasedStateMachine):
 
     def _pay(self, expected: Expected) -> None:
         self.wallets[expected.payer, expected.currency] -= expected.amount
+        if expected.mode is Mode.INSTANT:
+            self._succeed(expected, expected.amount, self.now)
+            return
         if expected.mode is Mode.ESCROW:
             self.platform["ESCROW", expected.currency] += expected.amount
-            expected.state, expected.held, expected.due = "PAID", expected.amount, self.now + DUE_AFTER["PAID"]
-        else:
-            self._give(expected.payee, expected.currency, expected.amount - expected.fee)
-            self.platform["FEES", expected.currency] += expected.fee
-            expected.state, expected.due = "SUCCEEDED", self.now + DUE_AFTER["SUCCEEDED"]
+        expected.state, expected.held = "PAID" if expected.mode is Mode.ESCROW else "AUTHORIZED", expected.amount
+        expected.due = self.now + DUE_AFTER[expected.state]
 
     def _release(self, expected: Expected, at: int) -> None:
-        self.platform["ESCROW", expected.currency] -= expected.held
-        self._give(expected.payee, expected.currency, expected.held - expected.fee)
+        self._unhold(expected)
+        self._succeed(expected, expected.amount, at)
+
+    def _capture(self, expected: Expected, amount: int) -> None:
+        self._unhold(expected)
+        expected.fee, expected.returned = self._fee(expected.payee, amount), expected.amount - amount
+        self._give(expected.payer, expected.currency, expected.returned)
+        self._succeed(expected, amount, self.now)
+
+    def _succeed(self, expected: Expected, amount: int, at: int) -> None:
+        self._give(expected.payee, expected.currency, amount - expected.fee)
         self.platform["FEES", expected.currency] += expected.fee
-        expected.state, expected.held, expected.due = "SUCCEEDED", 0, at + DUE_AFTER["SUCCEEDED"]
+        expected.state, expected.released, expected.due = "SUCCEEDED", amount, at + DUE_AFTER["SUCCEEDED"]
 
     def _return(self, expected: Expected) -> None:
-        if expected.held:
+        expected.returned = expected.held
+        self._unhold(expected)
+        self._give(expected.payer, expected.currency, expected.returned)
+        expected.state, expected.due = "CLOSED", None
+
+    def _unhold(self, expected: Expected) -> None:
+        if expected.mode is Mode.ESCROW:
             self.platform["ESCROW", expected.currency] -= expected.held
-            self._give(expected.payer, expected.currency, expected.held)
-        expected.state, expected.held, expected.due = "CLOSED", 0, None
+        expected.held = 0
+
+    def _held(self, account: UUID, currency: str) -> int:
+        """What an account's authorizations hold."""
+        authorizations = (each for each in self.expected.values() if each.mode is Mode.AUTHORIZATION)
+        return sum(each.held for each in authorizations if (each.payer, each.currency) == (account, currency))
+
+    def _fee(self, payee: UUID, amount: int) -> int:
+        return (amount * 150 + 5_000) // 10_000 if payee in self.merchants else 0
 
     def _give(self, account: UUID, currency: str, amount: int) -> None:
         if account in self.closed:
@@ -263,11 +351,15 @@ class PaymentsMachine(RuleBasedStateMachine):
         for payment in self.core.all(Payment):
             expected = self.expected[payment.id]
             assert (payment.state.name, payment.held_minor) == (expected.state, expected.held)
+            assert (payment.released_minor, payment.returned_minor) == (expected.released, expected.returned)
+            assert payment.fee_minor == expected.fee
         platform = dict.fromkeys(self.platform, 0) | {("BANK_CLEARING", currency): 0 for currency in CURRENCIES}
         for balance in self.core.all(Balance):
             if balance.purpose is Purpose.AVAILABLE:
                 assert balance.amount_minor == self.wallets[balance.account_id, balance.currency]
-            elif balance.purpose in (Purpose.HELD, Purpose.RECEIVABLE):
+            elif balance.purpose is Purpose.HELD:
+                assert balance.amount_minor == self._held(balance.account_id, balance.currency)
+            elif balance.purpose is Purpose.RECEIVABLE:
                 assert balance.amount_minor == 0
             else:
                 platform[balance.purpose.name, balance.currency] += balance.amount_minor
