@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -35,15 +35,6 @@ from tests.builders import a_merchant, an_account, carried_out, origin, stored
 from tests.every_table import TABLES
 
 Connection = Any
-
-
-@pytest.fixture
-async def second_engine(database_url: str) -> AsyncIterator[Engine]:
-    """Another server process's engine on the same database."""
-    engine = Engine(database_url, policies=PolicySchedule.load())
-    await engine.start()
-    yield engine
-    await engine.stop()
 
 
 def transfer(payer: Account, payee: Account, amount_minor: int = 1, **changes: Any) -> CreatePayment:

@@ -73,7 +73,7 @@ class EngineCore:
 
 def test_payments_do_what_the_model_says() -> None:
     run_state_machine_as_test(
-        InMemory, settings=settings(max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
+        InMemory, settings=settings(max_examples=250, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
     )
 
 

@@ -1,9 +1,12 @@
 """Every mode, state, event and actor: the tables against what the contract promises, written down again."""
 
+from enum import IntEnum
 from itertools import product
+from typing import Any
 
 import pytest
 
+from danbao.v1 import payments_pb2
 from danbao_core.errors import ActorNotAllowed, InvalidTransition
 from danbao_core.payments.lifecycle import (
     TERMINAL,
@@ -102,3 +105,17 @@ def test_every_event_that_closes_has_a_reason_of_its_own_kind() -> None:
     closing = {event for (_, _, event), after in TRANSITIONS.items() if after is State.CLOSED}
     for event, actor in product(closing, Actor):
         assert close_reason(event, actor) is not CloseReason.NOT_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("domain", "contract", "prefix"),
+    [
+        (Mode, payments_pb2.Payment.Mode, "MODE_"),
+        (State, payments_pb2.Payment.State, "STATE_"),
+        (CloseReason, payments_pb2.Payment.CloseReason, "CLOSE_REASON_"),
+        (Event, payments_pb2.Payment.DueEvent, "DUE_EVENT_"),
+    ],
+)
+def test_the_numbers_are_those_of_the_contract(domain: type[IntEnum], contract: Any, prefix: str) -> None:
+    of_domain = {each.name: each.value for each in domain if each.value and (domain is not Event or each < 10)}
+    assert of_domain == {name.removeprefix(prefix): number for name, number in contract.items() if number}
