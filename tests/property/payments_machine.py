@@ -5,7 +5,7 @@ answers, the model must have foreseen, reasons included.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -43,6 +43,17 @@ DAY = 86_400
 DUE_AFTER = {"AWAITING_PAYMENT": 30 * 60, "PAID": 15 * DAY, "AUTHORIZED": 7 * DAY, "SUCCEEDED": 365 * DAY}
 CONFIRM_AFTER = {ShipmentMethod.EXPRESS: 10 * DAY, ShipmentMethod.VIRTUAL: 3 * DAY, ShipmentMethod.PICK_UP: 2 * DAY}
 EXTENSION = 3 * DAY
+STEPS: Final = {
+    CancelPayment,
+    CapturePayment,
+    ConfirmPayment,
+    CorrectShipment,
+    ExtendConfirmation,
+    PayPayment,
+    ShipPayment,
+    VoidPayment,
+}
+"""What the machine does with a payment."""
 BY_TIME = {
     "AWAITING_PAYMENT": "CLOSED",
     "PAID": "CLOSED",
@@ -75,6 +86,8 @@ class PaymentsMachine(RuleBasedStateMachine):
 
     payments = Bundle("payments")
     core: Core
+    granted: ClassVar[set[type[Command[Any]]]] = set()
+    """What was granted at least once, in any run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,9 +120,11 @@ class PaymentsMachine(RuleBasedStateMachine):
     def attempt(self, command: Command[R]) -> tuple[R | None, str]:
         """The result and OK, or None and the reason."""
         try:
-            return self.core.carry_out(command), "OK"
+            result = self.core.carry_out(command)
         except Refusal as refusal:
             return None, refusal.reason
+        self.granted.add(type(command))
+        return result, "OK"
 
     # --- Rules ---
 
