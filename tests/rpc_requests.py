@@ -95,8 +95,30 @@ def ship(payment: str) -> payments_pb2.ShipPaymentRequest:
     return payments_pb2.ShipPaymentRequest(request_id=a_request_id(), name=payment, shipment=shipment())
 
 
+def correct(payment: str) -> payments_pb2.CorrectShipmentRequest:
+    corrected = shipment(method=payments_pb2.Shipment.METHOD_PICK_UP)
+    return payments_pb2.CorrectShipmentRequest(request_id=a_request_id(), name=payment, shipment=corrected)
+
+
+def extend(payment: str) -> payments_pb2.ExtendConfirmationRequest:
+    return payments_pb2.ExtendConfirmationRequest(request_id=a_request_id(), name=payment)
+
+
 def confirm(payment: str) -> payments_pb2.ConfirmPaymentRequest:
     return payments_pb2.ConfirmPaymentRequest(request_id=a_request_id(), name=payment)
+
+
+def an_authorization(payer: str, payee: str, amount_minor: int = 100, **fields: Any) -> payments_pb2.CreatePaymentRequest:
+    """A request for a payment that is authorized at once, unless `pay=False`."""
+    return a_payment(payer, payee, amount_minor, mode=payments_pb2.Payment.MODE_AUTHORIZATION, **fields)
+
+
+def capture(payment: str, amount: common_pb2.Money | None = None) -> payments_pb2.CapturePaymentRequest:
+    return payments_pb2.CapturePaymentRequest(request_id=a_request_id(), name=payment, amount=amount)
+
+
+def void(payment: str) -> payments_pb2.VoidPaymentRequest:
+    return payments_pb2.VoidPaymentRequest(request_id=a_request_id(), name=payment)
 
 
 def cancel(payment: str) -> payments_pb2.CancelPaymentRequest:
@@ -140,7 +162,11 @@ def valid_requests() -> Iterator[Message]:
     yield payments_pb2.GetPaymentRequest(name=payment)
     yield pay(payment)
     yield ship(payment)
+    yield correct(payment)
+    yield extend(payment)
     yield confirm(payment)
+    yield capture(payment, money(1))
+    yield void(payment)
     yield cancel(payment)
     yield create_key("payments.read", account=ada)
     yield operations_pb2.ListServiceKeysRequest()

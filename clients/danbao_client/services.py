@@ -38,7 +38,7 @@ class Accounts(Service):
 
 
 class Payments(Service):
-    """Payments from one account to another, at once or through escrow."""
+    """Payments from one account to another: at once, through escrow, or authorized and captured."""
 
     descriptor = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 
@@ -46,7 +46,11 @@ class Payments(Service):
     GetPayment: Rpc[payments_pb2.GetPaymentRequest, payments_pb2.Payment]
     PayPayment: Rpc[payments_pb2.PayPaymentRequest, payments_pb2.Payment]
     ShipPayment: Rpc[payments_pb2.ShipPaymentRequest, payments_pb2.Payment]
+    CorrectShipment: Rpc[payments_pb2.CorrectShipmentRequest, payments_pb2.Payment]
+    ExtendConfirmation: Rpc[payments_pb2.ExtendConfirmationRequest, payments_pb2.Payment]
     ConfirmPayment: Rpc[payments_pb2.ConfirmPaymentRequest, payments_pb2.Payment]
+    CapturePayment: Rpc[payments_pb2.CapturePaymentRequest, payments_pb2.Payment]
+    VoidPayment: Rpc[payments_pb2.VoidPaymentRequest, payments_pb2.Payment]
     CancelPayment: Rpc[payments_pb2.CancelPaymentRequest, payments_pb2.Payment]
 
 

@@ -102,6 +102,12 @@ class PayerIsPayee(Refusal):
     kind = Kind.INVALID
 
 
+class CurrencyMismatch(Refusal):
+    """The amount must be in the payment's own currency."""
+
+    kind = Kind.INVALID
+
+
 class ScopeUnknown(Refusal):
     """There is no such scope; ask for scopes that RPCs declare."""
 
@@ -213,6 +219,24 @@ class InsufficientFunds(Refusal):
 
 class InvalidTransition(Refusal):
     """The payment's state does not allow this step."""
+
+    kind = Kind.PRECONDITION
+
+
+class CaptureExceedsAuthorization(Refusal):
+    """No more can be captured than was authorized."""
+
+    kind = Kind.PRECONDITION
+
+
+class AlreadyCorrected(Refusal):
+    """The shipment was corrected before, which is possible once."""
+
+    kind = Kind.PRECONDITION
+
+
+class AlreadyExtended(Refusal):
+    """The time to confirm was extended before, which is possible once."""
 
     kind = Kind.PRECONDITION
 

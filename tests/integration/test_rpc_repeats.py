@@ -26,12 +26,17 @@ from tests.rpc_requests import (
     a_top_up,
     a_transfer,
     advance_clock,
+    an_authorization,
     cancel,
+    capture,
     close,
     confirm,
+    correct,
     create_account,
     create_key,
+    extend,
     is_mutating,
+    money,
     named,
     open_wallet,
     pay,
@@ -39,6 +44,7 @@ from tests.rpc_requests import (
     rotate,
     ship,
     valid_requests,
+    void,
 )
 
 core = rpc_client.core
@@ -59,6 +65,12 @@ async def a_made_payment(core: Core, *steps: Callable[[str], Message], pay: bool
     for step in steps:
         await core.operator.ask(step(payment.name))
     return str(payment.name)
+
+
+async def an_authorized_payment(core: Core) -> str:
+    """The name of an authorization whose money is held."""
+    request = an_authorization(await an_account(core, funds_minor=100), await a_merchant(core))
+    return str((await core.operator.ask(request)).name)
 
 
 async def a_key(core: Core) -> str:
@@ -84,6 +96,10 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreatePayment": a_create_payment,
     "PayPayment": lambda core: then(a_made_payment(core, pay=False), pay),
     "ShipPayment": lambda core: then(a_made_payment(core), ship),
+    "CorrectShipment": lambda core: then(a_made_payment(core, ship), correct),
+    "ExtendConfirmation": lambda core: then(a_made_payment(core, ship), extend),
+    "CapturePayment": lambda core: then(an_authorized_payment(core), lambda payment: capture(payment, money(60))),
+    "VoidPayment": lambda core: then(an_authorized_payment(core), void),
     "ConfirmPayment": lambda core: then(a_made_payment(core, ship), confirm),
     "CancelPayment": lambda core: then(a_made_payment(core), cancel),
     "CreateServiceKey": lambda core: done(create_key("payments.read")),

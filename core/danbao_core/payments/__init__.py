@@ -2,11 +2,15 @@
 
 from danbao_core.payments.commands import (
     CancelPayment,
+    CapturePayment,
     ConfirmPayment,
+    CorrectShipment,
     CreatePayment,
+    ExtendConfirmation,
     PayPayment,
     Shipment,
     ShipPayment,
+    VoidPayment,
 )
 from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State
 from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
@@ -14,10 +18,13 @@ from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
 __all__ = [
     "Actor",
     "CancelPayment",
+    "CapturePayment",
     "CloseReason",
     "ConfirmPayment",
+    "CorrectShipment",
     "CreatePayment",
     "Event",
+    "ExtendConfirmation",
     "Mode",
     "OrderRef",
     "PayPayment",
@@ -26,4 +33,5 @@ __all__ = [
     "Shipment",
     "ShipmentMethod",
     "State",
+    "VoidPayment",
 ]

@@ -40,6 +40,8 @@ class Payment(_message.Message):
         """Held by the platform until the payer confirms (or time does it)."""
         MODE_INSTANT: Payment._Mode.ValueType  # 2
         """Straight to the payee."""
+        MODE_AUTHORIZATION: Payment._Mode.ValueType  # 3
+        """Held on the payer's own account until the payee captures it, in whole or in part, or voids it (or 7 days pass)."""
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
         """The way the money takes. More ways may be added: treat an unknown one as such."""
@@ -50,6 +52,8 @@ class Payment(_message.Message):
     """Held by the platform until the payer confirms (or time does it)."""
     MODE_INSTANT: Payment.Mode.ValueType  # 2
     """Straight to the payee."""
+    MODE_AUTHORIZATION: Payment.Mode.ValueType  # 3
+    """Held on the payer's own account until the payee captures it, in whole or in part, or voids it (or 7 days pass)."""
 
     class _State:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -71,6 +75,8 @@ class Payment(_message.Message):
         """Succeeded, and the refund window is over. Final."""
         STATE_CLOSED: Payment._State.ValueType  # 6
         """Called off, expired or returned in full. Final."""
+        STATE_AUTHORIZED: Payment._State.ValueType  # 7
+        """The payer's account holds the money for the payee to capture."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the payment stands. More states may be added: treat an unknown one as "still under way"."""
@@ -89,6 +95,8 @@ class Payment(_message.Message):
     """Succeeded, and the refund window is over. Final."""
     STATE_CLOSED: Payment.State.ValueType  # 6
     """Called off, expired or returned in full. Final."""
+    STATE_AUTHORIZED: Payment.State.ValueType  # 7
+    """The payer's account holds the money for the payee to capture."""
 
     class _DueEvent:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -106,6 +114,8 @@ class Payment(_message.Message):
         """Not confirmed in time: confirmed."""
         DUE_EVENT_FINISH: Payment._DueEvent.ValueType  # 4
         """The refund window is over: finished."""
+        DUE_EVENT_HOLD_EXPIRY: Payment._DueEvent.ValueType  # 5
+        """Not captured in time: closed, the money returns."""
 
     class DueEvent(_DueEvent, metaclass=_DueEventEnumTypeWrapper):
         """What happens by itself at `due_time`."""
@@ -120,6 +130,8 @@ class Payment(_message.Message):
     """Not confirmed in time: confirmed."""
     DUE_EVENT_FINISH: Payment.DueEvent.ValueType  # 4
     """The refund window is over: finished."""
+    DUE_EVENT_HOLD_EXPIRY: Payment.DueEvent.ValueType  # 5
+    """Not captured in time: closed, the money returns."""
 
     class _CloseReason:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -139,6 +151,10 @@ class Payment(_message.Message):
         """It was not paid in time."""
         CLOSE_REASON_NOT_SHIPPED: Payment._CloseReason.ValueType  # 5
         """It was not shipped in time."""
+        CLOSE_REASON_VOIDED: Payment._CloseReason.ValueType  # 6
+        """The authorization was voided."""
+        CLOSE_REASON_HOLD_EXPIRED: Payment._CloseReason.ValueType  # 7
+        """The authorization was not captured in time."""
 
     class CloseReason(_CloseReason, metaclass=_CloseReasonEnumTypeWrapper):
         """Why a payment was closed."""
@@ -155,6 +171,10 @@ class Payment(_message.Message):
     """It was not paid in time."""
     CLOSE_REASON_NOT_SHIPPED: Payment.CloseReason.ValueType  # 5
     """It was not shipped in time."""
+    CLOSE_REASON_VOIDED: Payment.CloseReason.ValueType  # 6
+    """The authorization was voided."""
+    CLOSE_REASON_HOLD_EXPIRED: Payment.CloseReason.ValueType  # 7
+    """The authorization was not captured in time."""
 
     @_typing.final
     class MetadataEntry(_message.Message):
@@ -199,6 +219,8 @@ class Payment(_message.Message):
     SHIP_TIME_FIELD_NUMBER: _builtins.int
     SUCCESS_TIME_FIELD_NUMBER: _builtins.int
     CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    SHIPMENT_CORRECT_TIME_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_EXTEND_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`payments/{uuid}`, set by the server."""
     payer: _builtins.str
@@ -223,7 +245,9 @@ class Payment(_message.Message):
 
     @_builtins.property
     def fee(self) -> _common_pb2.Money:
-        """What of it the platform keeps at release: the payee gets `amount - fee`. Fixed when the payment is created."""
+        """What of it the platform keeps at release: the payee gets `released - fee`. Fixed when the payment is created, for all of the
+        amount; a capture of part of it has the fee on that part, at the same rate.
+        """
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -235,11 +259,11 @@ class Payment(_message.Message):
 
     @_builtins.property
     def held(self) -> _common_pb2.Money:
-        """What is in escrow now."""
+        """What is set aside now: in escrow, or on the payer's account where the mode is AUTHORIZATION."""
 
     @_builtins.property
     def released(self) -> _common_pb2.Money:
-        """What left escrow for the payee, the fee included."""
+        """What left for the payee, the fee included."""
 
     @_builtins.property
     def returned(self) -> _common_pb2.Money:
@@ -259,7 +283,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def pay_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was paid."""
+        """When it was paid; of an authorization, when the money was set aside."""
 
     @_builtins.property
     def ship_time(self) -> _timestamp_pb2.Timestamp:
@@ -272,6 +296,14 @@ class Payment(_message.Message):
     @_builtins.property
     def close_time(self) -> _timestamp_pb2.Timestamp:
         """When it was closed."""
+
+    @_builtins.property
+    def shipment_correct_time(self) -> _timestamp_pb2.Timestamp:
+        """When the payee corrected the shipment, if it did; it can once."""
+
+    @_builtins.property
+    def confirmation_extend_time(self) -> _timestamp_pb2.Timestamp:
+        """When the payer extended the time to confirm, if it did; it can once."""
 
     def __init__(
         self,
@@ -299,10 +331,12 @@ class Payment(_message.Message):
         ship_time: _timestamp_pb2.Timestamp | None = ...,
         success_time: _timestamp_pb2.Timestamp | None = ...,
         close_time: _timestamp_pb2.Timestamp | None = ...,
+        shipment_correct_time: _timestamp_pb2.Timestamp | None = ...,
+        confirmation_extend_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "create_time", b"create_time", "due_time", b"due_time", "fee", b"fee", "held", b"held", "pay_time", b"pay_time", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_time", b"due_time", "fee", b"fee", "held", b"held", "pay_time", b"pay_time", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_reason", b"close_reason", "close_time", b"close_time", "create_time", b"create_time", "due_event", b"due_event", "due_time", b"due_time", "fee", b"fee", "held", b"held", "metadata", b"metadata", "mode", b"mode", "name", b"name", "order_no", b"order_no", "pay_time", b"pay_time", "payee", b"payee", "payer", b"payer", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "state", b"state", "subject", b"subject", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_reason", b"close_reason", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_event", b"due_event", "due_time", b"due_time", "fee", b"fee", "held", b"held", "metadata", b"metadata", "mode", b"mode", "name", b"name", "order_no", b"order_no", "pay_time", b"pay_time", "payee", b"payee", "payer", b"payer", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "state", b"state", "subject", b"subject", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -532,6 +566,64 @@ class ShipPaymentRequest(_message.Message):
 Global___ShipPaymentRequest: _TypeAlias = ShipPaymentRequest  # noqa: Y015
 
 @_typing.final
+class CorrectShipmentRequest(_message.Message):
+    """Request of CorrectShipment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SHIPMENT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    @_builtins.property
+    def shipment(self) -> Global___Shipment:
+        """How the goods are really sent: all of it, not only what changes."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        shipment: Global___Shipment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shipment", b"shipment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "shipment", b"shipment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectShipmentRequest: _TypeAlias = CorrectShipmentRequest  # noqa: Y015
+
+@_typing.final
+class ExtendConfirmationRequest(_message.Message):
+    """Request of ExtendConfirmation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendConfirmationRequest: _TypeAlias = ExtendConfirmationRequest  # noqa: Y015
+
+@_typing.final
 class ConfirmPaymentRequest(_message.Message):
     """Request of ConfirmPayment."""
 
@@ -556,6 +648,64 @@ class ConfirmPaymentRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConfirmPaymentRequest: _TypeAlias = ConfirmPaymentRequest  # noqa: Y015
+
+@_typing.final
+class CapturePaymentRequest(_message.Message):
+    """Request of CapturePayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much, more than zero and at most what is authorized, in the payment's currency; all of it where absent."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapturePaymentRequest: _TypeAlias = CapturePaymentRequest  # noqa: Y015
+
+@_typing.final
+class VoidPaymentRequest(_message.Message):
+    """Request of VoidPayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidPaymentRequest: _TypeAlias = VoidPaymentRequest  # noqa: Y015
 
 @_typing.final
 class CancelPaymentRequest(_message.Message):

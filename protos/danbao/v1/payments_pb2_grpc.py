@@ -26,12 +26,14 @@ if _version_not_supported:
 
 
 class PaymentServiceStub(object):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
     AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
     -pay-> SUCCEEDED                                                                    (instant)
+    -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+    AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -64,9 +66,29 @@ class PaymentServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_payments__pb2.ShipPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
+        self.CorrectShipment = channel.unary_unary(
+                '/danbao.v1.PaymentService/CorrectShipment',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.CorrectShipmentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.ExtendConfirmation = channel.unary_unary(
+                '/danbao.v1.PaymentService/ExtendConfirmation',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.ExtendConfirmationRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
         self.ConfirmPayment = channel.unary_unary(
                 '/danbao.v1.PaymentService/ConfirmPayment',
                 request_serializer=danbao_dot_v1_dot_payments__pb2.ConfirmPaymentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.CapturePayment = channel.unary_unary(
+                '/danbao.v1.PaymentService/CapturePayment',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.CapturePaymentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.VoidPayment = channel.unary_unary(
+                '/danbao.v1.PaymentService/VoidPayment',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.VoidPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
         self.CancelPayment = channel.unary_unary(
@@ -77,12 +99,14 @@ class PaymentServiceStub(object):
 
 
 class PaymentServiceServicer(object):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
     AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
     -pay-> SUCCEEDED                                                                    (instant)
+    -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+    AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -104,8 +128,9 @@ class PaymentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PayPayment(self, request, context):
-        """Takes the money from the payer: into escrow, or to the payee where the mode is INSTANT. Needs the scope `payments.pay` on a
-        key that is bound to the payer, or `payments.pay_any`.
+        """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
+        own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
+        `payments.pay_any`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +143,22 @@ class PaymentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CorrectShipment(self, request, context):
+        """The payee corrects how the goods are sent while they are on their way; the time in which the payer confirms begins anew, by
+        the new method and longer by the extension that the payer took before. Possible once: a second time is refused with
+        ALREADY_CORRECTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendConfirmation(self, request, context):
+        """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ConfirmPayment(self, request, context):
         """The payer says that the goods are there; the money leaves escrow for the payee, less the fee.
         """
@@ -125,8 +166,24 @@ class PaymentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CapturePayment(self, request, context):
+        """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
+        commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidPayment(self, request, context):
+        """The payee gives up what was authorized; all of it returns to the payer, who cannot void an authorization.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelPayment(self, request, context):
-        """Calls the payment off before shipment, by either side; what is held returns to the payer.
+        """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
+        instead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,9 +212,29 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.ShipPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
+            'CorrectShipment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectShipment,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.CorrectShipmentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'ExtendConfirmation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendConfirmation,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.ExtendConfirmationRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
             'ConfirmPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmPayment,
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.ConfirmPaymentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'CapturePayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CapturePayment,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.CapturePaymentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'VoidPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidPayment,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.VoidPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
             'CancelPayment': grpc.unary_unary_rpc_method_handler(
@@ -174,12 +251,14 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService(object):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
     AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
     -pay-> SUCCEEDED                                                                    (instant)
+    -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+    AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -295,6 +374,60 @@ class PaymentService(object):
             _registered_method=True)
 
     @staticmethod
+    def CorrectShipment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/CorrectShipment',
+            danbao_dot_v1_dot_payments__pb2.CorrectShipmentRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendConfirmation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/ExtendConfirmation',
+            danbao_dot_v1_dot_payments__pb2.ExtendConfirmationRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ConfirmPayment(request,
             target,
             options=(),
@@ -310,6 +443,60 @@ class PaymentService(object):
             target,
             '/danbao.v1.PaymentService/ConfirmPayment',
             danbao_dot_v1_dot_payments__pb2.ConfirmPaymentRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CapturePayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/CapturePayment',
+            danbao_dot_v1_dot_payments__pb2.CapturePaymentRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/VoidPayment',
+            danbao_dot_v1_dot_payments__pb2.VoidPaymentRequest.SerializeToString,
             danbao_dot_v1_dot_payments__pb2.Payment.FromString,
             options,
             channel_credentials,

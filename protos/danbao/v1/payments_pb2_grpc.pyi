@@ -27,12 +27,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentServiceStub:
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
       AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
                        -pay-> SUCCEEDED                                                                    (instant)
+                       -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+      AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -48,24 +50,42 @@ class PaymentServiceStub:
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]
     """Answers one payment as it is now."""
     PayPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.PayPaymentRequest, _payments_pb2.Payment]
-    """Takes the money from the payer: into escrow, or to the payee where the mode is INSTANT. Needs the scope `payments.pay` on a
-    key that is bound to the payer, or `payments.pay_any`.
+    """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
+    own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
+    `payments.pay_any`.
     """
     ShipPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ShipPaymentRequest, _payments_pb2.Payment]
     """The payee says that the goods are on their way; the time in which the payer confirms begins."""
+    CorrectShipment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CorrectShipmentRequest, _payments_pb2.Payment]
+    """The payee corrects how the goods are sent while they are on their way; the time in which the payer confirms begins anew, by
+    the new method and longer by the extension that the payer took before. Possible once: a second time is refused with
+    ALREADY_CORRECTED.
+    """
+    ExtendConfirmation: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ExtendConfirmationRequest, _payments_pb2.Payment]
+    """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED."""
     ConfirmPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ConfirmPaymentRequest, _payments_pb2.Payment]
     """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
+    CapturePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CapturePaymentRequest, _payments_pb2.Payment]
+    """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
+    commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
+    """
+    VoidPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.VoidPaymentRequest, _payments_pb2.Payment]
+    """The payee gives up what was authorized; all of it returns to the payer, who cannot void an authorization."""
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]
-    """Calls the payment off before shipment, by either side; what is held returns to the payer."""
+    """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
+    instead.
+    """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
       AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
                        -pay-> SUCCEEDED                                                                    (instant)
+                       -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+      AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -78,23 +98,41 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Answers one payment as it is now."""
     PayPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.PayPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Takes the money from the payer: into escrow, or to the payee where the mode is INSTANT. Needs the scope `payments.pay` on a
-    key that is bound to the payer, or `payments.pay_any`.
+    """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
+    own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
+    `payments.pay_any`.
     """
     ShipPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ShipPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """The payee says that the goods are on their way; the time in which the payer confirms begins."""
+    CorrectShipment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CorrectShipmentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """The payee corrects how the goods are sent while they are on their way; the time in which the payer confirms begins anew, by
+    the new method and longer by the extension that the payer took before. Possible once: a second time is refused with
+    ALREADY_CORRECTED.
+    """
+    ExtendConfirmation: _aio.UnaryUnaryMultiCallable[_payments_pb2.ExtendConfirmationRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED."""
     ConfirmPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ConfirmPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
+    CapturePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CapturePaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
+    commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
+    """
+    VoidPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.VoidPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """The payee gives up what was authorized; all of it returns to the payer, who cannot void an authorization."""
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Calls the payment off before shipment, by either side; what is held returns to the payer."""
+    """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
+    instead.
+    """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
       AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
                        -pay-> SUCCEEDED                                                                    (instant)
+                       -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+      AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -123,8 +161,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.PayPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Takes the money from the payer: into escrow, or to the payee where the mode is INSTANT. Needs the scope `payments.pay` on a
-        key that is bound to the payer, or `payments.pay_any`.
+        """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
+        own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
+        `payments.pay_any`.
         """
 
     @_abc_1.abstractmethod
@@ -136,6 +175,25 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """The payee says that the goods are on their way; the time in which the payer confirms begins."""
 
     @_abc_1.abstractmethod
+    def CorrectShipment(
+        self,
+        request: _payments_pb2.CorrectShipmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """The payee corrects how the goods are sent while they are on their way; the time in which the payer confirms begins anew, by
+        the new method and longer by the extension that the payer took before. Possible once: a second time is refused with
+        ALREADY_CORRECTED.
+        """
+
+    @_abc_1.abstractmethod
+    def ExtendConfirmation(
+        self,
+        request: _payments_pb2.ExtendConfirmationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED."""
+
+    @_abc_1.abstractmethod
     def ConfirmPayment(
         self,
         request: _payments_pb2.ConfirmPaymentRequest,
@@ -144,11 +202,31 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
 
     @_abc_1.abstractmethod
+    def CapturePayment(
+        self,
+        request: _payments_pb2.CapturePaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
+        commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
+        """
+
+    @_abc_1.abstractmethod
+    def VoidPayment(
+        self,
+        request: _payments_pb2.VoidPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """The payee gives up what was authorized; all of it returns to the payer, who cannot void an authorization."""
+
+    @_abc_1.abstractmethod
     def CancelPayment(
         self,
         request: _payments_pb2.CancelPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Calls the payment off before shipment, by either side; what is held returns to the payer."""
+        """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
+        instead.
+        """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,7 +9,18 @@ from danbao_core.rpc.convert.operations import (
     service_key,
 )
 from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
-from danbao_core.rpc.convert.payments import cancel_payment, confirm_payment, create_payment, pay_payment, payment, ship_payment
+from danbao_core.rpc.convert.payments import (
+    cancel_payment,
+    capture_payment,
+    confirm_payment,
+    correct_shipment,
+    create_payment,
+    extend_confirmation,
+    pay_payment,
+    payment,
+    ship_payment,
+    void_payment,
+)
 from danbao_core.rpc.convert.sandbox import advance_clock, clock
 
 __all__ = [
@@ -17,12 +28,15 @@ __all__ = [
     "advance_clock",
     "audit_checks",
     "cancel_payment",
+    "capture_payment",
     "clock",
     "close_account",
     "confirm_payment",
+    "correct_shipment",
     "create_account",
     "create_payment",
     "create_service_key",
+    "extend_confirmation",
     "funding",
     "id_of",
     "money",
@@ -36,5 +50,6 @@ __all__ = [
     "ship_payment",
     "timestamp",
     "top_up",
+    "void_payment",
     "whole_seconds",
 ]

@@ -6,14 +6,18 @@ from danbao.v1 import payments_pb2
 from danbao_core.engine import Json, Origin
 from danbao_core.payments import (
     CancelPayment,
+    CapturePayment,
     ConfirmPayment,
+    CorrectShipment,
     CreatePayment,
+    ExtendConfirmation,
     Mode,
     Payment,
     PayPayment,
     Shipment,
     ShipmentMethod,
     ShipPayment,
+    VoidPayment,
 )
 from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
 
@@ -45,17 +49,37 @@ def pay_payment(request: payments_pb2.PayPaymentRequest, origin: Origin) -> PayP
 
 def ship_payment(request: payments_pb2.ShipPaymentRequest, origin: Origin) -> ShipPayment:
     """The command for a request."""
-    shipment = Shipment(
-        method=ShipmentMethod(request.shipment.method),
-        carrier=request.shipment.carrier,
-        tracking_no=request.shipment.tracking_no,
-    )
-    return ShipPayment(origin=origin, payment_id=id_of(request.name), shipment=shipment)
+    return ShipPayment(origin=origin, payment_id=id_of(request.name), shipment=_shipment_of(request.shipment))
+
+
+def correct_shipment(request: payments_pb2.CorrectShipmentRequest, origin: Origin) -> CorrectShipment:
+    """The command for a request."""
+    return CorrectShipment(origin=origin, payment_id=id_of(request.name), shipment=_shipment_of(request.shipment))
+
+
+def _shipment_of(message: payments_pb2.Shipment) -> Shipment:
+    return Shipment(method=ShipmentMethod(message.method), carrier=message.carrier, tracking_no=message.tracking_no)
+
+
+def extend_confirmation(request: payments_pb2.ExtendConfirmationRequest, origin: Origin) -> ExtendConfirmation:
+    """The command for a request."""
+    return ExtendConfirmation(origin=origin, payment_id=id_of(request.name))
 
 
 def confirm_payment(request: payments_pb2.ConfirmPaymentRequest, origin: Origin) -> ConfirmPayment:
     """The command for a request."""
     return ConfirmPayment(origin=origin, payment_id=id_of(request.name))
+
+
+def capture_payment(request: payments_pb2.CapturePaymentRequest, origin: Origin) -> CapturePayment:
+    """The command for a request."""
+    amount = money_of(request.amount) if request.HasField("amount") else None
+    return CapturePayment(origin=origin, payment_id=id_of(request.name), amount=amount)
+
+
+def void_payment(request: payments_pb2.VoidPaymentRequest, origin: Origin) -> VoidPayment:
+    """The command for a request."""
+    return VoidPayment(origin=origin, payment_id=id_of(request.name))
 
 
 def cancel_payment(request: payments_pb2.CancelPaymentRequest, origin: Origin) -> CancelPayment:
@@ -87,6 +111,8 @@ def payment(row: Payment) -> payments_pb2.Payment:
         ship_time=timestamp(row.shipped_at),
         success_time=timestamp(row.succeeded_at),
         close_time=timestamp(row.closed_at),
+        shipment_correct_time=timestamp(row.shipment_corrected_at),
+        confirmation_extend_time=timestamp(row.confirmation_extended_at),
     )
     if row.metadata != "{}":
         message.metadata.update(json.loads(row.metadata))

@@ -44,8 +44,26 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         command = convert.ship_payment(request, calls.current().origin)
         return convert.payment(await calls.submit(self._engine, command))
 
+    async def CorrectShipment(self, request: payments_pb2.CorrectShipmentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.correct_shipment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def ExtendConfirmation(
+        self, request: payments_pb2.ExtendConfirmationRequest, context: "_Context"
+    ) -> payments_pb2.Payment:
+        command = convert.extend_confirmation(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
     async def ConfirmPayment(self, request: payments_pb2.ConfirmPaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.confirm_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def CapturePayment(self, request: payments_pb2.CapturePaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.capture_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def VoidPayment(self, request: payments_pb2.VoidPaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.void_payment(request, calls.current().origin)
         return convert.payment(await calls.submit(self._engine, command))
 
     async def CancelPayment(self, request: payments_pb2.CancelPaymentRequest, context: "_Context") -> payments_pb2.Payment:
