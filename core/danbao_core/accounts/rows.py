@@ -39,6 +39,8 @@ class Account(Row, frozen=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    external_id: str = ""
+    """The caller's own number for it, unique among all accounts; empty where none was given."""
 
     @property
     def name(self) -> str:
@@ -48,6 +50,14 @@ class Account(Row, frozen=True):
     @property
     def closed(self) -> bool:
         return self.state is AccountState.CLOSED
+
+
+@table("account_ref", rank=22, key=("external_id",))
+class AccountRef(Row, frozen=True):
+    """A caller's own number for an account; the table is what makes it unique, for ever."""
+
+    external_id: str
+    account_id: UUID
 
 
 def account_of(book: Book | Draft, account_id: UUID, origin: Origin) -> Account:

@@ -1,4 +1,4 @@
-"""Reading single rows outside a batch, for answers that decide nothing."""
+"""Reading rows outside a batch, for answers that decide nothing."""
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -15,6 +15,14 @@ async def fetch_row(pool: "asyncpg.Pool[Any]", row_type: type[R], *values: Any) 
     """The committed row with this key, or None."""
     record = await pool.fetchrow(statements.read_rows(row_type.table), *([value] for value in values))
     return None if record is None else cast("R", loader(row_type)(record))
+
+
+async def fetch_rows(pool: "asyncpg.Pool[Any]", row_type: type[R], text: str, *arguments: Any) -> list[R]:
+    """The rows that a query answers, in its order; it selects all columns of their table."""
+    load = loader(row_type)
+    names = [column.name for column in row_type.table.columns]
+    records = await pool.fetch(text, *arguments)
+    return [cast("R", load([record[name] for name in names])) for record in records]
 
 
 async def fetch_all(pool: "asyncpg.Pool[Any]", row_type: type[R]) -> list[R]:

@@ -1,6 +1,6 @@
 """Between the contract and the domain: the only package that knows both. One module per area of the contract."""
 
-from danbao_core.rpc.convert.accounts import account, close_account, create_account, funding, open_wallet, top_up
+from danbao_core.rpc.convert.accounts import account, close_account, create_account, entry, funding, open_wallet, top_up
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     create_service_key,
@@ -9,7 +9,15 @@ from danbao_core.rpc.convert.operations import (
     service_key,
 )
 from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
-from danbao_core.rpc.convert.payments import cancel_payment, confirm_payment, create_payment, pay_payment, payment, ship_payment
+from danbao_core.rpc.convert.payments import (
+    cancel_payment,
+    confirm_payment,
+    create_payment,
+    pay_payment,
+    payment,
+    payment_filter,
+    ship_payment,
+)
 from danbao_core.rpc.convert.sandbox import advance_clock, clock
 
 __all__ = [
@@ -23,6 +31,7 @@ __all__ = [
     "create_account",
     "create_payment",
     "create_service_key",
+    "entry",
     "funding",
     "id_of",
     "money",
@@ -30,6 +39,7 @@ __all__ = [
     "open_wallet",
     "pay_payment",
     "payment",
+    "payment_filter",
     "revoke_service_key",
     "rotate_service_key",
     "service_key",

@@ -1,6 +1,6 @@
 """What the messages of all services are made of."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
@@ -24,6 +24,11 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     message = Timestamp()
     message.FromDatetime(at)
     return message
+
+
+def moment(message: Timestamp) -> datetime:
+    """The moment of a Timestamp that the contract's rules have let pass, to the microsecond."""
+    return message.ToDatetime(UTC)
 
 
 def money(amount_minor: int, currency: str) -> common_pb2.Money:
