@@ -15,8 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc
 from danbao_core.clock import WallClock, system_wall_clock
-from danbao_core.engine import Engine
-from danbao_core.engine.connection import INDEXES_ONLY
+from danbao_core.engine import Engine, reads
 from danbao_core.engine.failures import NoStripeLeft
 from danbao_core.migrations import must_be_current
 from danbao_core.policy import PolicySchedule
@@ -181,7 +180,7 @@ async def _read_pool(settings: Settings) -> AsyncIterator["Pool"]:
             max_size=settings.pool_size,
             timeout=5,
             command_timeout=30,
-            server_settings={"application_name": "danbao-reads", **INDEXES_ONLY},
+            server_settings=reads.SETTINGS,
         )
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartFailed(f"DANBAO_DATABASE_URL: the database does not answer ({error})") from None

@@ -1,14 +1,19 @@
 """Reading rows outside a batch, for answers that decide nothing."""
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from danbao_core.engine import statements
+from danbao_core.engine.connection import INDEXES_ONLY
 from danbao_core.engine.rows import Row, loader
 
 if TYPE_CHECKING:
     import asyncpg
 
 R = TypeVar("R", bound=Row)
+
+# A bitmap of all that matches would be sorted for every page of a list; an index has the order.
+SETTINGS: Final = {"application_name": "danbao-reads", **INDEXES_ONLY, "enable_bitmapscan": "off"}
+"""The planner of connections that read lists."""
 
 
 async def fetch_row(pool: "asyncpg.Pool[Any]", row_type: type[R], *values: Any) -> R | None:

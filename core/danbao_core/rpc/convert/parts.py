@@ -26,9 +26,12 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     return message
 
 
-def moment(message: Timestamp) -> datetime:
-    """The moment of a Timestamp that the contract's rules have let pass, to the microsecond."""
-    return message.ToDatetime(UTC)
+def moment(field: str, message: Timestamp) -> datetime:
+    """The moment of a Timestamp, to the microsecond. Raises FieldInvalid, naming the field, where it is none."""
+    try:
+        return message.ToDatetime(UTC)
+    except ValueError:
+        raise FieldInvalid([Violation(field, "must be a moment, with 0 to 999,999,999 nanoseconds")]) from None
 
 
 def money(amount_minor: int, currency: str) -> common_pb2.Money:

@@ -59,8 +59,8 @@ def payment_filter(request: payments_pb2.ListPaymentsRequest, account_id: UUID |
         account_id=account_id,
         states=[State(state) for state in request.states],
         modes=[Mode(mode) for mode in request.modes],
-        created_from=moment(request.created_from) if request.HasField("created_from") else None,
-        created_before=moment(request.created_before) if request.HasField("created_before") else None,
+        created_from=moment("created_from", request.created_from) if request.HasField("created_from") else None,
+        created_before=moment("created_before", request.created_before) if request.HasField("created_before") else None,
     )
 
 
