@@ -83,9 +83,12 @@ async def an_account(
     currencies: tuple[str, ...] = ("CNY",),
     funds_minor: int = 0,
     display_name: str = "Ada",
+    external_id: str = "",
 ) -> Account:
     """An account with `funds_minor` in each of its wallets."""
-    command = CreateAccount(origin=origin(), kind=kind, display_name=display_name, currencies=currencies)
+    command = CreateAccount(
+        origin=origin(), kind=kind, display_name=display_name, currencies=currencies, external_id=external_id
+    )
     account = await carried_out(engine, command)
     if funds_minor:
         for currency in currencies:

@@ -11,6 +11,7 @@ Every refusal that passes through here is held to the rules that all of them kee
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -35,7 +36,7 @@ from danbao_core.server import Server
 from danbao_core.service_keys import SCOPES, CreateServiceKey, Token
 from danbao_core.settings import Mode, Settings, load
 from tests.builders import origin
-from tests.rpc_requests import METHODS, a_top_up, create_account, create_key, path_of
+from tests.rpc_requests import METHODS, a_top_up, changed, create_account, create_key, path_of
 from tests.shared_postgres import TEMPLATE, SharedServer
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
@@ -331,3 +332,15 @@ async def audit_holds(core: Core) -> bool:
     """Whether the books are in order, as the core itself says."""
     answer = await core.operator.ask(operations_pb2.AuditLedgerRequest())
     return bool(answer.holds)
+
+
+async def walked(caller: Caller, request: Any, *sizes: int) -> list[Any]:
+    """Every item of a list, page by page, of these sizes in turn (those of the request where none is given)."""
+    items: list[Any] = []
+    for size in itertools.cycle(sizes or (request.page_size,)):
+        answer = await caller.ask(changed(request, page_size=size))
+        items += getattr(answer, answer.DESCRIPTOR.fields[0].name)
+        if not answer.next_page_token:
+            break
+        request = changed(request, page_token=answer.next_page_token)
+    return items

@@ -54,10 +54,10 @@ def changed(request: Any, **fields: Any) -> Any:
 # --- Accounts ---------------------------------------------------------------------------------------------------------------
 
 
-def create_account(*currencies: str, merchant: bool = False) -> accounts_pb2.CreateAccountRequest:
+def create_account(*currencies: str, merchant: bool = False, external_id: str = "") -> accounts_pb2.CreateAccountRequest:
     kind = accounts_pb2.Account.KIND_MERCHANT if merchant else accounts_pb2.Account.KIND_PERSONAL
     return accounts_pb2.CreateAccountRequest(
-        request_id=a_request_id(), kind=kind, display_name="Ada", currency_codes=currencies
+        request_id=a_request_id(), kind=kind, display_name="Ada", currency_codes=currencies, external_id=external_id
     )
 
 
@@ -153,13 +153,19 @@ def valid_requests() -> Iterator[Message]:
     payment, key = f"payments/{UNKNOWN}", f"serviceKeys/{UNKNOWN}"
     yield create_account("CNY")
     yield accounts_pb2.GetAccountRequest(name=ada)
+    yield accounts_pb2.GetAccountByExternalIdRequest(external_id="ada")
+    yield accounts_pb2.ListAccountsRequest(page_size=10)
     yield open_wallet(ada, "CNY")
     yield close(ada)
     yield accounts_pb2.ListBalancesRequest(name=ada)
+    yield accounts_pb2.ListEntriesRequest(account=ada, currency_code="CNY")
     yield a_top_up(ada, 1)
     yield accounts_pb2.GetFundingRequest(name=f"fundings/{UNKNOWN}")
+    yield accounts_pb2.ListFundingsRequest(account=ada)
     yield a_payment(ada, bob, 1, order_no="1", subject="x", expire_after=Duration(seconds=60), metadata={"a": "b"})
     yield payments_pb2.GetPaymentRequest(name=payment)
+    yield payments_pb2.GetPaymentByOrderNoRequest(payee=ada, order_no="1")
+    yield payments_pb2.ListPaymentsRequest(account=ada)
     yield pay(payment)
     yield ship(payment)
     yield correct(payment)

@@ -30,11 +30,15 @@ class Accounts(Service):
 
     CreateAccount: Rpc[accounts_pb2.CreateAccountRequest, accounts_pb2.Account]
     GetAccount: Rpc[accounts_pb2.GetAccountRequest, accounts_pb2.Account]
+    GetAccountByExternalId: Rpc[accounts_pb2.GetAccountByExternalIdRequest, accounts_pb2.Account]
+    ListAccounts: Rpc[accounts_pb2.ListAccountsRequest, accounts_pb2.ListAccountsResponse]
     OpenWallet: Rpc[accounts_pb2.OpenWalletRequest, accounts_pb2.Account]
     CloseAccount: Rpc[accounts_pb2.CloseAccountRequest, accounts_pb2.Account]
     ListBalances: Rpc[accounts_pb2.ListBalancesRequest, accounts_pb2.ListBalancesResponse]
+    ListEntries: Rpc[accounts_pb2.ListEntriesRequest, accounts_pb2.ListEntriesResponse]
     TopUp: Rpc[accounts_pb2.TopUpRequest, accounts_pb2.Funding]
     GetFunding: Rpc[accounts_pb2.GetFundingRequest, accounts_pb2.Funding]
+    ListFundings: Rpc[accounts_pb2.ListFundingsRequest, accounts_pb2.ListFundingsResponse]
 
 
 class Payments(Service):
@@ -44,6 +48,8 @@ class Payments(Service):
 
     CreatePayment: Rpc[payments_pb2.CreatePaymentRequest, payments_pb2.Payment]
     GetPayment: Rpc[payments_pb2.GetPaymentRequest, payments_pb2.Payment]
+    GetPaymentByOrderNo: Rpc[payments_pb2.GetPaymentByOrderNoRequest, payments_pb2.Payment]
+    ListPayments: Rpc[payments_pb2.ListPaymentsRequest, payments_pb2.ListPaymentsResponse]
     PayPayment: Rpc[payments_pb2.PayPaymentRequest, payments_pb2.Payment]
     ShipPayment: Rpc[payments_pb2.ShipPaymentRequest, payments_pb2.Payment]
     CorrectShipment: Rpc[payments_pb2.CorrectShipmentRequest, payments_pb2.Payment]

@@ -120,6 +120,12 @@ class ScopeNotBindable(Refusal):
     kind = Kind.INVALID
 
 
+class PageTokenInvalid(Refusal):
+    """The page token is not one of ours, of another caller, method or filter, or older than 3 days; begin at the first page."""
+
+    kind = Kind.INVALID
+
+
 # --- Who calls --------------------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +200,16 @@ class OrderNoTaken(Refusal):
     def __init__(self, payment: str, order_no: str) -> None:
         super().__init__(order_no=order_no)
         self.resource = payment
+
+
+class ExternalIdTaken(Refusal):
+    """There is an account with this external id."""
+
+    kind = Kind.EXISTS
+
+    def __init__(self, account: str, external_id: str) -> None:
+        super().__init__(external_id=external_id)
+        self.resource = account
 
 
 class RequestIdReused(Refusal):

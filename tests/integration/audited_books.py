@@ -34,8 +34,8 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
     Those that time ends come first, because each moves the clock.
     """
     wallets = ("CNY", "USD")
-    ada = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000)
-    bob = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000, display_name="Bob")
+    ada = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000, external_id="ada")
+    bob = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000, display_name="Bob", external_id="bob")
     shop = await builders.a_merchant(engine, currencies=wallets)
     cleo = await builders.an_account(engine, funds_minor=1_000_000, display_name="Cleo")
     purchase: dict[str, Any] = {"payer": ada, "payee": shop}

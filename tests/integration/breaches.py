@@ -433,6 +433,28 @@ PLANTS = [
         "INSERT INTO order_ref VALUES ('{shop}', 'ghost', '{waiting}')",
         "order number 'ghost' of payee {shop} leads to payment {waiting}, which has another order number or payee",
     ),
+    # External ids.
+    Plant(
+        "account_has_account_ref",
+        "DELETE FROM account_ref WHERE external_id = 'ada'",
+        "account {ada} has external id 'ada', which leads to no account",
+    ),
+    Plant(
+        "account_has_account_ref",
+        "UPDATE account_ref SET account_id = '{bob}' WHERE external_id = 'ada'",
+        "account {ada} has external id 'ada', which leads to account {bob}",
+        ("account_ref_has_account",),
+    ),
+    Plant(
+        "account_ref_has_account",
+        "INSERT INTO account_ref VALUES ('it''s a ghost', '{nobody}')",
+        "external id 'it''s a ghost' leads to account {nobody}, which is missing",
+    ),
+    Plant(
+        "account_ref_has_account",
+        "INSERT INTO account_ref VALUES ('ghost', '{shop}')",
+        "external id 'ghost' leads to account {shop}, which has another external id",
+    ),
     # Fundings.
     Plant(
         "funding_has_account",

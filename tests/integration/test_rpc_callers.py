@@ -337,5 +337,6 @@ async def test_a_key_of_one_account_is_no_key_of_another(core: Core) -> None:
 
 
 def test_mutating_rpcs_are_those_with_a_request_id() -> None:
-    reading = {"GetAccount", "ListBalances", "GetFunding", "GetPayment", "ListServiceKeys", "AuditLedger", "GetClock"}
-    assert {named(request) for request in REQUESTS if not is_mutating(request)} == reading
+    others = [named(request) for request in REQUESTS if not is_mutating(request)]
+    assert [name for name in others if not name.startswith(("Get", "List"))] == ["AuditLedger"]
+    assert not [named(request) for request in REQUESTS if is_mutating(request) and named(request).startswith(("Get", "List"))]

@@ -113,6 +113,13 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "seconds": st.integers(60, 3600),
     "nanos": st.just(0),
     "grace_seconds": st.integers(0, 100),
+    "external_id": st.sampled_from(WORDS[:10]),
+    "page_size": st.sampled_from([0, 1, 2, 500]),
+    "page_token": st.sampled_from(["", "", "x"]),
+    "kinds": st.lists(st.integers(1, 2), unique=True),
+    "states": st.lists(st.integers(1, 2), unique=True),
+    "modes": st.lists(st.integers(1, 2), unique=True),
+    "purposes": st.lists(st.integers(1, 3), unique=True),
 }
 
 

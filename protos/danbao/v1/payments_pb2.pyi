@@ -732,3 +732,138 @@ class CancelPaymentRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelPaymentRequest: _TypeAlias = CancelPaymentRequest  # noqa: Y015
+
+@_typing.final
+class GetPaymentByOrderNoRequest(_message.Message):
+    """Request of GetPaymentByOrderNo."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYEE_FIELD_NUMBER: _builtins.int
+    ORDER_NO_FIELD_NUMBER: _builtins.int
+    payee: _builtins.str
+    """`accounts/{uuid}` of the one who is paid."""
+    order_no: _builtins.str
+    """The payee's number for the order."""
+    def __init__(
+        self,
+        *,
+        payee: _builtins.str = ...,
+        order_no: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_no", b"order_no", "payee", b"payee"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPaymentByOrderNoRequest: _TypeAlias = GetPaymentByOrderNoRequest  # noqa: Y015
+
+@_typing.final
+class ListPaymentsRequest(_message.Message):
+    """Request of ListPayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Side:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ListPaymentsRequest._Side.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SIDE_UNSPECIFIED: ListPaymentsRequest._Side.ValueType  # 0
+        """Either."""
+        SIDE_PAYER: ListPaymentsRequest._Side.ValueType  # 1
+        """It pays."""
+        SIDE_PAYEE: ListPaymentsRequest._Side.ValueType  # 2
+        """It is paid."""
+
+    class Side(_Side, metaclass=_SideEnumTypeWrapper):
+        """Which side of a payment an account is on."""
+
+    SIDE_UNSPECIFIED: ListPaymentsRequest.Side.ValueType  # 0
+    """Either."""
+    SIDE_PAYER: ListPaymentsRequest.Side.ValueType  # 1
+    """It pays."""
+    SIDE_PAYEE: ListPaymentsRequest.Side.ValueType  # 2
+    """It is paid."""
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    MODES_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    account: _builtins.str
+    """`accounts/{uuid}`: only its payments. Empty for those of all accounts or, for a key that is bound to one, of that."""
+    side: Global___ListPaymentsRequest.Side.ValueType
+    """Only payments in which the account is on this side. Needs an account, or a key that is bound to one."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___Payment.State.ValueType]:
+        """Only payments in these states; in any where none is named."""
+
+    @_builtins.property
+    def modes(self) -> _containers.RepeatedScalarFieldContainer[Global___Payment.Mode.ValueType]:
+        """Only payments of these modes; of any where none is named."""
+
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Only payments created at that moment or later (business time, from 1970 to the year 9000, to the microsecond)."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Only payments created before that moment (business time, from 1970 to the year 9000, to the microsecond)."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        account: _builtins.str = ...,
+        side: Global___ListPaymentsRequest.Side.ValueType = ...,
+        states: _abc.Iterable[Global___Payment.State.ValueType] | None = ...,
+        modes: _abc.Iterable[Global___Payment.Mode.ValueType] | None = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "created_before", b"created_before", "created_from", b"created_from", "modes", b"modes", "page_size", b"page_size", "page_token", b"page_token", "side", b"side", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentsRequest: _TypeAlias = ListPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListPaymentsResponse(_message.Message):
+    """Response of ListPayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
+        """Payments, newest first."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___Payment] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015

@@ -56,6 +56,16 @@ class PaymentServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_payments__pb2.GetPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
+        self.GetPaymentByOrderNo = channel.unary_unary(
+                '/danbao.v1.PaymentService/GetPaymentByOrderNo',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.GetPaymentByOrderNoRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.ListPayments = channel.unary_unary(
+                '/danbao.v1.PaymentService/ListPayments',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.ListPaymentsResponse.FromString,
+                _registered_method=True)
         self.PayPayment = channel.unary_unary(
                 '/danbao.v1.PaymentService/PayPayment',
                 request_serializer=danbao_dot_v1_dot_payments__pb2.PayPaymentRequest.SerializeToString,
@@ -122,6 +132,21 @@ class PaymentServiceServicer(object):
 
     def GetPayment(self, request, context):
         """Answers one payment as it is now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPaymentByOrderNo(self, request, context):
+        """Answers the payment that has the payee's number for the order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPayments(self, request, context):
+        """Lists payments, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that
+        the account pays or is paid by.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +226,16 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.GetPayment,
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.GetPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'GetPaymentByOrderNo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPaymentByOrderNo,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.GetPaymentByOrderNoRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'ListPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPayments,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.ListPaymentsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.ListPaymentsResponse.SerializeToString,
             ),
             'PayPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.PayPayment,
@@ -309,6 +344,60 @@ class PaymentService(object):
             '/danbao.v1.PaymentService/GetPayment',
             danbao_dot_v1_dot_payments__pb2.GetPaymentRequest.SerializeToString,
             danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPaymentByOrderNo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/GetPaymentByOrderNo',
+            danbao_dot_v1_dot_payments__pb2.GetPaymentByOrderNoRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/ListPayments',
+            danbao_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.ListPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,12 @@ class PaymentServiceStub:
     """Creates a payment, and with `pay` also pays it in the same commit."""
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]
     """Answers one payment as it is now."""
+    GetPaymentByOrderNo: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentByOrderNoRequest, _payments_pb2.Payment]
+    """Answers the payment that has the payee's number for the order."""
+    ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
+    """Lists payments, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that
+    the account pays or is paid by.
+    """
     PayPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.PayPaymentRequest, _payments_pb2.Payment]
     """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
     own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
@@ -97,6 +103,12 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Creates a payment, and with `pay` also pays it in the same commit."""
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Answers one payment as it is now."""
+    GetPaymentByOrderNo: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentByOrderNoRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """Answers the payment that has the payee's number for the order."""
+    ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
+    """Lists payments, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that
+    the account pays or is paid by.
+    """
     PayPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.PayPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
     own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
@@ -154,6 +166,24 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Answers one payment as it is now."""
+
+    @_abc_1.abstractmethod
+    def GetPaymentByOrderNo(
+        self,
+        request: _payments_pb2.GetPaymentByOrderNoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """Answers the payment that has the payee's number for the order."""
+
+    @_abc_1.abstractmethod
+    def ListPayments(
+        self,
+        request: _payments_pb2.ListPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.ListPaymentsResponse, _abc.Awaitable[_payments_pb2.ListPaymentsResponse]]:
+        """Lists payments, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that
+        the account pays or is paid by.
+        """
 
     @_abc_1.abstractmethod
     def PayPayment(

@@ -1,6 +1,6 @@
 """Between the contract and the domain: the only package that knows both. One module per area of the contract."""
 
-from danbao_core.rpc.convert.accounts import account, close_account, create_account, funding, open_wallet, top_up
+from danbao_core.rpc.convert.accounts import account, close_account, create_account, entry, funding, open_wallet, top_up
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     create_service_key,
@@ -18,6 +18,7 @@ from danbao_core.rpc.convert.payments import (
     extend_confirmation,
     pay_payment,
     payment,
+    payment_filter,
     ship_payment,
     void_payment,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "create_account",
     "create_payment",
     "create_service_key",
+    "entry",
     "extend_confirmation",
     "funding",
     "id_of",
@@ -44,6 +46,7 @@ __all__ = [
     "open_wallet",
     "pay_payment",
     "payment",
+    "payment_filter",
     "revoke_service_key",
     "rotate_service_key",
     "service_key",

@@ -1,9 +1,12 @@
 """Payments."""
 
 import json
+from typing import Final
+from uuid import UUID
 
 from danbao.v1 import payments_pb2
 from danbao_core.engine import Json, Origin
+from danbao_core.errors import FieldInvalid, Violation
 from danbao_core.payments import (
     CancelPayment,
     CapturePayment,
@@ -17,9 +20,17 @@ from danbao_core.payments import (
     Shipment,
     ShipmentMethod,
     ShipPayment,
+    State,
     VoidPayment,
 )
-from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
+from danbao_core.payments.lists import PaymentFilter, Side
+from danbao_core.rpc.convert.parts import id_of, moment, money, money_of, timestamp, whole_seconds
+
+_SIDES: Final = {
+    payments_pb2.ListPaymentsRequest.SIDE_UNSPECIFIED: Side.EITHER,
+    payments_pb2.ListPaymentsRequest.SIDE_PAYER: Side.PAYER,
+    payments_pb2.ListPaymentsRequest.SIDE_PAYEE: Side.PAYEE,
+}
 
 
 def create_payment(request: payments_pb2.CreatePaymentRequest, origin: Origin) -> CreatePayment:
@@ -39,6 +50,21 @@ def create_payment(request: payments_pb2.CreatePaymentRequest, origin: Origin) -
             whole_seconds("expire_after", request.expire_after) if request.HasField("expire_after") else None
         ),
         pay=request.pay,
+    )
+
+
+def payment_filter(request: payments_pb2.ListPaymentsRequest, account_id: UUID | None) -> PaymentFilter:
+    """Which payments a request asks for, of `account_id` or of all. Raises FieldInvalid for a side without an account."""
+    if request.side and account_id is None:
+        raise FieldInvalid([Violation("side", "needs an account")])
+    side = Side.ALL if account_id is None else _SIDES[request.side]
+    return PaymentFilter(
+        side=side,
+        account_id=account_id,
+        states=[State(state) for state in request.states],
+        modes=[Mode(mode) for mode in request.modes],
+        created_from=moment("created_from", request.created_from) if request.HasField("created_from") else None,
+        created_before=moment("created_before", request.created_before) if request.HasField("created_before") else None,
     )
 
 

@@ -6,10 +6,13 @@ from danbao.v1 import payments_pb2, payments_pb2_grpc
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import PaymentNotFound
-from danbao_core.payments import Payment
+from danbao_core.payments import OrderRef, Payment
+from danbao_core.payments.lists import list_payments
 from danbao_core.payments.steps import actor_of
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
+from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.services.visible import account_for_list
 
 if TYPE_CHECKING:
     import asyncpg
@@ -22,9 +25,10 @@ if TYPE_CHECKING:
 class Payments(payments_pb2_grpc.PaymentServiceServicer):
     """Payments and their life."""
 
-    def __init__(self, engine: Engine, pool: "_Pool") -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages) -> None:
         self._engine = engine
         self._pool = pool
+        self._pages = pages
 
     async def CreatePayment(self, request: payments_pb2.CreatePaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.create_payment(request, calls.current().origin)
@@ -35,6 +39,25 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         if payment is None or actor_of(calls.current().origin, payment) is None:
             raise PaymentNotFound(payment=request.name)
         return convert.payment(payment)
+
+    async def GetPaymentByOrderNo(
+        self, request: payments_pb2.GetPaymentByOrderNoRequest, context: "_Context"
+    ) -> payments_pb2.Payment:
+        ref = await fetch_row(self._pool, OrderRef, convert.id_of(request.payee), request.order_no)
+        payment = None if ref is None else await fetch_row(self._pool, Payment, ref.payment_id)
+        if payment is None or actor_of(calls.current().origin, payment) is None:
+            raise PaymentNotFound(payee=request.payee, order_no=request.order_no)
+        return convert.payment(payment)
+
+    async def ListPayments(
+        self, request: payments_pb2.ListPaymentsRequest, context: "_Context"
+    ) -> payments_pb2.ListPaymentsResponse:
+        call = calls.current()
+        page = self._pages.page(call, request)
+        wanted = convert.payment_filter(request, await account_for_list(self._pool, call.origin, request.account))
+        rows = await list_payments(self._pool, wanted, before=page.before_id, limit=page.reach)
+        payments, token = page.show(rows, convert.payment, place_of)
+        return payments_pb2.ListPaymentsResponse(payments=payments, next_page_token=token)
 
     async def PayPayment(self, request: payments_pb2.PayPaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.pay_payment(request, calls.current().origin)
