@@ -115,12 +115,15 @@ class Server:
         settings = self._settings
         authenticator = Authenticator(pool, self._wall_clock)
         gate = Gate()
+        interceptor = Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds)
         server = grpc.aio.server(
-            interceptors=[Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock)],
+            interceptors=[interceptor],
             options=[*_OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
         )
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, sandbox=self._sandbox), server)
-        payments_pb2_grpc.add_PaymentServiceServicer_to_server(Payments(engine, pool), server)
+        payments_pb2_grpc.add_PaymentServiceServicer_to_server(
+            Payments(engine, pool, settings.hash_key_bytes, self._wall_clock), server
+        )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, authenticator, settings.database_url), server
         )

@@ -1,6 +1,7 @@
 """Between the contract and the domain: the only package that knows both. One module per area of the contract."""
 
 from danbao_core.rpc.convert.accounts import account, close_account, create_account, funding, open_wallet, top_up
+from danbao_core.rpc.convert.bulk import create_payments, payments
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     create_service_key,
@@ -22,6 +23,7 @@ __all__ = [
     "confirm_payment",
     "create_account",
     "create_payment",
+    "create_payments",
     "create_service_key",
     "funding",
     "id_of",
@@ -30,6 +32,7 @@ __all__ = [
     "open_wallet",
     "pay_payment",
     "payment",
+    "payments",
     "revoke_service_key",
     "rotate_service_key",
     "service_key",
