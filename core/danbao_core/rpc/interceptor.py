@@ -24,7 +24,7 @@ from danbao_core.rpc import call as calls
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
-from danbao_core.rpc.stream import Stream
+from danbao_core.rpc.stream import CallerGone, Stream
 from danbao_core.rpc.validation import parse, validate
 
 _log = structlog.get_logger("danbao.rpc")
@@ -122,7 +122,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]") -> None:
             stream = Stream(context, message_type, self._gate, self._stream_idle_seconds)
             calls.begin(self._call(name, caller, None, context))
-            with self._gate.telling(stream.stop_reading):
+            with self._gate.telling(stream.stop_reading), contextlib.suppress(CallerGone):
                 async with contextlib.aclosing(behavior(stream, context)) as answers:
                     async for answer in answers:
                         await stream.write(answer)

@@ -12,6 +12,10 @@ from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.validation import parse, validate
 
 
+class CallerGone(Exception):
+    """Nobody is there any more; what was read is carried out all the same."""
+
+
 class Stream(AsyncIterator[Message]):
     """The messages of a stream, to be iterated over, and the way back to the caller."""
 
@@ -28,7 +32,7 @@ class Stream(AsyncIterator[Message]):
         """The next message; it is read from the wire only now.
 
         Raises MessageMalformed or FieldInvalid for a message that the contract does not know, StreamIdle where none comes in
-        time, and ShuttingDown once the server stops.
+        time, ShuttingDown once the server stops, and CallerGone.
         """
         data = await self._read()
         if data is grpc.aio.EOF:
@@ -45,6 +49,8 @@ class Stream(AsyncIterator[Message]):
         except TimeoutError:
             self._gate.must_be_open()
             raise StreamIdle from None
+        except grpc.aio.InternalError:
+            raise CallerGone from None
         finally:
             self._reading = None
 
@@ -54,9 +60,11 @@ class Stream(AsyncIterator[Message]):
             self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def write(self, answer: Message) -> None:
-        """Answers; returns when the answer is on its way. Raises StreamIdle where the caller does not take it."""
+        """Answers; returns when it is on its way. Raises StreamIdle where it is not taken in time, and CallerGone."""
         try:
             async with asyncio.timeout(self._idle_seconds):
                 await self._context.write(answer)
         except TimeoutError:
             raise StreamIdle from None
+        except grpc.aio.InternalError:
+            raise CallerGone from None
