@@ -24,10 +24,10 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
-from danbao.v1 import accounts_pb2, common_pb2, operations_pb2
+from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine
 from danbao_core.ids import uuid7
@@ -45,6 +45,10 @@ Metadata = Iterable[tuple[str, str | bytes]]
 HASH_KEY: Final = "5a" * 32
 CALL_SECONDS: Final = 10.0
 """No call of a test may take longer."""
+
+STREAMS: Final = {
+    f"/{method.containing_service.full_name}/{method.name}" for method in METHODS.values() if method.client_streaming
+}
 
 RETRIABLE: Final = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED}
 
@@ -71,8 +75,11 @@ def refused(error: grpc.aio.AioRpcError) -> Refused:
     """A failed call as its caller sees it."""
     message = error.details() or ""
     status = rpc_status.from_call(error)
-    if status is None:
-        return Refused(error.code(), "", message, {}, {}, "", None, 0, "")
+    return Refused(error.code(), "", message, {}, {}, "", None, 0, "") if status is None else refused_status(status)
+
+
+def refused_status(status: status_pb2.Status) -> Refused:
+    """A `google.rpc.Status` as its caller sees it."""
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     resource, retry = error_details_pb2.ResourceInfo(), error_details_pb2.RetryInfo()
     retry_seconds = None
@@ -82,9 +89,9 @@ def refused(error: grpc.aio.AioRpcError) -> Refused:
         if detail.Unpack(retry):
             retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
     return Refused(
-        code=error.code(),
+        code=next(code for code in grpc.StatusCode if code.value[0] == status.code),
         reason=info.reason,
-        message=message,
+        message=status.message,
         metadata=dict(info.metadata),
         violations={violation.field: violation.reason for violation in bad_request.field_violations},
         resource=resource.resource_name,
@@ -154,9 +161,27 @@ class Caller:
         self, path: str, data: bytes, *, seconds: float = CALL_SECONDS, metadata: Metadata = ()
     ) -> tuple[bytes, Any]:
         token = () if self.token is None else (("authorization", f"Bearer {self.token}"),)
+        if path in STREAMS:
+            return await self._send_over_a_stream(path, data, seconds=seconds, metadata=[*token, *metadata])
         method: Any = self._channel.unary_unary(path)  # no serializers: what goes and comes are bytes
         call = method(data, timeout=seconds, metadata=[*token, *metadata])
         return await call, await call.trailing_metadata()
+
+    async def _send_over_a_stream(self, path: str, data: bytes, **given: Any) -> tuple[bytes, Any]:
+        """The answer to a stream of one message."""
+        method: Any = self._channel.stream_stream(path)
+        call = method(iter([data]), timeout=given["seconds"], metadata=given["metadata"])
+        (answer,) = [answer async for answer in call]
+        return answer, await call.trailing_metadata()
+
+    def stream(self, *, seconds: float | None = CALL_SECONDS) -> Any:
+        """An open StreamPayments, to read from and write to."""
+        method: Any = self._channel.stream_stream(
+            path_of(payments_pb2.StreamPaymentsRequest()),
+            request_serializer=lambda message: message if isinstance(message, bytes) else message.SerializeToString(),
+            response_deserializer=payments_pb2.StreamPaymentsResponse.FromString,
+        )
+        return method(timeout=seconds, metadata=[("authorization", f"Bearer {self.token}")])
 
 
 async def _refusal(asking: Awaitable[object]) -> Refused:

@@ -125,6 +125,17 @@ def cancel(payment: str) -> payments_pb2.CancelPaymentRequest:
     return payments_pb2.CancelPaymentRequest(request_id=a_request_id(), name=payment)
 
 
+def a_batch(*items: payments_pb2.CreatePaymentRequest) -> payments_pb2.BatchCreatePaymentsRequest:
+    """A request for these payments together; their own request ids are taken out."""
+    requests = [changed(item, request_id=None) for item in items]
+    return payments_pb2.BatchCreatePaymentsRequest(request_id=a_request_id(), requests=requests)
+
+
+def a_message(*items: payments_pb2.CreatePaymentRequest) -> payments_pb2.StreamPaymentsRequest:
+    """One message of a stream."""
+    return payments_pb2.StreamPaymentsRequest(requests=items)
+
+
 # --- Operations -------------------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +185,8 @@ def valid_requests() -> Iterator[Message]:
     yield capture(payment, money(1))
     yield void(payment)
     yield cancel(payment)
+    yield a_batch(a_payment(ada, bob, 1), a_payment(bob, ada, 1))
+    yield a_message(a_payment(ada, bob, 1), a_payment(bob, ada, 1))
     yield create_key("payments.read", account=ada)
     yield operations_pb2.ListServiceKeysRequest()
     yield rotate(key, 60)
@@ -184,7 +197,7 @@ def valid_requests() -> Iterator[Message]:
 
 
 def is_mutating(request: Message) -> bool:
-    """Whether the RPC changes something, and so asks for a request id."""
+    """Whether the RPC changes something, and so asks for a request id; on a stream its items do."""
     return "request_id" in request.DESCRIPTOR.fields_by_name
 
 

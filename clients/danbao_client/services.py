@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
-from danbao_client.rpc import CallSettings, Rpc
+from danbao_client.rpc import CallSettings, Rpc, StreamRpc
 
 
 class Service:
@@ -20,7 +20,8 @@ class Service:
 
     def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
         for method in self.descriptor.methods:
-            setattr(self, method.name, Rpc(channels, method, settings))
+            kind = StreamRpc if method.client_streaming else Rpc
+            setattr(self, method.name, kind(channels, method, settings))
 
 
 class Accounts(Service):
@@ -58,6 +59,8 @@ class Payments(Service):
     CapturePayment: Rpc[payments_pb2.CapturePaymentRequest, payments_pb2.Payment]
     VoidPayment: Rpc[payments_pb2.VoidPaymentRequest, payments_pb2.Payment]
     CancelPayment: Rpc[payments_pb2.CancelPaymentRequest, payments_pb2.Payment]
+    BatchCreatePayments: Rpc[payments_pb2.BatchCreatePaymentsRequest, payments_pb2.BatchCreatePaymentsResponse]
+    StreamPayments: StreamRpc[payments_pb2.StreamPaymentsRequest, payments_pb2.StreamPaymentsResponse]
 
 
 class Operations(Service):

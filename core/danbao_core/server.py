@@ -117,12 +117,15 @@ class Server:
         authenticator = Authenticator(pool, self._wall_clock)
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
+        interceptor = Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds)
         server = grpc.aio.server(
-            interceptors=[Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock)],
+            interceptors=[interceptor],
             options=[*_OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
         )
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, pages, sandbox=self._sandbox), server)
-        payments_pb2_grpc.add_PaymentServiceServicer_to_server(Payments(engine, pool, pages), server)
+        payments_pb2_grpc.add_PaymentServiceServicer_to_server(
+            Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock), server
+        )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, authenticator, settings.database_url), server
         )

@@ -22,6 +22,7 @@ from tests.rpc_client import (
     outcome,
 )
 from tests.rpc_requests import (
+    a_batch,
     a_payment,
     a_top_up,
     a_transfer,
@@ -88,12 +89,18 @@ async def a_create_payment(core: Core) -> Message:
     )
 
 
+async def a_batch_of_two(core: Core) -> Message:
+    buyer, shop = await an_account(core, funds_minor=100), await a_merchant(core)
+    return a_batch(a_payment(buyer, shop, 60, order_no="A-1"), a_transfer(buyer, shop, 40))
+
+
 MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateAccount": lambda core: done(create_account("CNY", "USD")),
     "OpenWallet": lambda core: then(an_account(core), lambda account: open_wallet(account, "USD")),
     "CloseAccount": lambda core: then(an_account(core), close),
     "TopUp": lambda core: then(an_account(core), lambda account: a_top_up(account, 7)),
     "CreatePayment": a_create_payment,
+    "BatchCreatePayments": a_batch_of_two,
     "PayPayment": lambda core: then(a_made_payment(core, pay=False), pay),
     "ShipPayment": lambda core: then(a_made_payment(core), ship),
     "CorrectShipment": lambda core: then(a_made_payment(core, ship), correct),

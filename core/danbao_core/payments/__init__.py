@@ -1,5 +1,6 @@
 """Payments: `lifecycle.py` has the tables of what may happen, `steps.py` what a step does, `commands.py` who asks for it."""
 
+from danbao_core.payments.batch import CreatePayments, PaymentBatch
 from danbao_core.payments.commands import (
     CancelPayment,
     CapturePayment,
@@ -23,12 +24,14 @@ __all__ = [
     "ConfirmPayment",
     "CorrectShipment",
     "CreatePayment",
+    "CreatePayments",
     "Event",
     "ExtendConfirmation",
     "Mode",
     "OrderRef",
     "PayPayment",
     "Payment",
+    "PaymentBatch",
     "ShipPayment",
     "Shipment",
     "ShipmentMethod",

@@ -68,18 +68,23 @@ class CreatePayment(Command[Payment], frozen=True):
                 yield ledger.platform(Purpose.FEES, 0)
 
     def decide(self, book: Book) -> Decision[Payment]:
+        draft = Draft(book)
+        return Decision(self.create(draft), draft.changes)
+
+    def create(self, draft: Draft) -> Payment:
+        """Puts the payment into a draft, paid where that is asked for, and answers it. Raises what `decide` raises."""
         if self.payer_id == self.payee_id:
             raise PayerIsPayee
         self.amount.must_be_payable()
         must_act_for(self.origin, self.payer_id, self.payee_id)
         if self.pay:
             steps.must_may_pay(self.origin, self.payer_id)
-        active_account(book, self.payer_id, self.amount.currency)
-        payee = active_account(book, self.payee_id, self.amount.currency)
-        if self.order_no and (taken := book.get(OrderRef, self.payee_id, self.order_no)):
+        active_account(draft, self.payer_id, self.amount.currency)
+        payee = active_account(draft, self.payee_id, self.amount.currency)
+        if self.order_no and (taken := draft.get(OrderRef, self.payee_id, self.order_no)):
             raise OrderNoTaken(payment=f"payments/{taken.payment_id}", order_no=self.order_no)
-        ids, draft = self.ids(), Draft(book)
-        payment = self._payment(ids.take(), payee, book)
+        ids = self.ids()
+        payment = self._payment(ids.take(), payee, draft)
         if self.order_no:
             draft.put(OrderRef(self.payee_id, self.order_no, payment.id))
         if self.pay:
@@ -88,14 +93,14 @@ class CreatePayment(Command[Payment], frozen=True):
         else:
             draft.put(
                 payment,
-                trail.audit_event(ids, self.origin, payment.id, book.now),
-                trail.event(ids, "payment.created", payment.id, payment.version, payment, book.now),
+                trail.audit_event(ids, self.origin, payment.id, draft.now),
+                trail.event(ids, "payment.created", payment.id, payment.version, payment, draft.now),
             )
-        return Decision(payment, draft.changes)
+        return payment
 
-    def _payment(self, payment_id: UUID, payee: Account, book: Book) -> Payment:
-        fee_bps = book.policy.merchant_fee_bps if payee.kind is AccountKind.MERCHANT else 0
-        expire_after_seconds = self.expire_after_seconds or book.policy.expire_seconds
+    def _payment(self, payment_id: UUID, payee: Account, draft: Draft) -> Payment:
+        fee_bps = draft.policy.merchant_fee_bps if payee.kind is AccountKind.MERCHANT else 0
+        expire_after_seconds = self.expire_after_seconds or draft.policy.expire_seconds
         return Payment(
             id=payment_id,
             payer_id=self.payer_id,
@@ -117,9 +122,9 @@ class CreatePayment(Command[Payment], frozen=True):
             tracking_no="",
             close_reason=CloseReason.NOT_CLOSED,
             due_event=Event.EXPIRE,
-            due_at=book.now + timedelta(seconds=expire_after_seconds),
-            created_at=book.now,
-            updated_at=book.now,
+            due_at=draft.now + timedelta(seconds=expire_after_seconds),
+            created_at=draft.now,
+            updated_at=draft.now,
             paid_at=None,
             shipped_at=None,
             succeeded_at=None,

@@ -106,6 +106,16 @@ class PaymentServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
+        self.BatchCreatePayments = channel.unary_unary(
+                '/danbao.v1.PaymentService/BatchCreatePayments',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsResponse.FromString,
+                _registered_method=True)
+        self.StreamPayments = channel.stream_stream(
+                '/danbao.v1.PaymentService/StreamPayments',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer(object):
@@ -214,6 +224,29 @@ class PaymentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchCreatePayments(self, request, context):
+        """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
+        what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
+        refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPayments(self, request_iterator, context):
+        """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
+        refused alone, and a bad item never ends the stream. Every message is answered by one message, in order, with one result
+        for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
+        the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
+
+        The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
+        everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
+        items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -276,6 +309,16 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.CancelPayment,
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'BatchCreatePayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreatePayments,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsResponse.SerializeToString,
+            ),
+            'StreamPayments': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamPayments,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -614,6 +657,60 @@ class PaymentService(object):
             '/danbao.v1.PaymentService/CancelPayment',
             danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
             danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreatePayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/BatchCreatePayments',
+            danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamPayments(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/danbao.v1.PaymentService/StreamPayments',
+            danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

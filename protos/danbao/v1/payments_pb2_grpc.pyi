@@ -81,6 +81,21 @@ class PaymentServiceStub:
     """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
     instead.
     """
+    BatchCreatePayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.BatchCreatePaymentsRequest, _payments_pb2.BatchCreatePaymentsResponse]
+    """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
+    what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
+    refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+    """
+    StreamPayments: _grpc.StreamStreamMultiCallable[_payments_pb2.StreamPaymentsRequest, _payments_pb2.StreamPaymentsResponse]
+    """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
+    refused alone, and a bad item never ends the stream. Every message is answered by one message, in order, with one result
+    for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
+    the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
+
+    The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
+    everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
+    items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
+    """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -134,6 +149,21 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
     instead.
+    """
+    BatchCreatePayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.BatchCreatePaymentsRequest, _payments_pb2.BatchCreatePaymentsResponse]  # type: ignore[assignment]
+    """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
+    what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
+    refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+    """
+    StreamPayments: _aio.StreamStreamMultiCallable[_payments_pb2.StreamPaymentsRequest, _payments_pb2.StreamPaymentsResponse]  # type: ignore[assignment]
+    """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
+    refused alone, and a bad item never ends the stream. Every message is answered by one message, in order, with one result
+    for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
+    the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
+
+    The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
+    everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
+    items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -257,6 +287,33 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
         instead.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchCreatePayments(
+        self,
+        request: _payments_pb2.BatchCreatePaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.BatchCreatePaymentsResponse, _abc.Awaitable[_payments_pb2.BatchCreatePaymentsResponse]]:
+        """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
+        what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
+        refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamPayments(
+        self,
+        request_iterator: _MaybeAsyncIterator[_payments_pb2.StreamPaymentsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_payments_pb2.StreamPaymentsResponse], _abc.AsyncIterator[_payments_pb2.StreamPaymentsResponse]]:
+        """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
+        refused alone, and a bad item never ends the stream. Every message is answered by one message, in order, with one result
+        for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
+        the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
+
+        The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
+        everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
+        items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

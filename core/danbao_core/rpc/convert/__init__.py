@@ -1,6 +1,7 @@
 """Between the contract and the domain: the only package that knows both. One module per area of the contract."""
 
 from danbao_core.rpc.convert.accounts import account, close_account, create_account, entry, funding, open_wallet, top_up
+from danbao_core.rpc.convert.bulk import create_payments, payments
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     create_service_key,
@@ -36,6 +37,7 @@ __all__ = [
     "correct_shipment",
     "create_account",
     "create_payment",
+    "create_payments",
     "create_service_key",
     "entry",
     "extend_confirmation",
@@ -47,6 +49,7 @@ __all__ = [
     "pay_payment",
     "payment",
     "payment_filter",
+    "payments",
     "revoke_service_key",
     "rotate_service_key",
     "service_key",

@@ -1,8 +1,10 @@
 """Payments and their life."""
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from danbao.v1 import payments_pb2, payments_pb2_grpc
+from danbao_core.clock import WallClock
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import PaymentNotFound
@@ -12,6 +14,7 @@ from danbao_core.payments.steps import actor_of
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.payment_stream import PaymentStream
 from danbao_core.rpc.services.visible import account_for_list
 
 if TYPE_CHECKING:
@@ -25,10 +28,12 @@ if TYPE_CHECKING:
 class Payments(payments_pb2_grpc.PaymentServiceServicer):
     """Payments and their life."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, hash_key: bytes, wall_clock: WallClock) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
+        self._hash_key = hash_key
+        self._wall_clock = wall_clock
 
     async def CreatePayment(self, request: payments_pb2.CreatePaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.create_payment(request, calls.current().origin)
@@ -92,3 +97,15 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
     async def CancelPayment(self, request: payments_pb2.CancelPaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.cancel_payment(request, calls.current().origin)
         return convert.payment(await calls.submit(self._engine, command))
+
+    async def BatchCreatePayments(
+        self, request: payments_pb2.BatchCreatePaymentsRequest, context: "_Context"
+    ) -> payments_pb2.BatchCreatePaymentsResponse:
+        command = convert.create_payments(request, calls.current().origin)
+        return convert.payments(await calls.submit(self._engine, command))
+
+    def StreamPayments(
+        self, request_iterator: AsyncIterator[payments_pb2.StreamPaymentsRequest], context: "_Context"
+    ) -> AsyncIterator[payments_pb2.StreamPaymentsResponse]:
+        stream = PaymentStream(self._engine, request_iterator, calls.current(), self._hash_key, self._wall_clock)
+        return stream.answers()
