@@ -75,6 +75,7 @@ QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
     "list_of_payer": ("danbao_core.payments", (*ALL_PAYMENTS, "account"), {"payment_of_payer"}),
     "list_of_payee": ("danbao_core.payments", (*ALL_PAYMENTS, "payee"), {"payment_of_payee"}),
     "list_of_party": ("danbao_core.payments", (*ALL_PAYMENTS, "account"), {"payment_of_payer", "payment_of_payee"}),
+    "read_obligation": ("danbao_core.accounts", (["account"],), {"payment_open_of_payer", "payment_open_of_payee"}),
     "list_accounts": ("danbao_core.accounts", (AFTER_ALL, 51, ANY, ANY), {"account_pkey"}),
     "list_fundings": ("danbao_core", (AFTER_ALL, 51), {"funding_pkey"}),
     "list_fundings_of_account": ("danbao_core", (AFTER_ALL, 51, "account"), {"funding_of_account"}),
@@ -108,7 +109,7 @@ async def test_queries_that_were_planned_for_empty_tables_are_right_for_full_one
     executions: dict[str, str] = {}
     for query, (package, arguments, _) in QUERIES.items():
         await reader.execute(f"PREPARE {query} AS {sql.load(package, query)}")
-        executions[query] = f"EXECUTE {query} ({', '.join(_literal(names.get(str(each), each)) for each in arguments)})"
+        executions[query] = f"EXECUTE {query} ({', '.join(_literal(each, names) for each in arguments)})"
         for _ in range(8):  # Postgres settles for a plan after the fifth run
             assert await reader.fetch(executions[query]), query
     await connection.execute(MANY)
@@ -120,13 +121,13 @@ async def test_queries_that_were_planned_for_empty_tables_are_right_for_full_one
     await reader.close()
 
 
-def _literal(value: Any) -> str:
+def _literal(value: Any, names: dict[str, UUID]) -> str:
     match value:
         case None:
             return "NULL"
         case list():
-            return f"'{{{','.join(map(str, value))}}}'"
+            return f"'{{{','.join(str(names.get(each, each)) for each in value)}}}'"
         case int():
             return str(value)
         case _:
-            return f"'{value}'"
+            return f"'{names.get(value, value)}'"

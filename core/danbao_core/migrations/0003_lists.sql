@@ -15,13 +15,11 @@ ALTER TABLE account ADD COLUMN external_id text COLLATE "C" NOT NULL DEFAULT '';
 -- Lists are read newest first, which is by descending id (a UUIDv7). Each index is paid for by every payment, once when it is
 -- made and once in each later state (`payment_due` changes with the state, so no update is "heap only"). So there are two: a
 -- payer's payments and a payee's; those of either are two scans, merged. States, modes and times are filtered on the way, and
--- lists of everybody's payments, of accounts and of entries walk the primary keys. `state` is in the index so that an account's
--- open payments are found without a look at those that are over, of which a shop has millions.
-CREATE INDEX payment_of_payer ON payment (payer_id, id) INCLUDE (state);
-CREATE INDEX payment_of_payee ON payment (payee_id, id) INCLUDE (state);
--- They cover what these were for, at the same two insertions while a payment is open.
-DROP INDEX IF EXISTS payment_open_of_payer;
-DROP INDEX IF EXISTS payment_open_of_payee;
+-- lists of everybody's payments, of accounts and of entries walk the primary keys. The partial indexes of open payments stay:
+-- an account closes while its rows are locked, and in these the few open ones would be sought among all that a shop ever had
+-- (of 300,000, 0.4 s instead of 1 ms).
+CREATE INDEX payment_of_payer ON payment (payer_id, id);
+CREATE INDEX payment_of_payee ON payment (payee_id, id);
 
 -- Paid for by fundings only.
 CREATE INDEX funding_of_account ON funding (account_id, id);
@@ -31,7 +29,5 @@ CREATE INDEX funding_of_account ON funding (account_id, id);
 DROP INDEX funding_of_account;
 DROP INDEX payment_of_payee;
 DROP INDEX payment_of_payer;
-CREATE INDEX payment_open_of_payer ON payment (payer_id) WHERE state NOT IN (4, 5, 6);
-CREATE INDEX payment_open_of_payee ON payment (payee_id) WHERE state NOT IN (4, 5, 6);
 ALTER TABLE account DROP COLUMN external_id;
 DROP TABLE account_ref;
