@@ -209,7 +209,7 @@ async def test_a_token_is_good_for_three_days_and_at_every_server(pair: tuple[Co
         request = of(buyer, each)
         token = await token_of(one.operator, request)
         for elsewhere in (one, two):
-            for age in (timedelta(), timedelta(days=3, seconds=-1)):
+            for age in (timedelta(), timedelta(days=3, microseconds=-1)):
                 clock.now = start + age
                 await elsewhere.operator.ask(changed(request, page_token=token))
             clock.now = start + timedelta(days=3)

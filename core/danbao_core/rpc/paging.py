@@ -41,10 +41,10 @@ class Pages:
         scope = _scope(call, request)
         place = self._place(request.page_token, scope, call.received_at) if request.page_token else None
         size = min(request.page_size or DEFAULT_SIZE, MOST_ITEMS)
-        ends_at = int((call.received_at + TOKENS_LAST).timestamp())
+        ends_at = (call.received_at + TOKENS_LAST).timestamp()
         return Page(size, place, lambda last: self._token(last, ends_at, scope))
 
-    def _token(self, place: str, ends_at: int, scope: bytes) -> str:
+    def _token(self, place: str, ends_at: float, scope: bytes) -> str:
         content = msgspec.msgpack.encode((place, ends_at))
         return _text(self._mac(content, scope) + content)
 
@@ -56,7 +56,7 @@ class Pages:
         mac, content = data[:_MAC_BYTES], data[_MAC_BYTES:]
         if _text(data) != token or not hmac.compare_digest(mac, self._mac(content, scope)):
             raise PageTokenInvalid
-        place, ends_at = msgspec.msgpack.decode(content, type=tuple[str, int])
+        place, ends_at = msgspec.msgpack.decode(content, type=tuple[str, float])
         if at.timestamp() >= ends_at:
             raise PageTokenInvalid
         return place
