@@ -24,14 +24,18 @@ from danbao_core.fundings import Funding, TopUp
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
+    CapturePayment,
     ConfirmPayment,
+    CorrectShipment,
     CreatePayment,
+    ExtendConfirmation,
     Mode,
     Payment,
     PayPayment,
     Shipment,
     ShipmentMethod,
     ShipPayment,
+    VoidPayment,
 )
 from danbao_core.sandbox import AdvanceClock, ClockReading
 
@@ -79,9 +83,12 @@ async def an_account(
     currencies: tuple[str, ...] = ("CNY",),
     funds_minor: int = 0,
     display_name: str = "Ada",
+    external_id: str = "",
 ) -> Account:
     """An account with `funds_minor` in each of its wallets."""
-    command = CreateAccount(origin=origin(), kind=kind, display_name=display_name, currencies=currencies)
+    command = CreateAccount(
+        origin=origin(), kind=kind, display_name=display_name, currencies=currencies, external_id=external_id
+    )
     account = await carried_out(engine, command)
     if funds_minor:
         for currency in currencies:
@@ -175,6 +182,32 @@ async def confirmed(engine: Engine, payment: Payment) -> Payment:
 async def cancelled(engine: Engine, payment: Payment) -> Payment:
     """The payment after it was called off."""
     return await carried_out(engine, CancelPayment(origin=origin(), payment_id=payment.id))
+
+
+async def an_authorized_payment(engine: Engine, **facts: Any) -> Payment:
+    """An authorization whose money the payer's account holds."""
+    return await a_payment(engine, mode=Mode.AUTHORIZATION, pay=True, **facts)
+
+
+async def captured(engine: Engine, payment: Payment, amount_minor: int | None = None) -> Payment:
+    """The authorization after its payee captured all of it, or so much."""
+    amount = None if amount_minor is None else Money(amount_minor, payment.currency)
+    return await carried_out(engine, CapturePayment(origin=origin(), payment_id=payment.id, amount=amount))
+
+
+async def voided(engine: Engine, payment: Payment) -> Payment:
+    """The authorization after its payee gave it up."""
+    return await carried_out(engine, VoidPayment(origin=origin(), payment_id=payment.id))
+
+
+async def corrected(engine: Engine, payment: Payment, shipment: Shipment) -> Payment:
+    """The payment after its payee corrected the shipment."""
+    return await carried_out(engine, CorrectShipment(origin=origin(), payment_id=payment.id, shipment=shipment))
+
+
+async def extended(engine: Engine, payment: Payment) -> Payment:
+    """The payment after its payer took longer to confirm."""
+    return await carried_out(engine, ExtendConfirmation(origin=origin(), payment_id=payment.id))
 
 
 async def timed_out(engine: Engine, payment: Payment) -> Payment:

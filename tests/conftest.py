@@ -82,3 +82,12 @@ async def engine(database_url: str) -> AsyncIterator[Engine]:
     await engine.start()
     yield engine
     await engine.stop()
+
+
+@pytest.fixture
+async def second_engine(database_url: str) -> AsyncIterator[Engine]:
+    """Another server process's engine on the same database."""
+    engine = Engine(database_url, policies=PolicySchedule.load())
+    await engine.start()
+    yield engine
+    await engine.stop()

@@ -58,9 +58,8 @@ class MemoryCore:
     def _obligation(self, account_id: UUID) -> Obligation | None:
         """What `read_obligation.sql` finds."""
         for payment in self.all(Payment):
-            under_way = payment.state < State.SUCCEEDED and not (
-                payment.state is State.AWAITING_PAYMENT and payment.is_due(self.now)
-            )
+            over = payment.state in (State.SUCCEEDED, State.FINISHED, State.CLOSED)
+            under_way = not over and not (payment.state is State.AWAITING_PAYMENT and payment.is_due(self.now))
             if under_way and account_id in (payment.payer_id, payment.payee_id):
                 return Obligation(account_id, payment.id)
         return None

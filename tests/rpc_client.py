@@ -11,6 +11,7 @@ Every refusal that passes through here is held to the rules that all of them kee
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -23,10 +24,10 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
-from danbao.v1 import accounts_pb2, common_pb2, operations_pb2
+from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine
 from danbao_core.ids import uuid7
@@ -35,7 +36,7 @@ from danbao_core.server import Server
 from danbao_core.service_keys import SCOPES, CreateServiceKey, Token
 from danbao_core.settings import Mode, Settings, load
 from tests.builders import origin
-from tests.rpc_requests import METHODS, a_top_up, create_account, create_key, path_of
+from tests.rpc_requests import METHODS, a_top_up, changed, create_account, create_key, path_of
 from tests.shared_postgres import TEMPLATE, SharedServer
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
@@ -44,6 +45,10 @@ Metadata = Iterable[tuple[str, str | bytes]]
 HASH_KEY: Final = "5a" * 32
 CALL_SECONDS: Final = 10.0
 """No call of a test may take longer."""
+
+STREAMS: Final = {
+    f"/{method.containing_service.full_name}/{method.name}" for method in METHODS.values() if method.client_streaming
+}
 
 RETRIABLE: Final = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED}
 
@@ -70,8 +75,11 @@ def refused(error: grpc.aio.AioRpcError) -> Refused:
     """A failed call as its caller sees it."""
     message = error.details() or ""
     status = rpc_status.from_call(error)
-    if status is None:
-        return Refused(error.code(), "", message, {}, {}, "", None, 0, "")
+    return Refused(error.code(), "", message, {}, {}, "", None, 0, "") if status is None else refused_status(status)
+
+
+def refused_status(status: status_pb2.Status) -> Refused:
+    """A `google.rpc.Status` as its caller sees it."""
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     resource, retry = error_details_pb2.ResourceInfo(), error_details_pb2.RetryInfo()
     retry_seconds = None
@@ -81,9 +89,9 @@ def refused(error: grpc.aio.AioRpcError) -> Refused:
         if detail.Unpack(retry):
             retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
     return Refused(
-        code=error.code(),
+        code=next(code for code in grpc.StatusCode if code.value[0] == status.code),
         reason=info.reason,
-        message=message,
+        message=status.message,
         metadata=dict(info.metadata),
         violations={violation.field: violation.reason for violation in bad_request.field_violations},
         resource=resource.resource_name,
@@ -153,9 +161,27 @@ class Caller:
         self, path: str, data: bytes, *, seconds: float = CALL_SECONDS, metadata: Metadata = ()
     ) -> tuple[bytes, Any]:
         token = () if self.token is None else (("authorization", f"Bearer {self.token}"),)
+        if path in STREAMS:
+            return await self._send_over_a_stream(path, data, seconds=seconds, metadata=[*token, *metadata])
         method: Any = self._channel.unary_unary(path)  # no serializers: what goes and comes are bytes
         call = method(data, timeout=seconds, metadata=[*token, *metadata])
         return await call, await call.trailing_metadata()
+
+    async def _send_over_a_stream(self, path: str, data: bytes, **given: Any) -> tuple[bytes, Any]:
+        """The answer to a stream of one message."""
+        method: Any = self._channel.stream_stream(path)
+        call = method(iter([data]), timeout=given["seconds"], metadata=given["metadata"])
+        (answer,) = [answer async for answer in call]
+        return answer, await call.trailing_metadata()
+
+    def stream(self, *, seconds: float | None = CALL_SECONDS) -> Any:
+        """An open StreamPayments, to read from and write to."""
+        method: Any = self._channel.stream_stream(
+            path_of(payments_pb2.StreamPaymentsRequest()),
+            request_serializer=lambda message: message if isinstance(message, bytes) else message.SerializeToString(),
+            response_deserializer=payments_pb2.StreamPaymentsResponse.FromString,
+        )
+        return method(timeout=seconds, metadata=[("authorization", f"Bearer {self.token}")])
 
 
 async def _refusal(asking: Awaitable[object]) -> Refused:
@@ -331,3 +357,15 @@ async def audit_holds(core: Core) -> bool:
     """Whether the books are in order, as the core itself says."""
     answer = await core.operator.ask(operations_pb2.AuditLedgerRequest())
     return bool(answer.holds)
+
+
+async def walked(caller: Caller, request: Any, *sizes: int) -> list[Any]:
+    """Every item of a list, page by page, of these sizes in turn (those of the request where none is given)."""
+    items: list[Any] = []
+    for size in itertools.cycle(sizes or (request.page_size,)):
+        answer = await caller.ask(changed(request, page_size=size))
+        items += getattr(answer, answer.DESCRIPTOR.fields[0].name)
+        if not answer.next_page_token:
+            break
+        request = changed(request, page_token=answer.next_page_token)
+    return items

@@ -54,10 +54,10 @@ def changed(request: Any, **fields: Any) -> Any:
 # --- Accounts ---------------------------------------------------------------------------------------------------------------
 
 
-def create_account(*currencies: str, merchant: bool = False) -> accounts_pb2.CreateAccountRequest:
+def create_account(*currencies: str, merchant: bool = False, external_id: str = "") -> accounts_pb2.CreateAccountRequest:
     kind = accounts_pb2.Account.KIND_MERCHANT if merchant else accounts_pb2.Account.KIND_PERSONAL
     return accounts_pb2.CreateAccountRequest(
-        request_id=a_request_id(), kind=kind, display_name="Ada", currency_codes=currencies
+        request_id=a_request_id(), kind=kind, display_name="Ada", currency_codes=currencies, external_id=external_id
     )
 
 
@@ -95,12 +95,45 @@ def ship(payment: str) -> payments_pb2.ShipPaymentRequest:
     return payments_pb2.ShipPaymentRequest(request_id=a_request_id(), name=payment, shipment=shipment())
 
 
+def correct(payment: str) -> payments_pb2.CorrectShipmentRequest:
+    corrected = shipment(method=payments_pb2.Shipment.METHOD_PICK_UP)
+    return payments_pb2.CorrectShipmentRequest(request_id=a_request_id(), name=payment, shipment=corrected)
+
+
+def extend(payment: str) -> payments_pb2.ExtendConfirmationRequest:
+    return payments_pb2.ExtendConfirmationRequest(request_id=a_request_id(), name=payment)
+
+
 def confirm(payment: str) -> payments_pb2.ConfirmPaymentRequest:
     return payments_pb2.ConfirmPaymentRequest(request_id=a_request_id(), name=payment)
 
 
+def an_authorization(payer: str, payee: str, amount_minor: int = 100, **fields: Any) -> payments_pb2.CreatePaymentRequest:
+    """A request for a payment that is authorized at once, unless `pay=False`."""
+    return a_payment(payer, payee, amount_minor, mode=payments_pb2.Payment.MODE_AUTHORIZATION, **fields)
+
+
+def capture(payment: str, amount: common_pb2.Money | None = None) -> payments_pb2.CapturePaymentRequest:
+    return payments_pb2.CapturePaymentRequest(request_id=a_request_id(), name=payment, amount=amount)
+
+
+def void(payment: str) -> payments_pb2.VoidPaymentRequest:
+    return payments_pb2.VoidPaymentRequest(request_id=a_request_id(), name=payment)
+
+
 def cancel(payment: str) -> payments_pb2.CancelPaymentRequest:
     return payments_pb2.CancelPaymentRequest(request_id=a_request_id(), name=payment)
+
+
+def a_batch(*items: payments_pb2.CreatePaymentRequest) -> payments_pb2.BatchCreatePaymentsRequest:
+    """A request for these payments together; their own request ids are taken out."""
+    requests = [changed(item, request_id=None) for item in items]
+    return payments_pb2.BatchCreatePaymentsRequest(request_id=a_request_id(), requests=requests)
+
+
+def a_message(*items: payments_pb2.CreatePaymentRequest) -> payments_pb2.StreamPaymentsRequest:
+    """One message of a stream."""
+    return payments_pb2.StreamPaymentsRequest(requests=items)
 
 
 # --- Operations -------------------------------------------------------------------------------------------------------------
@@ -131,17 +164,29 @@ def valid_requests() -> Iterator[Message]:
     payment, key = f"payments/{UNKNOWN}", f"serviceKeys/{UNKNOWN}"
     yield create_account("CNY")
     yield accounts_pb2.GetAccountRequest(name=ada)
+    yield accounts_pb2.GetAccountByExternalIdRequest(external_id="ada")
+    yield accounts_pb2.ListAccountsRequest(page_size=10)
     yield open_wallet(ada, "CNY")
     yield close(ada)
     yield accounts_pb2.ListBalancesRequest(name=ada)
+    yield accounts_pb2.ListEntriesRequest(account=ada, currency_code="CNY")
     yield a_top_up(ada, 1)
     yield accounts_pb2.GetFundingRequest(name=f"fundings/{UNKNOWN}")
+    yield accounts_pb2.ListFundingsRequest(account=ada)
     yield a_payment(ada, bob, 1, order_no="1", subject="x", expire_after=Duration(seconds=60), metadata={"a": "b"})
     yield payments_pb2.GetPaymentRequest(name=payment)
+    yield payments_pb2.GetPaymentByOrderNoRequest(payee=ada, order_no="1")
+    yield payments_pb2.ListPaymentsRequest(account=ada)
     yield pay(payment)
     yield ship(payment)
+    yield correct(payment)
+    yield extend(payment)
     yield confirm(payment)
+    yield capture(payment, money(1))
+    yield void(payment)
     yield cancel(payment)
+    yield a_batch(a_payment(ada, bob, 1), a_payment(bob, ada, 1))
+    yield a_message(a_payment(ada, bob, 1), a_payment(bob, ada, 1))
     yield create_key("payments.read", account=ada)
     yield operations_pb2.ListServiceKeysRequest()
     yield rotate(key, 60)
@@ -152,7 +197,7 @@ def valid_requests() -> Iterator[Message]:
 
 
 def is_mutating(request: Message) -> bool:
-    """Whether the RPC changes something, and so asks for a request id."""
+    """Whether the RPC changes something, and so asks for a request id; on a stream its items do."""
     return "request_id" in request.DESCRIPTOR.fields_by_name
 
 

@@ -8,7 +8,7 @@ Requests and answers are the messages of `danbao.v1`.
 
 from danbao_client.client import Danbao
 from danbao_client.errors import DanbaoError, FieldViolation
-from danbao_client.rpc import Rpc
+from danbao_client.rpc import Rpc, StreamRpc
 from danbao_client.services import Accounts, Operations, Payments, Sandbox
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "Payments",
     "Rpc",
     "Sandbox",
+    "StreamRpc",
 ]

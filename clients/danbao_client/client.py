@@ -1,11 +1,14 @@
 """The client: channels to one core, and its services."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
 from types import TracebackType
 from typing import Final
 
 import grpc
 
+from danbao.v1 import payments_pb2
+from danbao_client.bulk import PaymentStream
 from danbao_client.rpc import CallSettings
 from danbao_client.services import Accounts, Operations, Payments, Sandbox
 
@@ -25,6 +28,7 @@ class Danbao:
 
     def __init__(self, channels: list[grpc.aio.Channel], settings: CallSettings) -> None:
         self._channels = channels
+        self._settings = settings
         self.accounts = Accounts(channels, settings)
         self.payments = Payments(channels, settings)
         self.operations = Operations(channels, settings)
@@ -52,6 +56,21 @@ class Danbao:
             raise ValueError("channels must be at least 1")
         opened = [grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(channels)]
         return cls(opened, CallSettings(key, deadline_seconds, patience_seconds))
+
+    def stream_payments(
+        self, requests: AsyncIterable[payments_pb2.CreatePaymentRequest]
+    ) -> AsyncGenerator[payments_pb2.PaymentResult, None]:
+        """Creates payments in bulk: answers one result for each request, in order, a payment or why there is none.
+
+        Requests are taken up to 1,024 ahead of their results and sent up to 256 in a message. One whose `request_id` is empty
+        goes out with a fresh UUID, which its result tells. Where the connection is lost, what has no result yet is sent again
+        with the same ids, so each payment is made once, until no result came for the client's patience. Results that are
+        refusals are handed out like others and never sent again: `DanbaoError.of_result` tells whether they may be.
+
+        Raises DanbaoError where the core refuses the stream, where patience ends, or where no answer comes in the client's
+        deadline; every request without a result may then be sent again with its `request_id`.
+        """
+        return PaymentStream(self.payments.StreamPayments, requests, self._settings).results()
 
     async def __aenter__(self) -> "Danbao":
         return self

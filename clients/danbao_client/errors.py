@@ -7,6 +7,8 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
+from danbao.v1 import payments_pb2
+
 _STATUS_TRAILER: Final = "grpc-status-details-bin"
 
 _TRANSIENT: Final = frozenset(
@@ -71,15 +73,24 @@ class DanbaoError(Exception):
     @classmethod
     def of(cls, error: grpc.aio.AioRpcError, request_id: str = "") -> "DanbaoError":
         """What a failed call comes to."""
-        status = _status(error)
+        return cls._of(error.code(), error.details() or "", _status(error), request_id)
+
+    @classmethod
+    def of_result(cls, result: payments_pb2.PaymentResult) -> "DanbaoError":
+        """What a result of StreamPayments that is no payment comes to."""
+        code = next(code for code in grpc.StatusCode if code.value[0] == result.status.code)
+        return cls._of(code, result.status.message, result.status, result.request_id)
+
+    @classmethod
+    def _of(cls, code: grpc.StatusCode, message: str, status: status_pb2.Status, request_id: str) -> "DanbaoError":
         info = _detail(status, error_details_pb2.ErrorInfo)
         invalid = _detail(status, error_details_pb2.BadRequest)
         resource = _detail(status, error_details_pb2.ResourceInfo)
         retry = _detail(status, error_details_pb2.RetryInfo)
         return cls(
-            error.code(),
+            code,
             info.reason if info else "",
-            error.details() or "",
+            message,
             metadata=info.metadata if info else None,
             violations=tuple(
                 FieldViolation(each.field, each.description, each.reason)

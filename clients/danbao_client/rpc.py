@@ -69,7 +69,7 @@ class Rpc(Generic[Request, Response]):
                 return response
             except grpc.aio.AioRpcError as error:
                 failure = DanbaoError.of(error, request_id)
-                pause_seconds = _pause_seconds(attempt, failure)
+                pause_seconds = seconds_before_retry(attempt, failure)
                 if not failure.is_transient or time.monotonic() + pause_seconds >= give_up_at:
                     raise failure from error
             await asyncio.sleep(pause_seconds)
@@ -89,7 +89,34 @@ class Rpc(Generic[Request, Response]):
         return identified, fresh
 
 
-def _pause_seconds(attempt: int, failure: DanbaoError) -> float:
+class StreamRpc(Generic[Request, Response]):
+    """A method of the contract that streams both ways: `call = danbao.payments.StreamPayments()`, then read and write.
+
+    One connection without retries; `Danbao.stream_payments` does what callers mostly want.
+    """
+
+    def __init__(self, channels: Sequence[grpc.aio.Channel], method: MethodDescriptor, settings: CallSettings) -> None:
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+        self._stubs: Iterator[Any] = itertools.cycle(
+            [
+                channel.stream_stream(
+                    path, request_serializer=request_type.SerializeToString, response_deserializer=response_type.FromString
+                )
+                for channel in channels
+            ]
+        )
+        self._metadata = (("authorization", f"Bearer {settings.key}"),)
+
+    def __call__(self, *, deadline_seconds: float | None = None) -> "grpc.aio.StreamStreamCall[Request, Response]":
+        """Opens a stream, which may last for ever where no deadline is given."""
+        call: grpc.aio.StreamStreamCall[Request, Response] = next(self._stubs)(
+            timeout=deadline_seconds, metadata=self._metadata
+        )
+        return call
+
+
+def seconds_before_retry(attempt: int, failure: DanbaoError) -> float:
     """At least what the core asks for, and a random part on top so that callers who failed together do not return together."""
     longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(attempt, _LONGEST_DOUBLING))
     jitter = random.uniform(longest / 2, longest)  # noqa: S311 - spreads callers out, protects nothing

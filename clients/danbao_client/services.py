@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
-from danbao_client.rpc import CallSettings, Rpc
+from danbao_client.rpc import CallSettings, Rpc, StreamRpc
 
 
 class Service:
@@ -20,7 +20,8 @@ class Service:
 
     def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
         for method in self.descriptor.methods:
-            setattr(self, method.name, Rpc(channels, method, settings))
+            kind = StreamRpc if method.client_streaming else Rpc
+            setattr(self, method.name, kind(channels, method, settings))
 
 
 class Accounts(Service):
@@ -30,24 +31,36 @@ class Accounts(Service):
 
     CreateAccount: Rpc[accounts_pb2.CreateAccountRequest, accounts_pb2.Account]
     GetAccount: Rpc[accounts_pb2.GetAccountRequest, accounts_pb2.Account]
+    GetAccountByExternalId: Rpc[accounts_pb2.GetAccountByExternalIdRequest, accounts_pb2.Account]
+    ListAccounts: Rpc[accounts_pb2.ListAccountsRequest, accounts_pb2.ListAccountsResponse]
     OpenWallet: Rpc[accounts_pb2.OpenWalletRequest, accounts_pb2.Account]
     CloseAccount: Rpc[accounts_pb2.CloseAccountRequest, accounts_pb2.Account]
     ListBalances: Rpc[accounts_pb2.ListBalancesRequest, accounts_pb2.ListBalancesResponse]
+    ListEntries: Rpc[accounts_pb2.ListEntriesRequest, accounts_pb2.ListEntriesResponse]
     TopUp: Rpc[accounts_pb2.TopUpRequest, accounts_pb2.Funding]
     GetFunding: Rpc[accounts_pb2.GetFundingRequest, accounts_pb2.Funding]
+    ListFundings: Rpc[accounts_pb2.ListFundingsRequest, accounts_pb2.ListFundingsResponse]
 
 
 class Payments(Service):
-    """Payments from one account to another, at once or through escrow."""
+    """Payments from one account to another: at once, through escrow, or authorized and captured."""
 
     descriptor = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 
     CreatePayment: Rpc[payments_pb2.CreatePaymentRequest, payments_pb2.Payment]
     GetPayment: Rpc[payments_pb2.GetPaymentRequest, payments_pb2.Payment]
+    GetPaymentByOrderNo: Rpc[payments_pb2.GetPaymentByOrderNoRequest, payments_pb2.Payment]
+    ListPayments: Rpc[payments_pb2.ListPaymentsRequest, payments_pb2.ListPaymentsResponse]
     PayPayment: Rpc[payments_pb2.PayPaymentRequest, payments_pb2.Payment]
     ShipPayment: Rpc[payments_pb2.ShipPaymentRequest, payments_pb2.Payment]
+    CorrectShipment: Rpc[payments_pb2.CorrectShipmentRequest, payments_pb2.Payment]
+    ExtendConfirmation: Rpc[payments_pb2.ExtendConfirmationRequest, payments_pb2.Payment]
     ConfirmPayment: Rpc[payments_pb2.ConfirmPaymentRequest, payments_pb2.Payment]
+    CapturePayment: Rpc[payments_pb2.CapturePaymentRequest, payments_pb2.Payment]
+    VoidPayment: Rpc[payments_pb2.VoidPaymentRequest, payments_pb2.Payment]
     CancelPayment: Rpc[payments_pb2.CancelPaymentRequest, payments_pb2.Payment]
+    BatchCreatePayments: Rpc[payments_pb2.BatchCreatePaymentsRequest, payments_pb2.BatchCreatePaymentsResponse]
+    StreamPayments: StreamRpc[payments_pb2.StreamPaymentsRequest, payments_pb2.StreamPaymentsResponse]
 
 
 class Operations(Service):

@@ -6,7 +6,7 @@ Keyword arguments become the metadata that callers see, so they hold nothing pri
 
 import re
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Kind(Enum):
@@ -42,6 +42,11 @@ class Refusal(Exception):
         self.metadata = {key: str(value) for key, value in metadata.items()}
         super().__init__(self.message, self.metadata)
 
+    def of_item(self, item: int) -> Self:
+        """Itself as the refusal of one of many: it names the item in its metadata, counted from 0."""
+        self.metadata["item"] = str(item)
+        return self
+
     def __str__(self) -> str:
         facts = ", ".join(f"{key}={value}" for key, value in self.metadata.items())
         return f"{self.message} ({facts})" if facts else self.message
@@ -60,6 +65,12 @@ class FieldInvalid(Refusal):
         self.violations = violations
         if reason:
             self.reason = reason  # type: ignore[misc]  # a rule with a reason of its own, such as AMOUNT_NOT_POSITIVE
+
+    def of_item(self, item: int) -> Self:
+        """As `Refusal.of_item`; the paths of the violations begin with `requests[item]`."""
+        for violation in self.violations:
+            violation.field = f"requests[{item}].{violation.field}"
+        return super().of_item(item)
 
     def __str__(self) -> str:
         return "; ".join(f"{violation.field}: {violation.description}" for violation in self.violations)
@@ -102,6 +113,12 @@ class PayerIsPayee(Refusal):
     kind = Kind.INVALID
 
 
+class CurrencyMismatch(Refusal):
+    """The amount must be in the payment's own currency."""
+
+    kind = Kind.INVALID
+
+
 class ScopeUnknown(Refusal):
     """There is no such scope; ask for scopes that RPCs declare."""
 
@@ -110,6 +127,12 @@ class ScopeUnknown(Refusal):
 
 class ScopeNotBindable(Refusal):
     """This scope reaches over all accounts, so no key that is bound to one can hold it."""
+
+    kind = Kind.INVALID
+
+
+class PageTokenInvalid(Refusal):
+    """The page token is not one of ours, of another caller, method or filter, or older than 3 days; begin at the first page."""
 
     kind = Kind.INVALID
 
@@ -190,6 +213,16 @@ class OrderNoTaken(Refusal):
         self.resource = payment
 
 
+class ExternalIdTaken(Refusal):
+    """There is an account with this external id."""
+
+    kind = Kind.EXISTS
+
+    def __init__(self, account: str, external_id: str) -> None:
+        super().__init__(external_id=external_id)
+        self.resource = account
+
+
 class RequestIdReused(Refusal):
     """The request_id was used for a request with other content; a new request needs a new one."""
 
@@ -213,6 +246,24 @@ class InsufficientFunds(Refusal):
 
 class InvalidTransition(Refusal):
     """The payment's state does not allow this step."""
+
+    kind = Kind.PRECONDITION
+
+
+class CaptureExceedsAuthorization(Refusal):
+    """No more can be captured than was authorized."""
+
+    kind = Kind.PRECONDITION
+
+
+class AlreadyCorrected(Refusal):
+    """The shipment was corrected before, which is possible once."""
+
+    kind = Kind.PRECONDITION
+
+
+class AlreadyExtended(Refusal):
+    """The time to confirm was extended before, which is possible once."""
 
     kind = Kind.PRECONDITION
 
@@ -278,6 +329,13 @@ class DatabaseUnavailable(Refusal):
 
 class ShuttingDown(Refusal):
     """This server is stopping; send it again, another one will take it."""
+
+    kind = Kind.UNAVAILABLE
+    retry_after_seconds = 0.1
+
+
+class StreamIdle(Refusal):
+    """No message came, or no answer was taken, for too long; open another stream."""
 
     kind = Kind.UNAVAILABLE
     retry_after_seconds = 0.1

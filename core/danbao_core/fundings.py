@@ -3,12 +3,18 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from danbao_core import ledger, trail
+from danbao_core import ledger, sql, trail
 from danbao_core.accounts import Account, Purpose, account_of, active_account
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Row, table
+from danbao_core.engine.reads import fetch_rows
+from danbao_core.ids import AFTER_ALL
 from danbao_core.money import Money
+
+if TYPE_CHECKING:
+    import asyncpg
 
 
 class FundingKind(IntEnum):
@@ -87,3 +93,13 @@ class TopUp(Command[Funding], frozen=True):
         )
         draft.put(trail.event(ids, "funding.succeeded", funding.id, funding.version, funding, book.now))
         return Decision(funding, draft.changes)
+
+
+async def list_fundings(
+    pool: "asyncpg.Pool[Any]", account_id: UUID | None, *, before: UUID | None, limit: int
+) -> list[Funding]:
+    """At most `limit` fundings, of one account or of all, whose ids are smaller than `before`, by descending id."""
+    last = before or AFTER_ALL
+    if account_id is None:
+        return await fetch_rows(pool, Funding, sql.load("danbao_core", "list_fundings"), last, limit)
+    return await fetch_rows(pool, Funding, sql.load("danbao_core", "list_fundings_of_account"), last, limit, account_id)

@@ -4,12 +4,14 @@ Everywhere the type is `uuid.UUID`; what is made here is asyncpg's subclass of i
 and needs no conversion on its way to Postgres. An engine does little else with ids.
 """
 
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import uuid_utils
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811  # it is a UUID, too
 
-__all__ = ["IdSequence", "uuid7", "uuid_of"]
+__all__ = ["AFTER_ALL", "BEFORE_ALL", "IdSequence", "first_at", "uuid7", "uuid_of"]
 
 
 def uuid7() -> UUID:
@@ -21,6 +23,17 @@ def uuid_of(source: str | bytes) -> UUID:
     """The UUID with this text or these 16 bytes. Raises ValueError for others."""
     made: UUID = FastUUID(source)  # type: ignore[type-var]  # it takes either
     return made
+
+
+BEFORE_ALL: Final = uuid_of(bytes(16))
+AFTER_ALL: Final = uuid_of(b"\xff" * 16)
+"""No id sorts before the one or after the other; what is made has neither."""
+
+
+def first_at(at: datetime) -> UUID:
+    """The id before all that are made at a moment or later by a clock that shows it; BEFORE_ALL for one before 1970."""
+    milliseconds = max(0, int(at.timestamp() * 1000))
+    return uuid_of((milliseconds << 80).to_bytes(16, "big"))
 
 
 class IdSequence:

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from danbao_core import sql
 from danbao_core.accounts import PLATFORM_ID, Account, Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.balances import new_balance
 from danbao_core.engine import Book, Draft, Key, Origin, Restart, Row, table
 from danbao_core.ids import IdSequence
+
+if TYPE_CHECKING:
+    import asyncpg
 
 
 @table("journal", rank=60, key=("id",))
@@ -123,3 +127,21 @@ def _first_use(book: Book, currency: str, posting: Posting) -> Balance:
     if posting.account_id != PLATFORM_ID:
         raise Restart(f"account {posting.account_id} has just got a wallet in {currency}")
     return new_balance(PLATFORM_ID, currency, posting.purpose, book.stripe)
+
+
+class Line(NamedTuple):
+    """One line of a balance's statement: an entry, and the journal that tells why. Amounts are minor units."""
+
+    version: int
+    journal_id: UUID
+    amount_minor: int
+    balance_after_minor: int
+    kind: str
+    subject_id: UUID
+    created_at: datetime
+
+
+async def list_entries(pool: "asyncpg.Pool[Any]", balance: UUID, *, before: int | None, limit: int) -> list[Line]:
+    """At most `limit` lines of a balance, with versions smaller than `before` where one is given, newest first."""
+    records = await pool.fetch(sql.load("danbao_core", "list_entries"), balance, before, limit)
+    return [Line(*record) for record in records]

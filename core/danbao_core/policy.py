@@ -28,6 +28,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """The same, for goods that are not carried."""
     confirm_pick_up_seconds: int
     """The same, for goods that the payer fetches."""
+    extend_confirmation_seconds: int
+    """By how much the payer may extend the time to confirm, once."""
+    hold_seconds: int
+    """Time to capture an authorization; then the money returns."""
     refund_window_seconds: int
     """Time after success in which refunds are possible."""
 

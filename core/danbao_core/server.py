@@ -15,13 +15,14 @@ from grpc_reflection.v1alpha import reflection
 
 from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc
 from danbao_core.clock import WallClock, system_wall_clock
-from danbao_core.engine import Engine
+from danbao_core.engine import Engine, reads
 from danbao_core.engine.failures import NoStripeLeft
 from danbao_core.migrations import must_be_current
 from danbao_core.policy import PolicySchedule
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
+from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox
 from danbao_core.service_keys import ServiceKeyGuard
 from danbao_core.settings import Mode, Settings
@@ -115,12 +116,16 @@ class Server:
         settings = self._settings
         authenticator = Authenticator(pool, self._wall_clock)
         gate = Gate()
+        pages = Pages(settings.hash_key_bytes)
+        interceptor = Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds)
         server = grpc.aio.server(
-            interceptors=[Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock)],
+            interceptors=[interceptor],
             options=[*_OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
         )
-        accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, sandbox=self._sandbox), server)
-        payments_pb2_grpc.add_PaymentServiceServicer_to_server(Payments(engine, pool), server)
+        accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, pages, sandbox=self._sandbox), server)
+        payments_pb2_grpc.add_PaymentServiceServicer_to_server(
+            Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock), server
+        )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, authenticator, settings.database_url), server
         )
@@ -178,7 +183,7 @@ async def _read_pool(settings: Settings) -> AsyncIterator["Pool"]:
             max_size=settings.pool_size,
             timeout=5,
             command_timeout=30,
-            server_settings={"application_name": "danbao-reads"},
+            server_settings=reads.SETTINGS,
         )
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartFailed(f"DANBAO_DATABASE_URL: the database does not answer ({error})") from None

@@ -13,7 +13,7 @@ import pytest
 from danbao_core.audit import Check
 from danbao_core.engine import Engine
 from danbao_core.money import MAX_AMOUNT_MINOR
-from danbao_core.payments import Mode
+from danbao_core.payments import Mode, Shipment, ShipmentMethod
 from danbao_core.policy import PolicySchedule
 from danbao_core.service_keys import ServiceKeyGuard
 from tests import builders
@@ -27,18 +27,24 @@ NOBODY = UUID("00000000-0000-7000-8000-00000000dead")
 
 
 async def a_story(engine: Engine) -> dict[str, UUID]:
-    """Payments of both modes in every state, in three currencies, and who takes part; the ids by name.
+    """Payments of every mode in every state, in three currencies, and who takes part; the ids by name.
 
     Those that time ends come first, because each moves the clock.
     """
     wallets = ("CNY", "USD")
-    ada = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000)
-    bob = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000, display_name="Bob")
+    ada = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000, external_id="ada")
+    bob = await builders.an_account(engine, currencies=wallets, funds_minor=1_000_000, display_name="Bob", external_id="bob")
     shop = await builders.a_merchant(engine, currencies=wallets)
+    cleo = await builders.an_account(engine, funds_minor=1_000_000, display_name="Cleo")
     purchase: dict[str, Any] = {"payer": ada, "payee": shop}
+    booking: dict[str, Any] = {"payer": cleo, "payee": shop}
     payments = {
         "finished": await builders.a_finished_payment(engine, **purchase),
         "expired": await builders.an_expired_payment(engine, **purchase),
+        "hold_expired": await builders.timed_out(engine, await builders.an_authorized_payment(engine, **booking)),
+        "capture_finished": await builders.timed_out(
+            engine, await builders.captured(engine, await builders.an_authorized_payment(engine, **booking), 100)
+        ),
         "waiting": await builders.a_payment(engine, **purchase, order_no=""),
         "paid": await builders.a_paid_payment(engine, **purchase),
         "also_paid": await builders.a_paid_payment(engine, **purchase),
@@ -47,13 +53,23 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
         "cancelled": await builders.a_cancelled_payment(engine, **purchase),
         "called_off": await builders.cancelled(engine, await builders.a_payment(engine, **purchase)),
         "transfer": await builders.a_paid_payment(engine, payer=ada, payee=bob, mode=Mode.INSTANT),
+        "authorized": await builders.an_authorized_payment(engine, **booking, amount_minor=700),
+        "captured": await builders.captured(engine, await builders.an_authorized_payment(engine, **booking), 601),
+        "captured_whole": await builders.captured(engine, await builders.an_authorized_payment(engine, **booking)),
+        "voided": await builders.voided(engine, await builders.an_authorized_payment(engine, **booking)),
+        "unauthorized": await builders.a_payment(engine, **booking, mode=Mode.AUTHORIZATION),
+        "corrected": await builders.corrected(
+            engine,
+            await builders.extended(engine, await builders.a_shipped_payment(engine, **purchase, currency="USD")),
+            Shipment(ShipmentMethod.PICK_UP),
+        ),
         "in_person": await builders.a_paid_payment(engine, **purchase, mode=Mode.INSTANT, currency="USD", order_no=""),
     }
     await the_largest_amounts(engine)
     await money_of_closed_accounts(engine)
     funding = await builders.a_funding(engine, bob)
     ids = {name: payment.id for name, payment in payments.items()}
-    return ids | {"ada": ada.id, "bob": bob.id, "shop": shop.id, "funding": funding.id, "nobody": NOBODY}
+    return ids | {"ada": ada.id, "bob": bob.id, "cleo": cleo.id, "shop": shop.id, "funding": funding.id, "nobody": NOBODY}
 
 
 async def the_largest_amounts(engine: Engine) -> None:
@@ -65,12 +81,13 @@ async def the_largest_amounts(engine: Engine) -> None:
 
 
 async def money_of_closed_accounts(engine: Engine) -> None:
-    """A release to a payee and a return to a payer whose accounts are closed.
+    """A release and a capture to a payee and a return to a payer whose accounts are closed.
 
     CloseAccount refuses that, so it is written into the database: what the ledger then does is what is audited.
     """
     leaving_shop = await builders.a_merchant(engine)
     shipped = await builders.a_shipped_payment(engine, payee=leaving_shop)
+    authorized = await builders.an_authorized_payment(engine, payee=leaving_shop)
     leaving_payer = await builders.an_account(engine, funds_minor=500)
     paid = await builders.a_paid_payment(engine, payer=leaving_payer, amount_minor=500)
     connection = await asyncpg.connect(engine._database_url)
@@ -79,6 +96,7 @@ async def money_of_closed_accounts(engine: Engine) -> None:
     )
     await connection.close()
     await builders.confirmed(engine, shipped)
+    await builders.captured(engine, authorized, 400)
     await builders.cancelled(engine, paid)
 
 

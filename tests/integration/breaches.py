@@ -195,9 +195,27 @@ PLANTS = [
         ("balance_equals_entries", "currency_sums_to_zero"),
     ),
     Plant(
+        "held_equals_reservations",
+        "UPDATE payment SET held_minor = held_minor - 1 WHERE id = '{authorized}'",
+        "account {cleo} has 700 minor units of CNY held, but 699 are under way",
+        ("payment_matches_state", "payment_matches_journals"),
+    ),
+    Plant(
+        "held_equals_reservations",
+        "UPDATE payment SET payer_id = '{bob}' WHERE id = '{authorized}'",
+        " minor units of CNY held, but ",
+        ("payment_matches_journals",),
+    ),
+    Plant(
         "fees_equal_payments",
         "UPDATE payment SET fee_minor = fee_minor - 1 WHERE id = '{succeeded}'",
         "fees in USD are 30 minor units, but those of the payments that succeeded are 29",
+        ("payment_matches_journals",),
+    ),
+    Plant(
+        "fees_equal_payments",
+        "UPDATE payment SET fee_minor = 15 WHERE id = '{captured}'",
+        "but those of the payments that succeeded are ",
         ("payment_matches_journals",),
     ),
     # Payments in themselves.
@@ -222,6 +240,36 @@ PLANTS = [
         "payment_matches_state",
         "UPDATE payment SET mode = 2 WHERE id = '{paid}'",
         "payment {paid} of mode 2 is PAID",
+        ("escrow_equals_payments", "payment_matches_journals"),
+    ),
+    Plant(
+        "payment_matches_state",
+        "UPDATE payment SET state = 7, due_event = 5 WHERE id = '{paid}'",
+        "payment {paid} of mode 1 is AUTHORIZED, but of 1000 minor units of CNY it holds 1000, released 0 and returned 0",
+    ),
+    Plant(
+        "payment_matches_state",
+        "UPDATE payment SET returned_minor = 398 WHERE id = '{captured}'",
+        "payment {captured} of mode 3 is SUCCEEDED, but of 1000 minor units of CNY it holds 0, released 601 and returned 398",
+        ("payment_matches_journals",),
+    ),
+    Plant(
+        "payment_matches_state",
+        "UPDATE payment SET released_minor = 0, returned_minor = 1000 WHERE id = '{captured_whole}'",
+        "payment {captured_whole} of mode 3 is SUCCEEDED, but of 1000 minor units of CNY it holds 0, released 0 and ",
+        ("payment_matches_journals",),
+    ),
+    Plant(
+        "payment_matches_state",
+        "UPDATE payment SET released_minor = 999, returned_minor = 1 WHERE id = '{succeeded}'",
+        "payment {succeeded} of mode 1 is SUCCEEDED, but of 1000 minor units of USD it holds 0, released 999 and returned 1",
+        ("payment_matches_journals",),
+    ),
+    Plant(
+        "payment_matches_state",
+        "UPDATE payment SET returned_minor = 0 WHERE id = '{voided}'",
+        "payment {voided} of mode 3 is CLOSED, but of 1000 minor units of CNY it holds 0, released 0 and returned 0",
+        ("payment_matches_journals",),
     ),
     Plant(
         "payment_matches_state",
@@ -248,6 +296,22 @@ PLANTS = [
             ("finished", "closed_at = now()"),
             ("called_off", "closed_at = NULL"),
             ("called_off", "close_reason = 0"),
+            ("paid", "shipment_corrected_at = now()"),
+            ("waiting", "confirmation_extended_at = now()"),
+            ("cancelled", "close_reason = 6"),
+        )
+    ),
+    *(
+        Plant(
+            "payment_matches_times", f"UPDATE payment SET {change} WHERE id = '{{{name}}}'", f"payment {{{name}}} of mode 3 is "
+        )
+        for name, change in (
+            ("authorized", "paid_at = NULL"),
+            ("authorized", "shipped_at = now()"),
+            ("captured", "shipped_at = now()"),
+            ("captured", "succeeded_at = NULL"),
+            ("voided", "close_reason = 3"),
+            ("hold_expired", "close_reason = 4"),
         )
     ),
     Plant(
@@ -265,11 +329,21 @@ PLANTS = [
         "UPDATE payment SET due_event = 4, due_at = now() WHERE id = '{called_off}'",
         "payment {called_off} is CLOSED and has the timer FINISH at ",
     ),
+    Plant(
+        "payment_has_timer",
+        "UPDATE payment SET due_event = 2 WHERE id = '{authorized}'",
+        "payment {authorized} is AUTHORIZED and has the timer SHIP_BY at ",
+    ),
+    Plant(
+        "payment_has_timer",
+        "UPDATE payment SET due_event = 5 WHERE id = '{also_paid}'",
+        "payment {also_paid} is PAID and has the timer HOLD_EXPIRY at ",
+    ),
     # Payments and the rows that they name.
     Plant(
         "payment_matches_journals",
         "UPDATE journal SET subject_id = '{also_paid}' WHERE id = '{pay}'",
-        "payment {paid} holds 1000 minor units of CNY, but its journals left 0 in escrow",
+        "payment {paid} holds 1000 minor units of CNY, but its journals left 0 held",
     ),
     Plant(
         "payment_matches_journals",
@@ -280,7 +354,7 @@ PLANTS = [
         "payment_matches_journals",
         "UPDATE payment SET state = 5, due_event = NULL, due_at = NULL, shipped_at = now(), succeeded_at = now(), "
         "held_minor = 0, released_minor = amount_minor WHERE id = '{paid}'",
-        "payment {paid} holds 0 minor units of CNY, but its journals left 1000 in escrow",
+        "payment {paid} holds 0 minor units of CNY, but its journals left 1000 held",
         ("escrow_equals_payments", "fees_equal_payments"),
     ),
     Plant(
@@ -301,6 +375,22 @@ PLANTS = [
         "AND journal_id = (SELECT id FROM journal WHERE subject_id = '{cancelled}' AND kind = 'payment.cancel')",
         "payment {cancelled} returned 1000 minor units of CNY, but its journals moved 999",
         ("journal_sums_to_zero", "entry_continues_balance", "balance_equals_entries"),
+    ),
+    Plant(
+        "payment_matches_journals",
+        "UPDATE payment SET released_minor = 602, returned_minor = 398 WHERE id = '{captured}'",
+        "payment {captured} released 593 minor units of CNY to the payee, but its journals moved 592",
+    ),
+    Plant(
+        "payment_matches_journals",
+        "UPDATE journal SET subject_id = '{captured}' WHERE subject_id = '{authorized}'",
+        "payment {authorized} holds 700 minor units of CNY, but its journals left 0 held",
+    ),
+    Plant(
+        "payment_matches_journals",
+        "UPDATE payment SET mode = 1, state = 2, due_event = 2 WHERE id = '{authorized}'",
+        "payment {authorized} 1 entries of its journals are on balances that it has nothing to do with",
+        ("escrow_equals_payments", "held_equals_reservations"),
     ),
     Plant(
         "payment_has_parties",
@@ -342,6 +432,28 @@ PLANTS = [
         "order_ref_has_payment",
         "INSERT INTO order_ref VALUES ('{shop}', 'ghost', '{waiting}')",
         "order number 'ghost' of payee {shop} leads to payment {waiting}, which has another order number or payee",
+    ),
+    # External ids.
+    Plant(
+        "account_has_account_ref",
+        "DELETE FROM account_ref WHERE external_id = 'ada'",
+        "account {ada} has external id 'ada', which leads to no account",
+    ),
+    Plant(
+        "account_has_account_ref",
+        "UPDATE account_ref SET account_id = '{bob}' WHERE external_id = 'ada'",
+        "account {ada} has external id 'ada', which leads to account {bob}",
+        ("account_ref_has_account",),
+    ),
+    Plant(
+        "account_ref_has_account",
+        "INSERT INTO account_ref VALUES ('it''s a ghost', '{nobody}')",
+        "external id 'it''s a ghost' leads to account {nobody}, which is missing",
+    ),
+    Plant(
+        "account_ref_has_account",
+        "INSERT INTO account_ref VALUES ('ghost', '{shop}')",
+        "external id 'ghost' leads to account {shop}, which has another external id",
     ),
     # Fundings.
     Plant(

@@ -110,7 +110,7 @@ async def test_the_declared_scope_is_enough_to_be_heard(core: Core, request_: Me
     caller = await core.caller(rpc_client.scope_of(METHODS[request_.DESCRIPTOR.full_name]))
     found = await outcome(caller.ask(request_))
     if isinstance(found, rpc_client.Refused):
-        assert found.code is grpc.StatusCode.NOT_FOUND or found.metadata == {"scope": "payments.pay_any"}, found
+        assert found.code is grpc.StatusCode.NOT_FOUND or found.metadata["scope"] == "payments.pay_any", found
 
 
 async def test_no_scope_stands_without_an_rpc_or_a_rule(core: Core) -> None:
@@ -337,5 +337,7 @@ async def test_a_key_of_one_account_is_no_key_of_another(core: Core) -> None:
 
 
 def test_mutating_rpcs_are_those_with_a_request_id() -> None:
-    reading = {"GetAccount", "ListBalances", "GetFunding", "GetPayment", "ListServiceKeys", "AuditLedger", "GetClock"}
-    assert {named(request) for request in REQUESTS if not is_mutating(request)} == reading
+    others = [named(request) for request in REQUESTS if not is_mutating(request)]
+    reading_without_saying_so = {"AuditLedger", "StreamPayments"}  # each item of a stream has a request_id of its own
+    assert {name for name in others if not name.startswith(("Get", "List"))} == reading_without_saying_so
+    assert not [named(request) for request in REQUESTS if is_mutating(request) and named(request).startswith(("Get", "List"))]

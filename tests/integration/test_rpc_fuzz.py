@@ -17,6 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from danbao.v1 import payments_pb2
 from danbao_core.accounts import AccountKind, CreateAccount
 from danbao_core.engine import Engine
 from danbao_core.fundings import TopUp
@@ -25,7 +26,7 @@ from danbao_core.payments import CreatePayment, Mode, ShipPayment
 from danbao_core.policy import PolicySchedule
 from danbao_core.service_keys import CreateServiceKey, Token
 from tests.builders import EXPRESS, carried_out, origin
-from tests.rpc_client import Caller, Refused, a_core, audit_holds, outcome
+from tests.rpc_client import Caller, Refused, a_core, audit_holds, must_keep_the_rules, outcome, refused_status
 from tests.rpc_requests import METHODS, UNKNOWN, named, path_of
 
 EXAMPLES = 150
@@ -113,6 +114,13 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "seconds": st.integers(60, 3600),
     "nanos": st.just(0),
     "grace_seconds": st.integers(0, 100),
+    "external_id": st.sampled_from(WORDS[:10]),
+    "page_size": st.sampled_from([0, 1, 2, 500]),
+    "page_token": st.sampled_from(["", "", "x"]),
+    "kinds": st.lists(st.integers(1, 2), unique=True),
+    "states": st.lists(st.integers(1, 2), unique=True),
+    "modes": st.lists(st.integers(1, 2), unique=True),
+    "purposes": st.lists(st.integers(1, 3), unique=True),
 }
 
 
@@ -125,7 +133,8 @@ def likely(field: FieldDescriptor) -> st.SearchStrategy[Any]:
         known, strange = ([name for name in names if name.lower().startswith(f"{resource}s/")] for names in (KNOWN, STRANGE))
         return st.sampled_from(known or strange)
     if field.message_type is not None:
-        return messages(field.message_type)
+        items = messages(field.message_type)
+        return st.lists(items, min_size=1, max_size=4) if field.is_repeated else items
     return {
         FieldDescriptor.TYPE_STRING: st.sampled_from(["x", "order", "買い物"]),
         FieldDescriptor.TYPE_ENUM: st.integers(1, 2),
@@ -200,5 +209,9 @@ async def test_no_request_is_answered_with_a_fault(world: World, calls: list[Ask
             assert found.reason, found  # in time: a deadline that passes has no reason of ours
         else:
             world.granted.add(named(call.request))
+            if isinstance(call.request, payments_pb2.StreamPaymentsRequest):
+                for result in payments_pb2.StreamPaymentsResponse.FromString(found[0]).results:
+                    if result.HasField("status"):
+                        must_keep_the_rules(refused_status(result.status))
 
     await asyncio.gather(*map(answered, calls))

@@ -22,16 +22,22 @@ from tests.rpc_client import (
     outcome,
 )
 from tests.rpc_requests import (
+    a_batch,
     a_payment,
     a_top_up,
     a_transfer,
     advance_clock,
+    an_authorization,
     cancel,
+    capture,
     close,
     confirm,
+    correct,
     create_account,
     create_key,
+    extend,
     is_mutating,
+    money,
     named,
     open_wallet,
     pay,
@@ -39,6 +45,7 @@ from tests.rpc_requests import (
     rotate,
     ship,
     valid_requests,
+    void,
 )
 
 core = rpc_client.core
@@ -61,6 +68,12 @@ async def a_made_payment(core: Core, *steps: Callable[[str], Message], pay: bool
     return str(payment.name)
 
 
+async def an_authorized_payment(core: Core) -> str:
+    """The name of an authorization whose money is held."""
+    request = an_authorization(await an_account(core, funds_minor=100), await a_merchant(core))
+    return str((await core.operator.ask(request)).name)
+
+
 async def a_key(core: Core) -> str:
     made = await core.operator.ask(create_key("payments.read"))
     return str(made.service_key.name)
@@ -76,14 +89,24 @@ async def a_create_payment(core: Core) -> Message:
     )
 
 
+async def a_batch_of_two(core: Core) -> Message:
+    buyer, shop = await an_account(core, funds_minor=100), await a_merchant(core)
+    return a_batch(a_payment(buyer, shop, 60, order_no="A-1"), a_transfer(buyer, shop, 40))
+
+
 MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateAccount": lambda core: done(create_account("CNY", "USD")),
     "OpenWallet": lambda core: then(an_account(core), lambda account: open_wallet(account, "USD")),
     "CloseAccount": lambda core: then(an_account(core), close),
     "TopUp": lambda core: then(an_account(core), lambda account: a_top_up(account, 7)),
     "CreatePayment": a_create_payment,
+    "BatchCreatePayments": a_batch_of_two,
     "PayPayment": lambda core: then(a_made_payment(core, pay=False), pay),
     "ShipPayment": lambda core: then(a_made_payment(core), ship),
+    "CorrectShipment": lambda core: then(a_made_payment(core, ship), correct),
+    "ExtendConfirmation": lambda core: then(a_made_payment(core, ship), extend),
+    "CapturePayment": lambda core: then(an_authorized_payment(core), lambda payment: capture(payment, money(60))),
+    "VoidPayment": lambda core: then(an_authorized_payment(core), void),
     "ConfirmPayment": lambda core: then(a_made_payment(core, ship), confirm),
     "CancelPayment": lambda core: then(a_made_payment(core), cancel),
     "CreateServiceKey": lambda core: done(create_key("payments.read")),

@@ -5,12 +5,12 @@ answers, the model must have foreseen, reasons included.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 
 from danbao_core.accounts import AccountKind, Balance, CloseAccount, CreateAccount, Purpose
 from danbao_core.engine import Command, Row
@@ -20,14 +20,18 @@ from danbao_core.ledger import Entry, Journal
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
+    CapturePayment,
     ConfirmPayment,
+    CorrectShipment,
     CreatePayment,
+    ExtendConfirmation,
     Mode,
     Payment,
     PayPayment,
     Shipment,
     ShipmentMethod,
     ShipPayment,
+    VoidPayment,
 )
 from tests.builders import origin
 
@@ -36,9 +40,27 @@ S = TypeVar("S", bound=Row)
 
 CURRENCIES = ("CNY", "USD", "JPY", "KWD")
 DAY = 86_400
-DUE_AFTER = {"AWAITING_PAYMENT": 30 * 60, "PAID": 15 * DAY, "SUCCEEDED": 365 * DAY}
+DUE_AFTER = {"AWAITING_PAYMENT": 30 * 60, "PAID": 15 * DAY, "AUTHORIZED": 7 * DAY, "SUCCEEDED": 365 * DAY}
 CONFIRM_AFTER = {ShipmentMethod.EXPRESS: 10 * DAY, ShipmentMethod.VIRTUAL: 3 * DAY, ShipmentMethod.PICK_UP: 2 * DAY}
-BY_TIME = {"AWAITING_PAYMENT": "CLOSED", "PAID": "CLOSED", "SHIPPED": "SUCCEEDED", "SUCCEEDED": "FINISHED"}
+EXTENSION = 3 * DAY
+STEPS: Final = {
+    CancelPayment,
+    CapturePayment,
+    ConfirmPayment,
+    CorrectShipment,
+    ExtendConfirmation,
+    PayPayment,
+    ShipPayment,
+    VoidPayment,
+}
+"""What the machine does with a payment."""
+BY_TIME = {
+    "AWAITING_PAYMENT": "CLOSED",
+    "PAID": "CLOSED",
+    "SHIPPED": "SUCCEEDED",
+    "AUTHORIZED": "CLOSED",
+    "SUCCEEDED": "FINISHED",
+}
 
 
 class Core(Protocol):
@@ -54,15 +76,18 @@ class Expected:
 
     def __init__(self, payer: UUID, payee: UUID, currency: str, amount: int, fee: int, mode: Mode, at: int) -> None:
         self.payer, self.payee, self.currency, self.amount, self.fee, self.mode = payer, payee, currency, amount, fee, mode
-        self.state, self.held = "AWAITING_PAYMENT", 0
+        self.state, self.held, self.released, self.returned = "AWAITING_PAYMENT", 0, 0, 0
+        self.corrected = self.extended = False
         self.due: int | None = at + DUE_AFTER["AWAITING_PAYMENT"]
 
 
 class PaymentsMachine(RuleBasedStateMachine):
-    """Buyers, sellers, payments in both modes and four currencies, closing accounts, and time."""
+    """Buyers, sellers, payments in every mode and four currencies, closing accounts, and time."""
 
     payments = Bundle("payments")
     core: Core
+    granted: ClassVar[set[type[Command[Any]]]] = set()
+    """What was granted at least once, in any run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,13 +102,15 @@ class PaymentsMachine(RuleBasedStateMachine):
 
     @initialize()
     def people(self) -> None:
-        """Two buyers and two sellers, with a wallet in every currency."""
+        """Two buyers and two sellers, with a wallet in every currency; the buyers have money."""
         for kind in (AccountKind.PERSONAL, AccountKind.PERSONAL, AccountKind.MERCHANT, AccountKind.MERCHANT):
             account = self.core.carry_out(
                 CreateAccount(origin=origin(), kind=kind, display_name=kind.name, currencies=CURRENCIES)
             )
             for currency in CURRENCIES:
                 self.wallets[account.id, currency] = 0
+                if kind is AccountKind.PERSONAL:
+                    self._top_up(account.id, currency, 5_000)
             if kind is AccountKind.MERCHANT:
                 self.merchants.add(account.id)
 
@@ -93,15 +120,19 @@ class PaymentsMachine(RuleBasedStateMachine):
     def attempt(self, command: Command[R]) -> tuple[R | None, str]:
         """The result and OK, or None and the reason."""
         try:
-            return self.core.carry_out(command), "OK"
+            result = self.core.carry_out(command)
         except Refusal as refusal:
             return None, refusal.reason
+        self.granted.add(type(command))
+        return result, "OK"
 
     # --- Rules ---
 
     @rule(who=st.integers(0, 3), currency=st.sampled_from(CURRENCIES), amount=st.integers(-1, 5_000))
     def top_up(self, who: int, currency: str, amount: int) -> None:
-        account = self.account(who)
+        self._top_up(self.account(who), currency, amount)
+
+    def _top_up(self, account: UUID, currency: str, amount: int) -> None:
         _, outcome = self.attempt(TopUp(origin=origin(), account_id=account, amount=Money(amount, currency)))
         if amount <= 0:
             assert outcome == "AMOUNT_NOT_POSITIVE"
@@ -131,9 +162,8 @@ class PaymentsMachine(RuleBasedStateMachine):
         foreseen = self._foresee_creation(of, to, currency, amount, order, pay)
         assert outcome == foreseen
         if payment is None:
-            return None
-        fee = (amount * 150 + 5_000) // 10_000 if to in self.merchants else 0
-        expected = Expected(of, to, currency, amount, fee, mode, self.now)
+            return multiple()
+        expected = Expected(of, to, currency, amount, self._fee(to, amount), mode, self.now)
         self.expected[payment.id] = expected
         if order:
             self.orders.add((to, order))
@@ -141,6 +171,22 @@ class PaymentsMachine(RuleBasedStateMachine):
             self._pay(expected)
         assert payment.state.name == expected.state
         return payment.id
+
+    @rule(
+        target=payments,
+        payer=st.integers(0, 1),
+        payee=st.integers(2, 3),
+        currency=st.sampled_from(CURRENCIES),
+        amount=st.integers(1, 600),
+        mode=st.sampled_from([Mode.ESCROW, Mode.AUTHORIZATION]),
+        method=st.none() | st.sampled_from(list(CONFIRM_AFTER)),
+    )
+    def purchase(self, payer: int, payee: int, currency: str, amount: int, mode: Mode, method: ShipmentMethod | None) -> Any:
+        """What is rarely reached by chance: a payment whose money is held, goods under way."""
+        payment = self.create(payer, payee, currency, amount, mode, "", pay=True)
+        if method is not None and isinstance(payment, UUID):
+            self.ship(payment, method)
+        return payment
 
     def _foresee_creation(self, of: UUID, to: UUID, currency: str, amount: int, order: str, pay: bool) -> str:
         if of == to:
@@ -154,9 +200,7 @@ class PaymentsMachine(RuleBasedStateMachine):
         return "INSUFFICIENT_FUNDS" if pay and self.wallets[of, currency] < amount else "OK"
 
     @rule(which=payments)
-    def pay(self, which: UUID | None) -> None:
-        if which is None:
-            return
+    def pay(self, which: UUID) -> None:
         expected = self._caught_up(which)
         _, outcome = self.attempt(PayPayment(origin=origin(), payment_id=which))
         if {expected.payer, expected.payee} & self.closed:
@@ -170,9 +214,7 @@ class PaymentsMachine(RuleBasedStateMachine):
             self._pay(expected)
 
     @rule(which=payments, method=st.sampled_from(list(CONFIRM_AFTER)))
-    def ship(self, which: UUID | None, method: ShipmentMethod) -> None:
-        if which is None:
-            return
+    def ship(self, which: UUID, method: ShipmentMethod) -> None:
         expected = self._caught_up(which)
         _, outcome = self.attempt(ShipPayment(origin=origin(), payment_id=which, shipment=Shipment(method)))
         assert outcome == ("OK" if expected.state == "PAID" else "INVALID_TRANSITION")
@@ -180,28 +222,75 @@ class PaymentsMachine(RuleBasedStateMachine):
             expected.state, expected.due = "SHIPPED", self.now + CONFIRM_AFTER[method]
 
     @rule(which=payments)
-    def confirm(self, which: UUID | None) -> None:
-        if which is None:
-            return
+    def confirm(self, which: UUID) -> None:
         expected = self._caught_up(which)
         _, outcome = self.attempt(ConfirmPayment(origin=origin(), payment_id=which))
         assert outcome == ("OK" if expected.state == "SHIPPED" else "INVALID_TRANSITION")
         if outcome == "OK":
             self._release(expected, self.now)
 
+    @rule(which=payments, method=st.sampled_from(list(CONFIRM_AFTER)))
+    def correct(self, which: UUID, method: ShipmentMethod) -> None:
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(CorrectShipment(origin=origin(), payment_id=which, shipment=Shipment(method)))
+        if expected.state != "SHIPPED":
+            assert outcome == "INVALID_TRANSITION"
+        elif expected.corrected:
+            assert outcome == "ALREADY_CORRECTED"
+        else:
+            assert outcome == "OK"
+            expected.corrected = True
+            expected.due = self.now + CONFIRM_AFTER[method] + (EXTENSION if expected.extended else 0)
+
     @rule(which=payments)
-    def cancel(self, which: UUID | None) -> None:
-        if which is None:
-            return
+    def extend(self, which: UUID) -> None:
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(ExtendConfirmation(origin=origin(), payment_id=which))
+        if expected.state != "SHIPPED" or expected.due is None:
+            assert outcome == "INVALID_TRANSITION"
+        elif expected.extended:
+            assert outcome == "ALREADY_EXTENDED"
+        else:
+            assert outcome == "OK"
+            expected.extended = True
+            expected.due += EXTENSION
+
+    @rule(which=payments, percent=st.sampled_from([None, 1, 33, 50, 99, 100, 101]))
+    def capture(self, which: UUID, percent: int | None) -> None:
+        expected = self._caught_up(which)
+        amount = None if percent is None else -(-expected.amount * percent // 100)
+        asked = None if amount is None else Money(amount, expected.currency)
+        _, outcome = self.attempt(CapturePayment(origin=origin(), payment_id=which, amount=asked))
+        if expected.state != "AUTHORIZED":
+            assert outcome == "INVALID_TRANSITION"
+        elif amount is not None and amount > expected.amount:
+            assert outcome == "CAPTURE_EXCEEDS_AUTHORIZATION"
+        else:
+            assert outcome == "OK"
+            self._capture(expected, expected.amount if amount is None else amount)
+
+    @rule(which=payments)
+    def void(self, which: UUID) -> None:
+        expected = self._caught_up(which)
+        _, outcome = self.attempt(VoidPayment(origin=origin(), payment_id=which))
+        assert outcome == ("OK" if expected.state == "AUTHORIZED" else "INVALID_TRANSITION")
+        if outcome == "OK":
+            self._return(expected)
+
+    @rule(which=payments)
+    def cancel(self, which: UUID) -> None:
         expected = self._caught_up(which)
         _, outcome = self.attempt(CancelPayment(origin=origin(), payment_id=which))
         assert outcome == ("OK" if expected.state in ("AWAITING_PAYMENT", "PAID") else "INVALID_TRANSITION")
         if outcome == "OK":
             self._return(expected)
 
-    @rule(who=st.integers(0, 3))
-    def close(self, who: int) -> None:
-        account = self.account(who)
+    @rule(which=payments, payer=st.booleans())
+    def close(self, which: UUID, payer: bool) -> None:
+        """Closes an account that has a payment, so that money is on its way to it; not the last buyer or seller."""
+        account = self.expected[which].payer if payer else self.expected[which].payee
+        if (account in self.merchants) in [closed in self.merchants for closed in self.closed - {account}]:
+            return
         _, outcome = self.attempt(CloseAccount(origin=origin(), account_id=account))
         if account in self.closed:
             assert outcome == "OK"
@@ -216,9 +305,13 @@ class PaymentsMachine(RuleBasedStateMachine):
     def _is_under_way(self, expected: Expected) -> bool:
         if expected.state == "AWAITING_PAYMENT":
             return expected.due is not None and expected.due > self.now
-        return expected.state in ("PAID", "SHIPPED")
+        return expected.state in ("PAID", "SHIPPED", "AUTHORIZED")
 
-    @rule(seconds=st.sampled_from([1, 30 * 60, 2 * DAY, 3 * DAY, 10 * DAY, 15 * DAY, 365 * DAY]))
+    @rule(
+        seconds=st.sampled_from(
+            [1, 60, 30 * 60 - 1, 30 * 60, DAY, DAY, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 10 * DAY, 15 * DAY, 365 * DAY]
+        )
+    )
     def time_passes(self, seconds: int) -> None:
         self.core.advance(seconds)
         self.now += seconds
@@ -227,25 +320,47 @@ class PaymentsMachine(RuleBasedStateMachine):
 
     def _pay(self, expected: Expected) -> None:
         self.wallets[expected.payer, expected.currency] -= expected.amount
+        if expected.mode is Mode.INSTANT:
+            self._succeed(expected, expected.amount, self.now)
+            return
         if expected.mode is Mode.ESCROW:
             self.platform["ESCROW", expected.currency] += expected.amount
-            expected.state, expected.held, expected.due = "PAID", expected.amount, self.now + DUE_AFTER["PAID"]
-        else:
-            self._give(expected.payee, expected.currency, expected.amount - expected.fee)
-            self.platform["FEES", expected.currency] += expected.fee
-            expected.state, expected.due = "SUCCEEDED", self.now + DUE_AFTER["SUCCEEDED"]
+        expected.state, expected.held = "PAID" if expected.mode is Mode.ESCROW else "AUTHORIZED", expected.amount
+        expected.due = self.now + DUE_AFTER[expected.state]
 
     def _release(self, expected: Expected, at: int) -> None:
-        self.platform["ESCROW", expected.currency] -= expected.held
-        self._give(expected.payee, expected.currency, expected.held - expected.fee)
+        self._unhold(expected)
+        self._succeed(expected, expected.amount, at)
+
+    def _capture(self, expected: Expected, amount: int) -> None:
+        self._unhold(expected)
+        expected.fee, expected.returned = self._fee(expected.payee, amount), expected.amount - amount
+        self._give(expected.payer, expected.currency, expected.returned)
+        self._succeed(expected, amount, self.now)
+
+    def _succeed(self, expected: Expected, amount: int, at: int) -> None:
+        self._give(expected.payee, expected.currency, amount - expected.fee)
         self.platform["FEES", expected.currency] += expected.fee
-        expected.state, expected.held, expected.due = "SUCCEEDED", 0, at + DUE_AFTER["SUCCEEDED"]
+        expected.state, expected.released, expected.due = "SUCCEEDED", amount, at + DUE_AFTER["SUCCEEDED"]
 
     def _return(self, expected: Expected) -> None:
-        if expected.held:
+        expected.returned = expected.held
+        self._unhold(expected)
+        self._give(expected.payer, expected.currency, expected.returned)
+        expected.state, expected.due = "CLOSED", None
+
+    def _unhold(self, expected: Expected) -> None:
+        if expected.mode is Mode.ESCROW:
             self.platform["ESCROW", expected.currency] -= expected.held
-            self._give(expected.payer, expected.currency, expected.held)
-        expected.state, expected.held, expected.due = "CLOSED", 0, None
+        expected.held = 0
+
+    def _held(self, account: UUID, currency: str) -> int:
+        """What an account's authorizations hold."""
+        authorizations = (each for each in self.expected.values() if each.mode is Mode.AUTHORIZATION)
+        return sum(each.held for each in authorizations if (each.payer, each.currency) == (account, currency))
+
+    def _fee(self, payee: UUID, amount: int) -> int:
+        return (amount * 150 + 5_000) // 10_000 if payee in self.merchants else 0
 
     def _give(self, account: UUID, currency: str, amount: int) -> None:
         if account in self.closed:
@@ -273,11 +388,15 @@ class PaymentsMachine(RuleBasedStateMachine):
         for payment in self.core.all(Payment):
             expected = self.expected[payment.id]
             assert (payment.state.name, payment.held_minor) == (expected.state, expected.held)
+            assert (payment.released_minor, payment.returned_minor) == (expected.released, expected.returned)
+            assert payment.fee_minor == expected.fee
         platform = dict.fromkeys(self.platform, 0) | {("BANK_CLEARING", currency): 0 for currency in CURRENCIES}
         for balance in self.core.all(Balance):
             if balance.purpose is Purpose.AVAILABLE:
                 assert balance.amount_minor == self.wallets[balance.account_id, balance.currency]
-            elif balance.purpose in (Purpose.HELD, Purpose.RECEIVABLE):
+            elif balance.purpose is Purpose.HELD:
+                assert balance.amount_minor == self._held(balance.account_id, balance.currency)
+            elif balance.purpose is Purpose.RECEIVABLE:
                 assert balance.amount_minor == 0
             else:
                 platform[balance.purpose.name, balance.currency] += balance.amount_minor

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -17,7 +17,7 @@ from danbao_core.policy import PolicySchedule
 from danbao_core.sandbox import AdvanceClock
 from tests.builders import origin
 from tests.memory_core import MemoryCore
-from tests.property.payments_machine import PaymentsMachine
+from tests.property.payments_machine import STEPS, PaymentsMachine
 from tests.shared_postgres import TEMPLATE, SharedServer
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -28,6 +28,8 @@ _QUIET = list(HealthCheck)
 
 class InMemory(PaymentsMachine):
     """Every step is checked."""
+
+    granted: ClassVar[set[type[Command[Any]]]] = set()
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,8 +75,9 @@ class EngineCore:
 
 def test_payments_do_what_the_model_says() -> None:
     run_state_machine_as_test(
-        InMemory, settings=settings(max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
+        InMemory, settings=settings(max_examples=250, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
     )
+    assert InMemory.granted >= STEPS, "else nothing was checked of what was never granted"
 
 
 def test_a_real_engine_does_what_the_model_says(postgres: SharedServer) -> None:

@@ -5,7 +5,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from danbao_core import errors
-from danbao_core.errors import FieldInvalid, Kind, OrderNoTaken, Refusal, Violation
+from danbao_core.errors import ExternalIdTaken, FieldInvalid, Kind, OrderNoTaken, Refusal, Violation
 from danbao_core.rpc.status import CODES, status_of
 
 REASONS = [
@@ -16,6 +16,8 @@ REASONS = [
 def an_example(refusal: type[Refusal]) -> Refusal:
     if refusal is FieldInvalid:
         return FieldInvalid([Violation("amount", "must be more than zero")])
+    if refusal is ExternalIdTaken:
+        return ExternalIdTaken(account="accounts/1", external_id="7")
     return OrderNoTaken(payment="payments/1", order_no="7") if refusal is OrderNoTaken else refusal(fact="x")
 
 

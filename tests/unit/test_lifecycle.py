@@ -1,9 +1,12 @@
 """Every mode, state, event and actor: the tables against what the contract promises, written down again."""
 
+from enum import IntEnum
 from itertools import product
+from typing import Any
 
 import pytest
 
+from danbao.v1 import payments_pb2
 from danbao_core.errors import ActorNotAllowed, InvalidTransition
 from danbao_core.payments.lifecycle import (
     TERMINAL,
@@ -19,19 +22,28 @@ from danbao_core.payments.lifecycle import (
 
 # mode, state, event, state after, who may
 PROMISED = """
-ESCROW   AWAITING_PAYMENT  PAY           PAID       PAYER SERVICE OPERATOR
-ESCROW   AWAITING_PAYMENT  CANCEL        CLOSED     PAYER PAYEE SERVICE OPERATOR
-ESCROW   AWAITING_PAYMENT  EXPIRE        CLOSED     TIMER
-ESCROW   PAID              SHIP          SHIPPED    PAYEE SERVICE OPERATOR
-ESCROW   PAID              CANCEL        CLOSED     PAYER PAYEE SERVICE OPERATOR
-ESCROW   PAID              SHIP_BY       CLOSED     TIMER
-ESCROW   SHIPPED           CONFIRM       SUCCEEDED  PAYER SERVICE OPERATOR
-ESCROW   SHIPPED           AUTO_CONFIRM  SUCCEEDED  TIMER
-ESCROW   SUCCEEDED         FINISH        FINISHED   TIMER
-INSTANT  AWAITING_PAYMENT  PAY           SUCCEEDED  PAYER SERVICE OPERATOR
-INSTANT  AWAITING_PAYMENT  CANCEL        CLOSED     PAYER PAYEE SERVICE OPERATOR
-INSTANT  AWAITING_PAYMENT  EXPIRE        CLOSED     TIMER
-INSTANT  SUCCEEDED         FINISH        FINISHED   TIMER
+ESCROW         AWAITING_PAYMENT  PAY           PAID        PAYER SERVICE OPERATOR
+ESCROW         AWAITING_PAYMENT  CANCEL        CLOSED      PAYER PAYEE SERVICE OPERATOR
+ESCROW         AWAITING_PAYMENT  EXPIRE        CLOSED      TIMER
+ESCROW         PAID              SHIP          SHIPPED     PAYEE SERVICE OPERATOR
+ESCROW         PAID              CANCEL        CLOSED      PAYER PAYEE SERVICE OPERATOR
+ESCROW         PAID              SHIP_BY       CLOSED      TIMER
+ESCROW         SHIPPED           CORRECT       SHIPPED     PAYEE SERVICE OPERATOR
+ESCROW         SHIPPED           EXTEND        SHIPPED     PAYER SERVICE OPERATOR
+ESCROW         SHIPPED           CONFIRM       SUCCEEDED   PAYER SERVICE OPERATOR
+ESCROW         SHIPPED           AUTO_CONFIRM  SUCCEEDED   TIMER
+ESCROW         SUCCEEDED         FINISH        FINISHED    TIMER
+INSTANT        AWAITING_PAYMENT  PAY           SUCCEEDED   PAYER SERVICE OPERATOR
+INSTANT        AWAITING_PAYMENT  CANCEL        CLOSED      PAYER PAYEE SERVICE OPERATOR
+INSTANT        AWAITING_PAYMENT  EXPIRE        CLOSED      TIMER
+INSTANT        SUCCEEDED         FINISH        FINISHED    TIMER
+AUTHORIZATION  AWAITING_PAYMENT  PAY           AUTHORIZED  PAYER SERVICE OPERATOR
+AUTHORIZATION  AWAITING_PAYMENT  CANCEL        CLOSED      PAYER PAYEE SERVICE OPERATOR
+AUTHORIZATION  AWAITING_PAYMENT  EXPIRE        CLOSED      TIMER
+AUTHORIZATION  AUTHORIZED        CAPTURE       SUCCEEDED   PAYEE SERVICE OPERATOR
+AUTHORIZATION  AUTHORIZED        VOID          CLOSED      PAYEE SERVICE OPERATOR
+AUTHORIZATION  AUTHORIZED        HOLD_EXPIRY   CLOSED      TIMER
+AUTHORIZATION  SUCCEEDED         FINISH        FINISHED    TIMER
 """
 
 ALLOWED = {
@@ -75,6 +87,10 @@ def test_a_timer_event_leads_out_of_every_state_that_is_not_terminal() -> None:
     [
         (Event.EXPIRE, Actor.TIMER, CloseReason.EXPIRED),
         (Event.SHIP_BY, Actor.TIMER, CloseReason.NOT_SHIPPED),
+        (Event.HOLD_EXPIRY, Actor.TIMER, CloseReason.HOLD_EXPIRED),
+        (Event.VOID, Actor.PAYEE, CloseReason.VOIDED),
+        (Event.VOID, Actor.SERVICE, CloseReason.VOIDED),
+        (Event.VOID, Actor.OPERATOR, CloseReason.VOIDED),
         (Event.CANCEL, Actor.PAYER, CloseReason.CANCELLED_BY_PAYER),
         (Event.CANCEL, Actor.PAYEE, CloseReason.CANCELLED_BY_PAYEE),
         (Event.CANCEL, Actor.SERVICE, CloseReason.CANCELLED_BY_PLATFORM),
@@ -89,3 +105,17 @@ def test_every_event_that_closes_has_a_reason_of_its_own_kind() -> None:
     closing = {event for (_, _, event), after in TRANSITIONS.items() if after is State.CLOSED}
     for event, actor in product(closing, Actor):
         assert close_reason(event, actor) is not CloseReason.NOT_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("domain", "contract", "prefix"),
+    [
+        (Mode, payments_pb2.Payment.Mode, "MODE_"),
+        (State, payments_pb2.Payment.State, "STATE_"),
+        (CloseReason, payments_pb2.Payment.CloseReason, "CLOSE_REASON_"),
+        (Event, payments_pb2.Payment.DueEvent, "DUE_EVENT_"),
+    ],
+)
+def test_the_numbers_are_those_of_the_contract(domain: type[IntEnum], contract: Any, prefix: str) -> None:
+    of_domain = {each.name: each.value for each in domain if each.value and (domain is not Event or each < 10)}
+    assert of_domain == {name.removeprefix(prefix): number for name, number in contract.items() if number}

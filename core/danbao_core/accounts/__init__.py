@@ -2,12 +2,21 @@
 
 from danbao_core.accounts.balances import Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.commands import CloseAccount, CreateAccount, OpenWallet
-from danbao_core.accounts.rows import PLATFORM_ID, Account, AccountKind, AccountState, account_of, active_account
+from danbao_core.accounts.rows import (
+    PLATFORM_ID,
+    Account,
+    AccountKind,
+    AccountRef,
+    AccountState,
+    account_of,
+    active_account,
+)
 
 __all__ = [
     "PLATFORM_ID",
     "Account",
     "AccountKind",
+    "AccountRef",
     "AccountState",
     "Balance",
     "CloseAccount",

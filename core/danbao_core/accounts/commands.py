@@ -6,30 +6,37 @@ from uuid import UUID
 
 from danbao_core import trail
 from danbao_core.accounts.balances import WALLET, Balance, balance_id, new_wallet
-from danbao_core.accounts.rows import Account, AccountKind, AccountState, Obligation, account_of
+from danbao_core.accounts.rows import Account, AccountKind, AccountRef, AccountState, Obligation, account_of
 from danbao_core.engine import Book, Command, Decision, Key
-from danbao_core.errors import AccountClosed, BalanceNotZero, NotYourAccount, PaymentsOpen, TooManyWallets
+from danbao_core.errors import AccountClosed, BalanceNotZero, ExternalIdTaken, NotYourAccount, PaymentsOpen, TooManyWallets
 from danbao_core.money import exponent
 
 MAX_WALLETS: Final = 16
 
 
 class CreateAccount(Command[Account], frozen=True):
-    """Opens an account with a wallet per currency. Refused: CurrencyUnknown; NotYourAccount for a key that is bound."""
+    """Opens an account with a wallet per currency.
+
+    Refused: CurrencyUnknown, ExternalIdTaken; NotYourAccount for a key that is bound.
+    """
 
     result_type = Account
     kind: AccountKind
     display_name: str
     currencies: tuple[str, ...]
+    external_id: str = ""
 
     def keys(self, book: Book) -> Iterable[Key]:
-        return ()
+        if self.external_id:
+            yield AccountRef.read_key(self.external_id)
 
     def decide(self, book: Book) -> Decision[Account]:
         if self.origin.account_id is not None:
             raise NotYourAccount
         for currency in self.currencies:
             exponent(currency)
+        if self.external_id and (taken := book.get(AccountRef, self.external_id)):
+            raise ExternalIdTaken(account=f"accounts/{taken.account_id}", external_id=self.external_id)
         ids = self.ids()
         account = Account(
             id=ids.take(),
@@ -40,10 +47,12 @@ class CreateAccount(Command[Account], frozen=True):
             created_at=book.now,
             updated_at=book.now,
             version=1,
+            external_id=self.external_id,
         )
+        refs = [AccountRef(self.external_id, account.id)] if self.external_id else []
         balances = [balance for currency in self.currencies for balance in new_wallet(account.id, currency)]
         trace = trail.audit_event(ids, self.origin, account.id, book.now)
-        return Decision(account, [account, *balances, trace])
+        return Decision(account, [account, *refs, *balances, trace])
 
 
 class OpenWallet(Command[Account], frozen=True):

@@ -6,13 +6,13 @@ CROSS JOIN (SELECT now() + make_interval(secs => clock_offset_seconds) AS now FR
 CROSS JOIN LATERAL (
     (
         SELECT id FROM payment
-        WHERE payer_id = k.account_id AND state < 4 AND NOT (state = 1 AND due_at <= clock.now)
+        WHERE payer_id = k.account_id AND state NOT IN (4, 5, 6) AND NOT (state = 1 AND due_at <= clock.now)
         LIMIT 1
     )
     UNION ALL
     (
         SELECT id FROM payment
-        WHERE payee_id = k.account_id AND state < 4 AND NOT (state = 1 AND due_at <= clock.now)
+        WHERE payee_id = k.account_id AND state NOT IN (4, 5, 6) AND NOT (state = 1 AND due_at <= clock.now)
         LIMIT 1
     )
     LIMIT 1

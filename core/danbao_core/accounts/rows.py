@@ -40,6 +40,8 @@ class Account(Row, frozen=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    external_id: str = ""
+    """The caller's own number for it, unique among all accounts; empty where none was given."""
 
     @property
     def name(self) -> str:
@@ -49,6 +51,14 @@ class Account(Row, frozen=True):
     @property
     def closed(self) -> bool:
         return self.state is AccountState.CLOSED
+
+
+@table("account_ref", rank=22, key=("external_id",))
+class AccountRef(Row, frozen=True):
+    """A caller's own number for an account; the table is what makes it unique, for ever."""
+
+    external_id: str
+    account_id: UUID
 
 
 @table("obligation", rank=95, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_obligation"))

@@ -41,6 +41,8 @@ INVARIANTS: Final = (
     "payment_has_parties",
     "payment_has_order_ref",
     "order_ref_has_payment",
+    "account_has_account_ref",
+    "account_ref_has_account",
     "funding_has_account",
     "funding_matches_journal",
 )

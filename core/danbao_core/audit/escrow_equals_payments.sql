@@ -1,4 +1,4 @@
--- What is in escrow (purpose 11, over all stripes) is what the payments hold.
+-- What is in escrow (purpose 11, over all stripes) is what the payments of escrow mode (1) hold.
 WITH escrow AS (
     SELECT currency, sum(amount_minor) AS escrow_minor
     FROM balance
@@ -7,6 +7,7 @@ WITH escrow AS (
 ), held AS (
     SELECT currency, sum(held_minor) AS held_minor
     FROM payment
+    WHERE mode = 1
     GROUP BY currency
 ), broken AS MATERIALIZED (
     SELECT currency, coalesce(escrow_minor, 0) AS escrow_minor, coalesce(held_minor, 0) AS held_minor

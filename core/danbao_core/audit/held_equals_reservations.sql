@@ -1,8 +1,9 @@
--- What an account has set aside (purpose 2) is what is under way for it. Nothing sets money aside yet; whatever begins to, adds
--- its rows to `reservation` with UNION ALL.
+-- What an account has set aside (purpose 2) is what is under way for it: what the authorizations (mode 3) that it pays hold.
+-- Whatever else sets money aside, adds its rows to `reservation` with UNION ALL.
 WITH reservation (account_id, currency, amount_minor) AS (
-    SELECT NULL::uuid, NULL::text, NULL::bigint
-    WHERE false
+    SELECT payer_id, currency, held_minor
+    FROM payment
+    WHERE mode = 3
 ), reserved AS (
     SELECT account_id, currency, sum(amount_minor) AS reserved_minor
     FROM reservation

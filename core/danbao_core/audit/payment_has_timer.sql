@@ -8,14 +8,15 @@ WITH broken AS MATERIALIZED (
             WHEN 2 THEN 2 -- PAID: SHIP_BY
             WHEN 3 THEN 3 -- SHIPPED: AUTO_CONFIRM
             WHEN 4 THEN 4 -- SUCCEEDED: FINISH
+            WHEN 7 THEN 5 -- AUTHORIZED: HOLD_EXPIRY
         END
         OR (due_at IS NULL) <> (state IN (5, 6))
 )
 SELECT format(
     'payment %s is %s and has the timer %s at %s',
     id,
-    (ARRAY['AWAITING_PAYMENT', 'PAID', 'SHIPPED', 'SUCCEEDED', 'FINISHED', 'CLOSED'])[state],
-    coalesce((ARRAY['EXPIRE', 'SHIP_BY', 'AUTO_CONFIRM', 'FINISH'])[due_event], 'none'),
+    (ARRAY['AWAITING_PAYMENT', 'PAID', 'SHIPPED', 'SUCCEEDED', 'FINISHED', 'CLOSED', 'AUTHORIZED'])[state],
+    coalesce((ARRAY['EXPIRE', 'SHIP_BY', 'AUTO_CONFIRM', 'FINISH', 'HOLD_EXPIRY'])[due_event], 'none'),
     coalesce(due_at::text, 'no time')
 )
 FROM broken

@@ -1,16 +1,20 @@
--- What a payment says was held, released and returned is what its journals moved, in its currency: into escrow (11), to the
--- payee (1) and FEES (12), back to the payer (1). SUSPENSE (15) takes the place of an owner whose account is closed: of the
--- payer where the journal returns money (cancel, ship_by), otherwise of the payee. What the payer paid is the rest, because
--- every journal sums to zero. Any other entry went astray.
+-- What a payment says was held, released and returned is what its journals moved, in its currency: into escrow (11) or, in
+-- authorization mode (3), into what the payer's account holds (2), to the payee (1) and FEES (12), back to the payer (1).
+-- SUSPENSE (15) takes the place of an owner whose account is closed: of the payer where the journal returns all of the money
+-- (cancel, ship_by, void, hold_expiry), otherwise of the payee. What the payer paid is the rest, because every journal sums to
+-- zero. Any other entry went astray.
 WITH part AS (
     SELECT
         payment.id,
         entry.amount_minor,
         CASE
             WHEN balance.currency <> payment.currency THEN 'astray'
-            WHEN balance.purpose = 11 THEN 'held'
+            WHEN balance.purpose = 11 AND payment.mode = 1 THEN 'held'
+            WHEN balance.purpose = 2 AND payment.mode = 3 AND balance.account_id = payment.payer_id THEN 'held'
             WHEN balance.purpose = 12 THEN 'fee'
-            WHEN balance.purpose = 15 AND journal.kind IN ('payment.cancel', 'payment.ship_by') THEN 'returned'
+            WHEN balance.purpose = 15
+                AND journal.kind IN ('payment.cancel', 'payment.ship_by', 'payment.void', 'payment.hold_expiry')
+                THEN 'returned'
             WHEN balance.purpose = 15 THEN 'credited'
             WHEN balance.purpose = 1 AND balance.account_id = payment.payee_id THEN 'credited'
             WHEN balance.purpose = 1 AND balance.account_id = payment.payer_id AND entry.amount_minor < 0 THEN 'paid'
@@ -47,7 +51,7 @@ WITH part AS (
             WHEN moved.astray > 0
                 THEN format('%s entries of its journals are on balances that it has nothing to do with', moved.astray)
             WHEN coalesce(moved.held_minor, 0) <> expected.held_minor
-                THEN format('holds %s minor units of %s, but its journals left %s in escrow',
+                THEN format('holds %s minor units of %s, but its journals left %s held',
                     expected.held_minor, currency, coalesce(moved.held_minor, 0))
             WHEN coalesce(moved.fee_minor, 0) <> expected.fee_minor
                 THEN format('paid a fee of %s minor units of %s, but its journals moved %s',

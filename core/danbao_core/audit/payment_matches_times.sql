@@ -1,22 +1,27 @@
--- A payment has the times of what happened to it, and of nothing else: paid, but for one that was closed before; shipped,
--- but for one of instant mode (2); succeeded, or closed and for a reason.
+-- A payment has the times of what happened to it, and of nothing else: paid, but for one that was closed before; shipped, and
+-- with that corrected or extended, if it is of escrow mode (1); succeeded, or closed and for a reason, which is VOIDED or
+-- HOLD_EXPIRED (6, 7) for what was authorized (mode 3) and for nothing else.
 WITH broken AS MATERIALIZED (
     SELECT *
     FROM payment
-    WHERE (state IN (2, 3, 4, 5) AND paid_at IS NULL)
+    WHERE (state IN (2, 3, 4, 5, 7) AND paid_at IS NULL)
         OR (state = 1 AND paid_at IS NOT NULL)
         OR (shipped_at IS NOT NULL) <> (state = 3 OR (state IN (4, 5) AND mode = 1))
         OR (succeeded_at IS NOT NULL) <> (state IN (4, 5))
         OR (closed_at IS NOT NULL) <> (state = 6)
         OR (close_reason <> 0) <> (state = 6)
+        OR (close_reason IN (6, 7)) <> (state = 6 AND mode = 3 AND paid_at IS NOT NULL)
+        OR (shipped_at IS NULL AND coalesce(shipment_corrected_at, confirmation_extended_at) IS NOT NULL)
 )
 SELECT format(
-    'payment %s of mode %s is %s, but was paid %s, shipped %s, succeeded %s and closed %s for reason %s',
+    'payment %s of mode %s is %s, but was paid %s, shipped %s, corrected %s, extended %s, succeeded %s, closed %s for reason %s',
     id,
     mode,
-    (ARRAY['AWAITING_PAYMENT', 'PAID', 'SHIPPED', 'SUCCEEDED', 'FINISHED', 'CLOSED'])[state],
+    (ARRAY['AWAITING_PAYMENT', 'PAID', 'SHIPPED', 'SUCCEEDED', 'FINISHED', 'CLOSED', 'AUTHORIZED'])[state],
     coalesce(paid_at::text, 'never'),
     coalesce(shipped_at::text, 'never'),
+    coalesce(shipment_corrected_at::text, 'never'),
+    coalesce(confirmation_extended_at::text, 'never'),
     coalesce(succeeded_at::text, 'never'),
     coalesce(closed_at::text, 'never'),
     close_reason

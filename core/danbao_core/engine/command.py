@@ -69,6 +69,11 @@ class Command(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     id: UUID = msgspec.field(default_factory=uuid7)
     """The command's identity; the ids of the rows that it makes are counted up from it."""
 
+    @property
+    def size(self) -> int:
+        """How many decisions it counts for where batches and queues are bounded."""
+        return 1
+
     def keys(self, book: "Book") -> Iterable[Key]:
         """The rows that the decision needs, as far as the rows loaded so far tell; asked again until nothing is new."""
         raise NotImplementedError

@@ -16,14 +16,18 @@ STRIPES: Final = 1024
 _STRIPE_LOCKS: Final = 0x44414E42
 """The class of advisory locks by which stripes are leased ("DANB")."""
 
-# Plans that were cached while a table was empty scan it for ever after, so the engine's statements may only use indexes.
-# The time-outs free the locks of a process that stopped answering.
-_SETTINGS: Final = {
-    "application_name": "danbao-engine",
+INDEXES_ONLY: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+}
+"""Plans that were cached while a table was empty would scan it for ever after, so statements may only use indexes."""
+
+# The time-outs free the locks of a process that stopped answering.
+_SETTINGS: Final = {
+    "application_name": "danbao-engine",
+    **INDEXES_ONLY,
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "5s",
     "tcp_user_timeout": "5s",

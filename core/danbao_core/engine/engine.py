@@ -74,12 +74,13 @@ class _Postponed(Exception):
 class _Waiting:
     """A command, who waits for it, and what is known of it while its batch is made."""
 
-    __slots__ = ("answer", "command", "deadline", "fault", "keys")
+    __slots__ = ("answer", "command", "deadline", "fault", "keys", "size")
 
     def __init__(self, command: AnyCommand, deadline: float | None, answer: "asyncio.Future[Answer[Any]]") -> None:
         self.command = command
         self.deadline = deadline
         self.answer = answer
+        self.size = command.size
         self.keys: list[Key] = []
         self.fault: Refusal | None = None
 
@@ -112,8 +113,9 @@ class Engine:
         connect_timeout_seconds: float = 5.0,
         doubt_patience_seconds: float = 10.0,
     ) -> None:
-        """`queue_max` bounds the commands that wait; `doubt_patience_seconds` is how long a batch waits for a database that was
-        lost while it had the batch's COMMIT, before its callers are told to ask again."""
+        """`batch_max` bounds the commands of a batch and `queue_max` those that wait, both by their sizes, but for one command
+        that is larger by itself; `doubt_patience_seconds` is how long a batch waits for a database that was lost while it had
+        the batch's COMMIT, before its callers are told to ask again."""
         self.id = uuid7()
         self._database_url = database_url
         self._policies = policies
@@ -124,6 +126,8 @@ class Engine:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._doubt_patience_seconds = doubt_patience_seconds
         self._queue: deque[_Waiting] = deque()
+        self._queue_size = 0
+        self._room = asyncio.Event()
         self._wake_up = asyncio.Event()
         self._stopping = False
         self._connection: Connection | None = None
@@ -150,23 +154,49 @@ class Engine:
         """
         if self._stopping:
             raise ShuttingDown
-        if len(self._queue) >= self._queue_max:
-            raise QueueFull(waiting=len(self._queue))
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout_seconds is None else loop.time() + timeout_seconds
-        waiting = _Waiting(command, deadline, loop.create_future())
-        self._queue.append(waiting)
-        self._wake_up.set()
-        return await waiting.answer
+        if self._queue_size >= self._queue_max:
+            raise QueueFull(waiting=self._queue_size)
+        (answer,) = self._enqueue((command,), _deadline(timeout_seconds))
+        return await answer
+
+    async def submit_many(
+        self, commands: Sequence[Command[R]], *, timeout_seconds: float | None = None
+    ) -> "list[asyncio.Future[Answer[R]]]":
+        """Queues commands at once and in order, and answers a future for each, with what `submit` would answer or raise.
+
+        While more than half of the queue is taken it waits, where `submit` raises QueueFull: who sends many can be held up and
+        leaves room for who sends one. The queue may then hold this many more than half. Raises ShuttingDown where the engine
+        stops first, DeadlinePassed where the time-out passes first; nothing is queued then.
+        """
+        deadline = _deadline(timeout_seconds)
+        try:
+            async with asyncio.timeout_at(deadline):
+                while self._queue_size > self._queue_max // 2 and not self._stopping:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError:
+            raise DeadlinePassed from None
+        if self._stopping:
+            raise ShuttingDown
+        return self._enqueue(commands, deadline)
 
     async def stop(self) -> None:
         """Refuses new commands, carries out those that wait, and disconnects."""
         self._stopping = True
         self._wake_up.set()
+        self._room.set()
         if self._task is not None:
             await self._task
             self._task = None
         await self._disconnect()
+
+    def _enqueue(self, commands: Sequence[AnyCommand], deadline: float | None) -> "list[asyncio.Future[Answer[Any]]]":
+        loop = asyncio.get_running_loop()
+        waiting = [_Waiting(command, deadline, loop.create_future()) for command in commands]
+        self._queue.extend(waiting)
+        self._queue_size += sum(each.size for each in waiting)
+        self._wake_up.set()
+        return [each.answer for each in waiting]
 
     # --- The loop ---
 
@@ -205,14 +235,19 @@ class Engine:
         """The next commands, without those whose deadline has passed."""
         now = asyncio.get_running_loop().time()
         batch: list[_Waiting] = []
-        while self._queue and len(batch) < self._batch_max:
+        room = self._batch_max
+        while self._queue and (self._queue[0].size <= room or not batch):
             if batch and (batch[-1].command.alone or self._queue[0].command.alone):
                 break
             waiting = self._queue.popleft()
+            self._queue_size -= waiting.size
             if waiting.deadline is not None and waiting.deadline <= now:
                 waiting.settle(DeadlinePassed())
             else:
                 batch.append(waiting)
+                room -= waiting.size
+        if self._queue_size <= self._queue_max // 2:
+            self._room.set()
         return batch
 
     # --- One batch ---
@@ -365,6 +400,7 @@ class Engine:
             else:
                 waiting.settle(outcome)
         self._queue.extendleft(reversed(postponed))
+        self._queue_size += sum(each.size for each in postponed)
 
     def _refuse(self, batch: Sequence[_Waiting], refusal: Refusal) -> None:
         for waiting in batch:
@@ -416,6 +452,11 @@ class Engine:
                 _log.warning("a commit is in doubt and the database does not answer", error=repr(error))
                 await asyncio.sleep(0.1)
         return None
+
+
+def _deadline(timeout_seconds: float | None) -> float | None:
+    """The event loop's time at which a time-out passes."""
+    return None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
 
 
 def _internal_fault(what: str, error: BaseException, command: AnyCommand | None = None) -> InternalFault:

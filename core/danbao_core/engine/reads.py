@@ -1,8 +1,9 @@
-"""Reading single rows outside a batch, for answers that decide nothing."""
+"""Reading rows outside a batch, for answers that decide nothing."""
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from danbao_core.engine import statements
+from danbao_core.engine.connection import INDEXES_ONLY
 from danbao_core.engine.rows import Row, loader
 
 if TYPE_CHECKING:
@@ -10,11 +11,23 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Row)
 
+# A bitmap of all that matches would be sorted for every page of a list; an index has the order.
+SETTINGS: Final = {"application_name": "danbao-reads", **INDEXES_ONLY, "enable_bitmapscan": "off"}
+"""The planner of connections that read lists."""
+
 
 async def fetch_row(pool: "asyncpg.Pool[Any]", row_type: type[R], *values: Any) -> R | None:
     """The committed row with this key, or None."""
     record = await pool.fetchrow(statements.read_rows(row_type.table), *([value] for value in values))
     return None if record is None else cast("R", loader(row_type)(record))
+
+
+async def fetch_rows(pool: "asyncpg.Pool[Any]", row_type: type[R], text: str, *arguments: Any) -> list[R]:
+    """The rows that a query answers, in its order; it selects all columns of their table."""
+    load = loader(row_type)
+    names = [column.name for column in row_type.table.columns]
+    records = await pool.fetch(text, *arguments)
+    return [cast("R", load([record[name] for name in names])) for record in records]
 
 
 async def fetch_all(pool: "asyncpg.Pool[Any]", row_type: type[R]) -> list[R]:

@@ -10,7 +10,7 @@ from danbao_core import ledger, trail
 from danbao_core.accounts import Account, AccountKind, Purpose, active_account
 from danbao_core.accounts.rows import must_act_for
 from danbao_core.engine import Book, Command, Decision, Draft, Json, Key
-from danbao_core.errors import OrderNoTaken, PayerIsPayee, Refusal
+from danbao_core.errors import CurrencyMismatch, OrderNoTaken, PayerIsPayee, Refusal
 from danbao_core.money import Money, fee_minor
 from danbao_core.payments import steps
 from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State
@@ -23,6 +23,10 @@ class Shipment(msgspec.Struct, frozen=True):
     method: ShipmentMethod
     carrier: str = ""
     tracking_no: str = ""
+
+    def put_on(self, payment: Payment) -> Payment:
+        """The payment with these as its shipment."""
+        return payment.replace(shipment_method=self.method, carrier=self.carrier, tracking_no=self.tracking_no)
 
 
 class CreatePayment(Command[Payment], frozen=True):
@@ -54,25 +58,33 @@ class CreatePayment(Command[Payment], frozen=True):
     def _moved(self) -> Iterable[ledger.Posting]:
         """The balances that paying moves; named without a look at any row, so that the hot path needs no discovery."""
         yield ledger.Posting(self.payer_id, Purpose.AVAILABLE, 0)
-        if self.mode is Mode.ESCROW:
-            yield ledger.platform(Purpose.ESCROW, 0)
-        else:
-            yield ledger.Posting(self.payee_id, Purpose.AVAILABLE, 0)
-            yield ledger.platform(Purpose.FEES, 0)
+        match self.mode:
+            case Mode.ESCROW:
+                yield ledger.platform(Purpose.ESCROW, 0)
+            case Mode.AUTHORIZATION:
+                yield ledger.Posting(self.payer_id, Purpose.HELD, 0)
+            case Mode.INSTANT:
+                yield ledger.Posting(self.payee_id, Purpose.AVAILABLE, 0)
+                yield ledger.platform(Purpose.FEES, 0)
 
     def decide(self, book: Book) -> Decision[Payment]:
+        draft = Draft(book)
+        return Decision(self.create(draft), draft.changes)
+
+    def create(self, draft: Draft) -> Payment:
+        """Puts the payment into a draft, paid where that is asked for, and answers it. Raises what `decide` raises."""
         if self.payer_id == self.payee_id:
             raise PayerIsPayee
         self.amount.must_be_payable()
         must_act_for(self.origin, self.payer_id, self.payee_id)
         if self.pay:
             steps.must_may_pay(self.origin, self.payer_id)
-        active_account(book, self.payer_id, self.amount.currency)
-        payee = active_account(book, self.payee_id, self.amount.currency)
-        if self.order_no and (taken := book.get(OrderRef, self.payee_id, self.order_no)):
+        active_account(draft, self.payer_id, self.amount.currency)
+        payee = active_account(draft, self.payee_id, self.amount.currency)
+        if self.order_no and (taken := draft.get(OrderRef, self.payee_id, self.order_no)):
             raise OrderNoTaken(payment=f"payments/{taken.payment_id}", order_no=self.order_no)
-        ids, draft = self.ids(), Draft(book)
-        payment = self._payment(ids.take(), payee, book)
+        ids = self.ids()
+        payment = self._payment(ids.take(), payee, draft)
         if self.order_no:
             draft.put(OrderRef(self.payee_id, self.order_no, payment.id))
         if self.pay:
@@ -81,14 +93,14 @@ class CreatePayment(Command[Payment], frozen=True):
         else:
             draft.put(
                 payment,
-                trail.audit_event(ids, self.origin, payment.id, book.now),
-                trail.event(ids, "payment.created", payment.id, payment.version, payment, book.now),
+                trail.audit_event(ids, self.origin, payment.id, draft.now),
+                trail.event(ids, "payment.created", payment.id, payment.version, payment, draft.now),
             )
-        return Decision(payment, draft.changes)
+        return payment
 
-    def _payment(self, payment_id: UUID, payee: Account, book: Book) -> Payment:
-        fee_bps = book.policy.merchant_fee_bps if payee.kind is AccountKind.MERCHANT else 0
-        expire_after_seconds = self.expire_after_seconds or book.policy.expire_seconds
+    def _payment(self, payment_id: UUID, payee: Account, draft: Draft) -> Payment:
+        fee_bps = draft.policy.merchant_fee_bps if payee.kind is AccountKind.MERCHANT else 0
+        expire_after_seconds = self.expire_after_seconds or draft.policy.expire_seconds
         return Payment(
             id=payment_id,
             payer_id=self.payer_id,
@@ -110,9 +122,9 @@ class CreatePayment(Command[Payment], frozen=True):
             tracking_no="",
             close_reason=CloseReason.NOT_CLOSED,
             due_event=Event.EXPIRE,
-            due_at=book.now + timedelta(seconds=expire_after_seconds),
-            created_at=book.now,
-            updated_at=book.now,
+            due_at=draft.now + timedelta(seconds=expire_after_seconds),
+            created_at=draft.now,
+            updated_at=draft.now,
             paid_at=None,
             shipped_at=None,
             succeeded_at=None,
@@ -177,9 +189,32 @@ class ShipPayment(_Step, frozen=True):
         return Event.SHIP
 
     def prepare(self, book: Book, payment: Payment) -> Payment:
-        return payment.replace(
-            shipment_method=self.shipment.method, carrier=self.shipment.carrier, tracking_no=self.shipment.tracking_no
-        )
+        return self.shipment.put_on(payment)
+
+
+class CorrectShipment(_Step, frozen=True):
+    """The payee corrects how the goods are sent, once; the time to confirm begins anew, by the new method.
+
+    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, AlreadyCorrected.
+    """
+
+    shipment: Shipment
+
+    def event(self) -> Event:
+        return Event.CORRECT
+
+    def prepare(self, book: Book, payment: Payment) -> Payment:
+        return self.shipment.put_on(payment)
+
+
+class ExtendConfirmation(_Step, frozen=True):
+    """The payer takes longer to confirm, once.
+
+    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, AlreadyExtended.
+    """
+
+    def event(self) -> Event:
+        return Event.EXTEND
 
 
 class ConfirmPayment(_Step, frozen=True):
@@ -187,6 +222,34 @@ class ConfirmPayment(_Step, frozen=True):
 
     def event(self) -> Event:
         return Event.CONFIRM
+
+
+class CapturePayment(_Step, frozen=True):
+    """The payee takes what was authorized, or part of it, and the rest returns to the payer; once.
+
+    Refused: CurrencyUnknown, AmountNotPositive, CurrencyMismatch, PaymentNotFound, InvalidTransition, ActorNotAllowed,
+    CaptureExceedsAuthorization, AmountOverflow.
+    """
+
+    amount: Money | None = None
+    """None is all of it."""
+
+    def event(self) -> Event:
+        return Event.CAPTURE
+
+    def prepare(self, book: Book, payment: Payment) -> Payment:
+        amount = payment.amount if self.amount is None else self.amount.must_be_payable()
+        if amount.currency != payment.currency:
+            raise CurrencyMismatch(currency=payment.currency)
+        return payment.to_capture(amount.amount_minor)
+
+
+class VoidPayment(_Step, frozen=True):
+    """Gives up what was authorized; all of it returns to the payer. Refused: PaymentNotFound, InvalidTransition,
+    ActorNotAllowed."""
+
+    def event(self) -> Event:
+        return Event.VOID
 
 
 class CancelPayment(_Step, frozen=True):

@@ -11,6 +11,7 @@ class Mode(IntEnum):
 
     ESCROW = 1
     INSTANT = 2
+    AUTHORIZATION = 3
 
 
 class State(IntEnum):
@@ -22,6 +23,7 @@ class State(IntEnum):
     SUCCEEDED = 4
     FINISHED = 5
     CLOSED = 6
+    AUTHORIZED = 7
 
 
 class Event(IntEnum):
@@ -31,10 +33,17 @@ class Event(IntEnum):
     SHIP_BY = 2
     AUTO_CONFIRM = 3
     FINISH = 4
+    HOLD_EXPIRY = 5
     PAY = 11
     SHIP = 12
     CONFIRM = 13
     CANCEL = 14
+    CAPTURE = 15
+    VOID = 16
+    CORRECT = 17
+    """The payee corrects the shipment."""
+    EXTEND = 18
+    """The payer takes longer to confirm."""
 
 
 class Actor(IntEnum):
@@ -57,6 +66,8 @@ class CloseReason(IntEnum):
     CANCELLED_BY_PLATFORM = 3
     EXPIRED = 4
     NOT_SHIPPED = 5
+    VOIDED = 6
+    HOLD_EXPIRED = 7
 
 
 TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
@@ -66,6 +77,8 @@ TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
     (Mode.ESCROW, State.PAID, Event.SHIP): State.SHIPPED,
     (Mode.ESCROW, State.PAID, Event.CANCEL): State.CLOSED,
     (Mode.ESCROW, State.PAID, Event.SHIP_BY): State.CLOSED,
+    (Mode.ESCROW, State.SHIPPED, Event.CORRECT): State.SHIPPED,
+    (Mode.ESCROW, State.SHIPPED, Event.EXTEND): State.SHIPPED,
     (Mode.ESCROW, State.SHIPPED, Event.CONFIRM): State.SUCCEEDED,
     (Mode.ESCROW, State.SHIPPED, Event.AUTO_CONFIRM): State.SUCCEEDED,
     (Mode.ESCROW, State.SUCCEEDED, Event.FINISH): State.FINISHED,
@@ -73,6 +86,13 @@ TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
     (Mode.INSTANT, State.AWAITING_PAYMENT, Event.CANCEL): State.CLOSED,
     (Mode.INSTANT, State.AWAITING_PAYMENT, Event.EXPIRE): State.CLOSED,
     (Mode.INSTANT, State.SUCCEEDED, Event.FINISH): State.FINISHED,
+    (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.PAY): State.AUTHORIZED,
+    (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.CANCEL): State.CLOSED,
+    (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.EXPIRE): State.CLOSED,
+    (Mode.AUTHORIZATION, State.AUTHORIZED, Event.CAPTURE): State.SUCCEEDED,
+    (Mode.AUTHORIZATION, State.AUTHORIZED, Event.VOID): State.CLOSED,
+    (Mode.AUTHORIZATION, State.AUTHORIZED, Event.HOLD_EXPIRY): State.CLOSED,
+    (Mode.AUTHORIZATION, State.SUCCEEDED, Event.FINISH): State.FINISHED,
 }
 
 _PLATFORM: Final = frozenset({Actor.SERVICE, Actor.OPERATOR})
@@ -82,10 +102,15 @@ ACTORS: Final[dict[Event, frozenset[Actor]]] = {
     Event.SHIP: _PLATFORM | {Actor.PAYEE},
     Event.CONFIRM: _PLATFORM | {Actor.PAYER},
     Event.CANCEL: _PLATFORM | {Actor.PAYER, Actor.PAYEE},
+    Event.CAPTURE: _PLATFORM | {Actor.PAYEE},
+    Event.VOID: _PLATFORM | {Actor.PAYEE},
+    Event.CORRECT: _PLATFORM | {Actor.PAYEE},
+    Event.EXTEND: _PLATFORM | {Actor.PAYER},
     Event.EXPIRE: frozenset({Actor.TIMER}),
     Event.SHIP_BY: frozenset({Actor.TIMER}),
     Event.AUTO_CONFIRM: frozenset({Actor.TIMER}),
     Event.FINISH: frozenset({Actor.TIMER}),
+    Event.HOLD_EXPIRY: frozenset({Actor.TIMER}),
 }
 
 TERMINAL: Final = frozenset({State.FINISHED, State.CLOSED})
@@ -109,6 +134,10 @@ def close_reason(event: Event, actor: Actor) -> CloseReason:
             return CloseReason.EXPIRED
         case (Event.SHIP_BY, _):
             return CloseReason.NOT_SHIPPED
+        case (Event.HOLD_EXPIRY, _):
+            return CloseReason.HOLD_EXPIRED
+        case (Event.VOID, _):
+            return CloseReason.VOIDED
         case (_, Actor.PAYER):
             return CloseReason.CANCELLED_BY_PAYER
         case (_, Actor.PAYEE):

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from danbao_core.engine import Json, Row, table
-from danbao_core.money import Money
+from danbao_core.errors import AlreadyCorrected, AlreadyExtended, CaptureExceedsAuthorization
+from danbao_core.money import Money, fee_minor
 from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State, close_reason, state_after
 from danbao_core.policy import Policy
 
@@ -33,9 +34,9 @@ class Payment(Row, frozen=True):
     amount_minor: int
     fee_bps: int
     fee_minor: int
-    """What the platform keeps at release; fixed when the payment is made."""
+    """What the platform keeps at release, fixed when the payment is made; of an authorization, what it keeps of the capture."""
     held_minor: int
-    """What of it is in escrow now."""
+    """What of it is set aside now: in escrow or, of an authorization, among what the payer's account holds."""
     released_minor: int
     """What left for the payee, the fee included."""
     returned_minor: int
@@ -56,6 +57,8 @@ class Payment(Row, frozen=True):
     succeeded_at: datetime | None
     closed_at: datetime | None
     version: int
+    shipment_corrected_at: datetime | None = None
+    confirmation_extended_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -71,21 +74,27 @@ class Payment(Row, frozen=True):
         return self.due_at is not None and self.due_at <= now
 
     def after(self, event: Event, actor: Actor, at: datetime, policy: Policy) -> "Payment":
-        """Itself after an event, with what is due next. Raises InvalidTransition or ActorNotAllowed."""
+        """Itself after an event, with what is due next.
+
+        Raises InvalidTransition, ActorNotAllowed, CaptureExceedsAuthorization, AlreadyCorrected or AlreadyExtended.
+        """
         state = state_after(self.mode, self.state, event, actor)
-        due_event, due_at = self._next_due(state, at, policy)
+        self._must_allow(event)
+        due_event, due_at = self._next_due(event, state, at, policy)
         facts: dict[str, Any] = {}
         match state:
-            case State.PAID:
+            case State.PAID | State.AUTHORIZED:
                 facts = {"paid_at": at, "held_minor": self.amount_minor}
             case State.SHIPPED:
-                facts = {"shipped_at": at}
+                facts = {_SHIPMENT_FACTS[event]: at}
             case State.SUCCEEDED:
+                released_minor = self.released_minor if event is Event.CAPTURE else self.amount_minor
                 facts = {
                     "paid_at": self.paid_at or at,
                     "succeeded_at": at,
                     "held_minor": 0,
-                    "released_minor": self.amount_minor,
+                    "released_minor": released_minor,
+                    "returned_minor": self.amount_minor - released_minor,
                 }
             case State.CLOSED:
                 facts = {
@@ -96,19 +105,51 @@ class Payment(Row, frozen=True):
                 }
         return self.replace(state=state, due_event=due_event, due_at=due_at, updated_at=at, version=self.version + 1, **facts)
 
-    def _next_due(self, state: State, at: datetime, policy: Policy) -> tuple[Event | None, datetime | None]:
-        """What time brings about next in a state that began at `at`; nothing in a terminal one."""
+    def to_capture(self, amount_minor: int) -> "Payment":
+        """Itself with what of the authorization is to be captured, and the fee on that; the rest is to return."""
+        return self.replace(released_minor=amount_minor, fee_minor=fee_minor(amount_minor, self.fee_bps))
+
+    def _must_allow(self, event: Event) -> None:
+        """What an event asks for beyond the table of transitions."""
+        match event:
+            case Event.CAPTURE if self.released_minor > self.held_minor:
+                raise CaptureExceedsAuthorization(authorized_minor=self.held_minor, currency=self.currency)
+            case Event.CORRECT if self.shipment_corrected_at is not None:
+                raise AlreadyCorrected
+            case Event.EXTEND if self.confirmation_extended_at is not None:
+                raise AlreadyExtended
+
+    def _next_due(self, event: Event, state: State, at: datetime, policy: Policy) -> tuple[Event | None, datetime | None]:
+        """What time brings about next in a state that an event at `at` led to; nothing in a terminal one."""
         match state:
             case State.AWAITING_PAYMENT:
                 return Event.EXPIRE, at + timedelta(seconds=policy.expire_seconds)
             case State.PAID:
                 return Event.SHIP_BY, at + timedelta(seconds=policy.ship_by_seconds)
             case State.SHIPPED:
-                return Event.AUTO_CONFIRM, at + timedelta(seconds=_confirm_seconds(self.shipment_method, policy))
+                return Event.AUTO_CONFIRM, self._confirm_by(event, at, policy)
+            case State.AUTHORIZED:
+                return Event.HOLD_EXPIRY, at + timedelta(seconds=policy.hold_seconds)
             case State.SUCCEEDED:
                 return Event.FINISH, at + timedelta(seconds=policy.refund_window_seconds)
             case State.FINISHED | State.CLOSED:
                 return None, None
+
+    def _confirm_by(self, event: Event, at: datetime, policy: Policy) -> datetime:
+        """When time confirms. A correction counts anew, and keeps the extension that the payer took before."""
+        extension = timedelta(seconds=policy.extend_confirmation_seconds)
+        if event is Event.EXTEND and self.due_at is not None:
+            return self.due_at + extension
+        confirm_by = at + timedelta(seconds=_confirm_seconds(self.shipment_method, policy))
+        return confirm_by if self.confirmation_extended_at is None else confirm_by + extension
+
+
+_SHIPMENT_FACTS: Final = {
+    Event.SHIP: "shipped_at",
+    Event.CORRECT: "shipment_corrected_at",
+    Event.EXTEND: "confirmation_extended_at",
+}
+"""Where the time of each event that leads to SHIPPED is kept."""
 
 
 def _confirm_seconds(method: ShipmentMethod, policy: Policy) -> int:

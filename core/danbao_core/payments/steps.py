@@ -18,7 +18,15 @@ _TOPICS: Final = {
     State.SUCCEEDED: "payment.succeeded",
     State.FINISHED: "payment.finished",
     State.CLOSED: "payment.closed",
+    State.AUTHORIZED: "payment.authorized",
 }
+"""The event that tells of a step is named after the state that it leads to."""
+
+_TOPICS_WITHIN_A_STATE: Final = {
+    Event.CORRECT: "payment.shipment_corrected",
+    Event.EXTEND: "payment.confirmation_extended",
+}
+"""Steps that leave the state as it is are named after what they change."""
 
 
 def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[ledger.Posting]:
@@ -28,6 +36,11 @@ def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[led
             return [
                 ledger.Posting(payment.payer_id, Purpose.AVAILABLE, -payment.amount_minor),
                 ledger.platform(Purpose.ESCROW, payment.amount_minor),
+            ]
+        case Event.PAY if payment.mode is Mode.AUTHORIZATION:
+            return [
+                ledger.Posting(payment.payer_id, Purpose.AVAILABLE, -payment.amount_minor),
+                ledger.Posting(payment.payer_id, Purpose.HELD, payment.amount_minor),
             ]
         case Event.PAY:
             return [
@@ -42,6 +55,17 @@ def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[led
         case Event.CANCEL | Event.SHIP_BY if payment.held_minor:
             return [
                 ledger.platform(Purpose.ESCROW, -payment.held_minor),
+                ledger.credit(book, payment.payer_id, payment.held_minor),
+            ]
+        case Event.CAPTURE:
+            return [
+                ledger.Posting(payment.payer_id, Purpose.HELD, -payment.held_minor),
+                *_to_payee(book, payment, payment.released_minor),
+                ledger.credit(book, payment.payer_id, payment.held_minor - payment.released_minor),
+            ]
+        case Event.VOID | Event.HOLD_EXPIRY:
+            return [
+                ledger.Posting(payment.payer_id, Purpose.HELD, -payment.held_minor),
                 ledger.credit(book, payment.payer_id, payment.held_minor),
             ]
         case _:
@@ -69,17 +93,17 @@ def keys(book: Book, payment_id: UUID, event: Event) -> Iterable[Key]:
 
 
 def payee_key(payee_id: UUID, mode: Mode, *, paying: bool) -> Key:
-    """The payee's account, shared while money goes into escrow for it, so that it does not close meanwhile.
+    """The payee's account, shared while money is set aside for it, so that it does not close meanwhile.
 
     Paying at once locks a balance of the payee, which does the same, and before that nothing is promised.
     """
-    return Account.shared_key(payee_id) if paying and mode is Mode.ESCROW else Account.read_key(payee_id)
+    return Account.shared_key(payee_id) if paying and mode is not Mode.INSTANT else Account.read_key(payee_id)
 
 
 def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event: Event, actor: Actor) -> Payment:
     """Takes a step: puts the new row, the journal and the event into the draft, and answers the new row.
 
-    Raises InvalidTransition, ActorNotAllowed, InsufficientFunds or AmountOverflow.
+    Raises InsufficientFunds, AmountOverflow, and what `Payment.after` raises.
     """
     at = payment.due_at if actor is Actor.TIMER and payment.due_at is not None else draft.now
     after = payment.after(event, actor, at, draft.policy)
@@ -97,7 +121,8 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
         )
     else:
         draft.put(trail.audit_event(ids, origin, payment.id, draft.now))
-    draft.put(trail.event(ids, _TOPICS[after.state], after.id, after.version, after, at))
+    topic = _TOPICS_WITHIN_A_STATE.get(event) or _TOPICS[after.state]
+    draft.put(trail.event(ids, topic, after.id, after.version, after, at))
     return after
 
 

@@ -5,7 +5,9 @@ server". So before it is asked to stop, the gate closes: calls inside end as eve
 """
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from danbao_core.errors import ShuttingDown
@@ -26,6 +28,12 @@ class Gate:
         self._inside = 0
         self._closed = False
         self._knocked_at = 0.0
+        self._told: set[Callable[[], None]] = set()
+
+    def must_be_open(self) -> None:
+        """Raises ShuttingDown once it is closed."""
+        if self._closed:
+            raise ShuttingDown
 
     def __enter__(self) -> None:
         """Raises ShuttingDown once it is closed."""
@@ -37,9 +45,20 @@ class Gate:
     def __exit__(self, *_: object) -> None:
         self._inside -= 1
 
+    @contextlib.contextmanager
+    def telling(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Calls back when the gate closes while the block lasts: for a call inside that would not end by itself."""
+        self._told.add(callback)
+        try:
+            yield
+        finally:
+            self._told.discard(callback)
+
     async def close(self, patience_seconds: float) -> None:
         """Lets nobody in any more, and returns when all are out and nobody knocks, or after `patience_seconds`."""
         self._closed = True
+        for callback in tuple(self._told):
+            callback()
         closed_at = self._knocked_at = time.monotonic()
         while (now := time.monotonic()) < closed_at + patience_seconds:
             knocking = now < min(self._knocked_at + _QUIET_SECONDS, closed_at + _MOST_QUIET_SECONDS)

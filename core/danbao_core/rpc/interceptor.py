@@ -4,31 +4,33 @@ Caller against the scope that the method declares, bytes to message, message aga
 status. Health and reflection, which are not of the contract, pass through.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2
 from danbao_core.clock import WallClock
 from danbao_core.engine.failures import Remedy, remedy
 from danbao_core.engine.requests import content_hash
-from danbao_core.errors import DatabaseUnavailable, InternalFault, MessageMalformed, Refusal
+from danbao_core.errors import DatabaseUnavailable, InternalFault, Refusal
 from danbao_core.ids import uuid7
 from danbao_core.rpc import call as calls
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
-from danbao_core.rpc.validation import validate
+from danbao_core.rpc.stream import CallerGone, Stream
+from danbao_core.rpc.validation import parse, validate
 
 _log = structlog.get_logger("danbao.rpc")
 
 _Context = grpc.aio.ServicerContext
-_Behavior = Callable[[Any, Any], Awaitable[Any]]
+_Serve = Callable[[Any, calls.Caller, "_Context[Any, Any]"], Awaitable[Any]]
 
 SERVICES: Final[dict[str, ServiceDescriptor]] = {
     service.full_name: service
@@ -49,11 +51,19 @@ def scope_of(method: MethodDescriptor) -> str:
 class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of the contract; each is wrapped once."""
 
-    def __init__(self, gate: Gate, authenticator: Authenticator, hash_key: bytes, wall_clock: WallClock) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        authenticator: Authenticator,
+        hash_key: bytes,
+        wall_clock: WallClock,
+        stream_idle_seconds: float,
+    ) -> None:
         self._gate = gate
         self._authenticator = authenticator
         self._hash_key = hash_key
         self._wall_clock = wall_clock
+        self._stream_idle_seconds = stream_idle_seconds
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
@@ -76,27 +86,56 @@ class Interceptor(grpc.aio.ServerInterceptor):
         scope = scope_of(method)
         message_type = GetMessageClass(method.input_type)
         name = f"{method.containing_service.name}/{method.name}"
-        behavior: _Behavior = handler.unary_unary
+        streams = handler.request_streaming and handler.response_streaming
+        serve = (self._serve_stream if streams else self._serve_one)(name, message_type, handler)
 
-        async def answer(data: bytes, context: "_Context[Any, Any]") -> Any:
+        async def answer(given: Any, context: "_Context[Any, Any]") -> Any:
             try:
                 with self._gate:
                     # The caller first: strangers make the server work as little as possible.
                     caller = await self._authenticator.caller(_authorization(context), scope)
-                    request = _parse(message_type, data)
-                    validate(request)
-                    calls.begin(self._call(name, caller, request, context))
-                    return await behavior(request, context)
+                    return await serve(given, caller, context)
             except Refusal as refusal:
                 await _refuse(context, refusal)
             except Exception as error:
                 await _refuse(context, _refusal_for(error, name))
 
-        return grpc.unary_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
+        wrap = grpc.stream_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
+        return wrap(answer, response_serializer=handler.response_serializer)
 
-    def _call(self, name: str, caller: calls.Caller, request: Message, context: "_Context[Any, Any]") -> calls.Call:
+    def _serve_one(self, name: str, message_type: type[Message], handler: Any) -> _Serve:
+        """Serves calls of one message and one answer."""
+        behavior = handler.unary_unary
+
+        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]") -> Any:
+            request = parse(message_type, data)
+            validate(request)
+            calls.begin(self._call(name, caller, request, context))
+            return await behavior(request, context)
+
+        return serve
+
+    def _serve_stream(self, name: str, message_type: type[Message], handler: Any) -> _Serve:
+        """Serves calls of many messages and many answers, which the handler makes of an iterator over messages."""
+        behavior = handler.stream_stream
+
+        async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]") -> None:
+            stream = Stream(context, message_type, self._gate, self._stream_idle_seconds)
+            calls.begin(self._call(name, caller, None, context))
+            with self._gate.telling(stream.stop_reading), contextlib.suppress(CallerGone):
+                async with contextlib.aclosing(behavior(stream, context)) as answers:
+                    async for answer in answers:
+                        await stream.write(answer)
+
+        return serve
+
+    def _call(self, name: str, caller: calls.Caller, request: Message | None, context: "_Context[Any, Any]") -> calls.Call:
         request_id = getattr(request, "request_id", "")
-        content = content_hash(self._hash_key, name, request.SerializeToString(deterministic=True)) if request_id else b""
+        content = (
+            content_hash(self._hash_key, name, request.SerializeToString(deterministic=True))
+            if request is not None and request_id
+            else b""
+        )
         return calls.Call(caller, name, context.peer(), self._wall_clock(), request_id, content, context)
 
 
@@ -108,13 +147,6 @@ def _refusal_for(error: Exception, name: str) -> Refusal:
     fault_id = uuid7()
     _log.error("a call failed", method=name, fault_id=str(fault_id), exc_info=error)
     return InternalFault(fault_id=fault_id)
-
-
-def _parse(message_type: type[Message], data: bytes) -> Message:
-    try:
-        return message_type.FromString(data)
-    except DecodeError:
-        raise MessageMalformed from None
 
 
 def _authorization(context: "_Context[Any, Any]") -> str | None:

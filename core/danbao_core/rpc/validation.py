@@ -1,18 +1,22 @@
 """Requests against the rules that stand in the contract (protovalidate)."""
 
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import protovalidate
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
-from danbao_core.errors import FieldInvalid, Violation
+from danbao_core.errors import FieldInvalid, MessageMalformed, Violation
 
 _validator: Final = protovalidate.Validator()
 
 _CROWD: Final = 64
-"""More items than any field of the contract may hold; each item that breaks a rule costs a tenth of a millisecond."""
+"""More items than any field may hold but those of bulk requests, whose items are validated one by one; each item that breaks
+a rule costs a tenth of a millisecond."""
+
+BULK_BYTES: Final = 2 * 1024 * 1024
+"""Most bytes of a bulk request, so that its answer, which tells more of each item, is under the 4 MiB that callers take."""
 
 _ACCOUNT: Final = "^accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
@@ -33,6 +37,17 @@ _IN_WORDS: Final = {
 }
 
 
+_M = TypeVar("_M", bound=Message)
+
+
+def parse(message_type: type[_M], data: bytes) -> _M:
+    """The message that the bytes stand for. Raises MessageMalformed."""
+    try:
+        return message_type.FromString(data)
+    except DecodeError:
+        raise MessageMalformed from None
+
+
 def validate(request: Message) -> None:
     """Raises FieldInvalid with every field that breaks a rule; its reason is that of the first one.
 
@@ -45,6 +60,12 @@ def validate(request: Message) -> None:
         return
     violations = [_violation(each.proto, each.rule_value) for each in found]
     raise FieldInvalid(violations, reason=violations[0].reason)
+
+
+def must_be_of_bounded_size(bulk: Message) -> None:
+    """Raises FieldInvalid for a bulk request of too many bytes."""
+    if bulk.ByteSize() > BULK_BYTES:
+        raise FieldInvalid([Violation("requests", "must be at most 2 MiB together")])
 
 
 @cache

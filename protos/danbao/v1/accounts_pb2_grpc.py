@@ -47,6 +47,16 @@ class AccountServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
                 _registered_method=True)
+        self.GetAccountByExternalId = channel.unary_unary(
+                '/danbao.v1.AccountService/GetAccountByExternalId',
+                request_serializer=danbao_dot_v1_dot_accounts__pb2.GetAccountByExternalIdRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+                _registered_method=True)
+        self.ListAccounts = channel.unary_unary(
+                '/danbao.v1.AccountService/ListAccounts',
+                request_serializer=danbao_dot_v1_dot_accounts__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
         self.OpenWallet = channel.unary_unary(
                 '/danbao.v1.AccountService/OpenWallet',
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.OpenWalletRequest.SerializeToString,
@@ -62,6 +72,11 @@ class AccountServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.ListBalancesRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.ListBalancesResponse.FromString,
                 _registered_method=True)
+        self.ListEntries = channel.unary_unary(
+                '/danbao.v1.AccountService/ListEntries',
+                request_serializer=danbao_dot_v1_dot_accounts__pb2.ListEntriesRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.ListEntriesResponse.FromString,
+                _registered_method=True)
         self.TopUp = channel.unary_unary(
                 '/danbao.v1.AccountService/TopUp',
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.TopUpRequest.SerializeToString,
@@ -71,6 +86,11 @@ class AccountServiceStub(object):
                 '/danbao.v1.AccountService/GetFunding',
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.GetFundingRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
+                _registered_method=True)
+        self.ListFundings = channel.unary_unary(
+                '/danbao.v1.AccountService/ListFundings',
+                request_serializer=danbao_dot_v1_dot_accounts__pb2.ListFundingsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.ListFundingsResponse.FromString,
                 _registered_method=True)
 
 
@@ -89,6 +109,21 @@ class AccountServiceServicer(object):
 
     def GetAccount(self, request, context):
         """Answers an account, whatever its state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAccountByExternalId(self, request, context):
+        """Answers the account that was created with the caller's own number for it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccounts(self, request, context):
+        """Lists accounts, newest first; see "Lists" at the head of common.proto. For keys that are bound to no account: others are
+        refused with NOT_YOUR_ACCOUNT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,6 +151,14 @@ class AccountServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEntries(self, request, context):
+        """Lists what moved a wallet's money, newest first, with what it held after each movement; see "Lists" at the head of
+        common.proto.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TopUp(self, request, context):
         """Brings money in from outside. In a sandbox it is booked at once.
         """
@@ -125,6 +168,14 @@ class AccountServiceServicer(object):
 
     def GetFunding(self, request, context):
         """Answers one funding.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFundings(self, request, context):
+        """Lists fundings, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those of
+        its account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,6 +194,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.GetAccountRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
             ),
+            'GetAccountByExternalId': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccountByExternalId,
+                    request_deserializer=danbao_dot_v1_dot_accounts__pb2.GetAccountByExternalIdRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
+            ),
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=danbao_dot_v1_dot_accounts__pb2.ListAccountsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.ListAccountsResponse.SerializeToString,
+            ),
             'OpenWallet': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenWallet,
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.OpenWalletRequest.FromString,
@@ -158,6 +219,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.ListBalancesRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.ListBalancesResponse.SerializeToString,
             ),
+            'ListEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEntries,
+                    request_deserializer=danbao_dot_v1_dot_accounts__pb2.ListEntriesRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.ListEntriesResponse.SerializeToString,
+            ),
             'TopUp': grpc.unary_unary_rpc_method_handler(
                     servicer.TopUp,
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.TopUpRequest.FromString,
@@ -167,6 +233,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.GetFunding,
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.GetFundingRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.Funding.SerializeToString,
+            ),
+            'ListFundings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFundings,
+                    request_deserializer=danbao_dot_v1_dot_accounts__pb2.ListFundingsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.ListFundingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +297,60 @@ class AccountService(object):
             '/danbao.v1.AccountService/GetAccount',
             danbao_dot_v1_dot_accounts__pb2.GetAccountRequest.SerializeToString,
             danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAccountByExternalId(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/GetAccountByExternalId',
+            danbao_dot_v1_dot_accounts__pb2.GetAccountByExternalIdRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ListAccounts',
+            danbao_dot_v1_dot_accounts__pb2.ListAccountsRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.ListAccountsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -318,6 +443,33 @@ class AccountService(object):
             _registered_method=True)
 
     @staticmethod
+    def ListEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ListEntries',
+            danbao_dot_v1_dot_accounts__pb2.ListEntriesRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def TopUp(request,
             target,
             options=(),
@@ -361,6 +513,33 @@ class AccountService(object):
             '/danbao.v1.AccountService/GetFunding',
             danbao_dot_v1_dot_accounts__pb2.GetFundingRequest.SerializeToString,
             danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFundings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ListFundings',
+            danbao_dot_v1_dot_accounts__pb2.ListFundingsRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.ListFundingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,12 @@ class AccountServiceStub:
     """Opens an account with one wallet per named currency."""
     GetAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetAccountRequest, _accounts_pb2.Account]
     """Answers an account, whatever its state."""
+    GetAccountByExternalId: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetAccountByExternalIdRequest, _accounts_pb2.Account]
+    """Answers the account that was created with the caller's own number for it."""
+    ListAccounts: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListAccountsRequest, _accounts_pb2.ListAccountsResponse]
+    """Lists accounts, newest first; see "Lists" at the head of common.proto. For keys that are bound to no account: others are
+    refused with NOT_YOUR_ACCOUNT.
+    """
     OpenWallet: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.OpenWalletRequest, _accounts_pb2.Account]
     """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing."""
     CloseAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.CloseAccountRequest, _accounts_pb2.Account]
@@ -48,10 +54,18 @@ class AccountServiceStub:
     """
     ListBalances: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListBalancesRequest, _accounts_pb2.ListBalancesResponse]
     """Lists what every wallet of the account holds, by currency."""
+    ListEntries: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListEntriesRequest, _accounts_pb2.ListEntriesResponse]
+    """Lists what moved a wallet's money, newest first, with what it held after each movement; see "Lists" at the head of
+    common.proto.
+    """
     TopUp: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.TopUpRequest, _accounts_pb2.Funding]
     """Brings money in from outside. In a sandbox it is booked at once."""
     GetFunding: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]
     """Answers one funding."""
+    ListFundings: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListFundingsRequest, _accounts_pb2.ListFundingsResponse]
+    """Lists fundings, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those of
+    its account.
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -65,6 +79,12 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Opens an account with one wallet per named currency."""
     GetAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetAccountRequest, _accounts_pb2.Account]  # type: ignore[assignment]
     """Answers an account, whatever its state."""
+    GetAccountByExternalId: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetAccountByExternalIdRequest, _accounts_pb2.Account]  # type: ignore[assignment]
+    """Answers the account that was created with the caller's own number for it."""
+    ListAccounts: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListAccountsRequest, _accounts_pb2.ListAccountsResponse]  # type: ignore[assignment]
+    """Lists accounts, newest first; see "Lists" at the head of common.proto. For keys that are bound to no account: others are
+    refused with NOT_YOUR_ACCOUNT.
+    """
     OpenWallet: _aio.UnaryUnaryMultiCallable[_accounts_pb2.OpenWalletRequest, _accounts_pb2.Account]  # type: ignore[assignment]
     """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing."""
     CloseAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.CloseAccountRequest, _accounts_pb2.Account]  # type: ignore[assignment]
@@ -73,10 +93,18 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """
     ListBalances: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListBalancesRequest, _accounts_pb2.ListBalancesResponse]  # type: ignore[assignment]
     """Lists what every wallet of the account holds, by currency."""
+    ListEntries: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListEntriesRequest, _accounts_pb2.ListEntriesResponse]  # type: ignore[assignment]
+    """Lists what moved a wallet's money, newest first, with what it held after each movement; see "Lists" at the head of
+    common.proto.
+    """
     TopUp: _aio.UnaryUnaryMultiCallable[_accounts_pb2.TopUpRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Brings money in from outside. In a sandbox it is booked at once."""
     GetFunding: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Answers one funding."""
+    ListFundings: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListFundingsRequest, _accounts_pb2.ListFundingsResponse]  # type: ignore[assignment]
+    """Lists fundings, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those of
+    its account.
+    """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, their wallets (one per currency) and the money that comes in from outside.
@@ -99,6 +127,24 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
         """Answers an account, whatever its state."""
+
+    @_abc_1.abstractmethod
+    def GetAccountByExternalId(
+        self,
+        request: _accounts_pb2.GetAccountByExternalIdRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
+        """Answers the account that was created with the caller's own number for it."""
+
+    @_abc_1.abstractmethod
+    def ListAccounts(
+        self,
+        request: _accounts_pb2.ListAccountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.ListAccountsResponse, _abc.Awaitable[_accounts_pb2.ListAccountsResponse]]:
+        """Lists accounts, newest first; see "Lists" at the head of common.proto. For keys that are bound to no account: others are
+        refused with NOT_YOUR_ACCOUNT.
+        """
 
     @_abc_1.abstractmethod
     def OpenWallet(
@@ -127,6 +173,16 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists what every wallet of the account holds, by currency."""
 
     @_abc_1.abstractmethod
+    def ListEntries(
+        self,
+        request: _accounts_pb2.ListEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.ListEntriesResponse, _abc.Awaitable[_accounts_pb2.ListEntriesResponse]]:
+        """Lists what moved a wallet's money, newest first, with what it held after each movement; see "Lists" at the head of
+        common.proto.
+        """
+
+    @_abc_1.abstractmethod
     def TopUp(
         self,
         request: _accounts_pb2.TopUpRequest,
@@ -141,5 +197,15 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.Funding, _abc.Awaitable[_accounts_pb2.Funding]]:
         """Answers one funding."""
+
+    @_abc_1.abstractmethod
+    def ListFundings(
+        self,
+        request: _accounts_pb2.ListFundingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.ListFundingsResponse, _abc.Awaitable[_accounts_pb2.ListFundingsResponse]]:
+        """Lists fundings, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those of
+        its account.
+        """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

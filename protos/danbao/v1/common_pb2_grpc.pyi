@@ -11,6 +11,11 @@ Conventions, the same on every RPC:
   apart for each account that its keys are bound to, and are kept for 30 days, those of fundings for ever.
 - Errors are `google.rpc.Status` with `google.rpc.ErrorInfo` (domain "danbao", a stable `reason`), and `BadRequest`,
   `ResourceInfo` or `RetryInfo` where they apply. RetryInfo stands exactly where a retry with the same `request_id` is safe.
+- Lists are paged, newest first, in the order in which their rows were made. `next_page_token` is good for the same caller,
+  method and filter for 3 days of wall time; any other is refused, INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID. A page may
+  hold fewer items than asked for although more follow: only an empty `next_page_token` says that it is the last. Who walks
+  through the pages meets each item that stood at the start once, as it is when its page is read. What is made meanwhile is
+  newer than where the walk has come to and is not met, but for a rare one that was on its way when the walk began.
 - Callers authenticate with metadata `authorization: Bearer dbk_<id>_<secret>`, a service key.
 """
 

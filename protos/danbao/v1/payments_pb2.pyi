@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -40,6 +41,8 @@ class Payment(_message.Message):
         """Held by the platform until the payer confirms (or time does it)."""
         MODE_INSTANT: Payment._Mode.ValueType  # 2
         """Straight to the payee."""
+        MODE_AUTHORIZATION: Payment._Mode.ValueType  # 3
+        """Held on the payer's own account until the payee captures it, in whole or in part, or voids it (or 7 days pass)."""
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
         """The way the money takes. More ways may be added: treat an unknown one as such."""
@@ -50,6 +53,8 @@ class Payment(_message.Message):
     """Held by the platform until the payer confirms (or time does it)."""
     MODE_INSTANT: Payment.Mode.ValueType  # 2
     """Straight to the payee."""
+    MODE_AUTHORIZATION: Payment.Mode.ValueType  # 3
+    """Held on the payer's own account until the payee captures it, in whole or in part, or voids it (or 7 days pass)."""
 
     class _State:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -71,6 +76,8 @@ class Payment(_message.Message):
         """Succeeded, and the refund window is over. Final."""
         STATE_CLOSED: Payment._State.ValueType  # 6
         """Called off, expired or returned in full. Final."""
+        STATE_AUTHORIZED: Payment._State.ValueType  # 7
+        """The payer's account holds the money for the payee to capture."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the payment stands. More states may be added: treat an unknown one as "still under way"."""
@@ -89,6 +96,8 @@ class Payment(_message.Message):
     """Succeeded, and the refund window is over. Final."""
     STATE_CLOSED: Payment.State.ValueType  # 6
     """Called off, expired or returned in full. Final."""
+    STATE_AUTHORIZED: Payment.State.ValueType  # 7
+    """The payer's account holds the money for the payee to capture."""
 
     class _DueEvent:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -106,6 +115,8 @@ class Payment(_message.Message):
         """Not confirmed in time: confirmed."""
         DUE_EVENT_FINISH: Payment._DueEvent.ValueType  # 4
         """The refund window is over: finished."""
+        DUE_EVENT_HOLD_EXPIRY: Payment._DueEvent.ValueType  # 5
+        """Not captured in time: closed, the money returns."""
 
     class DueEvent(_DueEvent, metaclass=_DueEventEnumTypeWrapper):
         """What happens by itself at `due_time`."""
@@ -120,6 +131,8 @@ class Payment(_message.Message):
     """Not confirmed in time: confirmed."""
     DUE_EVENT_FINISH: Payment.DueEvent.ValueType  # 4
     """The refund window is over: finished."""
+    DUE_EVENT_HOLD_EXPIRY: Payment.DueEvent.ValueType  # 5
+    """Not captured in time: closed, the money returns."""
 
     class _CloseReason:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -139,6 +152,10 @@ class Payment(_message.Message):
         """It was not paid in time."""
         CLOSE_REASON_NOT_SHIPPED: Payment._CloseReason.ValueType  # 5
         """It was not shipped in time."""
+        CLOSE_REASON_VOIDED: Payment._CloseReason.ValueType  # 6
+        """The authorization was voided."""
+        CLOSE_REASON_HOLD_EXPIRED: Payment._CloseReason.ValueType  # 7
+        """The authorization was not captured in time."""
 
     class CloseReason(_CloseReason, metaclass=_CloseReasonEnumTypeWrapper):
         """Why a payment was closed."""
@@ -155,6 +172,10 @@ class Payment(_message.Message):
     """It was not paid in time."""
     CLOSE_REASON_NOT_SHIPPED: Payment.CloseReason.ValueType  # 5
     """It was not shipped in time."""
+    CLOSE_REASON_VOIDED: Payment.CloseReason.ValueType  # 6
+    """The authorization was voided."""
+    CLOSE_REASON_HOLD_EXPIRED: Payment.CloseReason.ValueType  # 7
+    """The authorization was not captured in time."""
 
     @_typing.final
     class MetadataEntry(_message.Message):
@@ -199,6 +220,8 @@ class Payment(_message.Message):
     SHIP_TIME_FIELD_NUMBER: _builtins.int
     SUCCESS_TIME_FIELD_NUMBER: _builtins.int
     CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    SHIPMENT_CORRECT_TIME_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_EXTEND_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`payments/{uuid}`, set by the server."""
     payer: _builtins.str
@@ -223,7 +246,9 @@ class Payment(_message.Message):
 
     @_builtins.property
     def fee(self) -> _common_pb2.Money:
-        """What of it the platform keeps at release: the payee gets `amount - fee`. Fixed when the payment is created."""
+        """What of it the platform keeps at release: the payee gets `released - fee`. Fixed when the payment is created, for all of the
+        amount; a capture of part of it has the fee on that part, at the same rate.
+        """
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -235,11 +260,11 @@ class Payment(_message.Message):
 
     @_builtins.property
     def held(self) -> _common_pb2.Money:
-        """What is in escrow now."""
+        """What is set aside now: in escrow, or on the payer's account where the mode is AUTHORIZATION."""
 
     @_builtins.property
     def released(self) -> _common_pb2.Money:
-        """What left escrow for the payee, the fee included."""
+        """What left for the payee, the fee included."""
 
     @_builtins.property
     def returned(self) -> _common_pb2.Money:
@@ -259,7 +284,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def pay_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was paid."""
+        """When it was paid; of an authorization, when the money was set aside."""
 
     @_builtins.property
     def ship_time(self) -> _timestamp_pb2.Timestamp:
@@ -272,6 +297,14 @@ class Payment(_message.Message):
     @_builtins.property
     def close_time(self) -> _timestamp_pb2.Timestamp:
         """When it was closed."""
+
+    @_builtins.property
+    def shipment_correct_time(self) -> _timestamp_pb2.Timestamp:
+        """When the payee corrected the shipment, if it did; it can once."""
+
+    @_builtins.property
+    def confirmation_extend_time(self) -> _timestamp_pb2.Timestamp:
+        """When the payer extended the time to confirm, if it did; it can once."""
 
     def __init__(
         self,
@@ -299,10 +332,12 @@ class Payment(_message.Message):
         ship_time: _timestamp_pb2.Timestamp | None = ...,
         success_time: _timestamp_pb2.Timestamp | None = ...,
         close_time: _timestamp_pb2.Timestamp | None = ...,
+        shipment_correct_time: _timestamp_pb2.Timestamp | None = ...,
+        confirmation_extend_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "create_time", b"create_time", "due_time", b"due_time", "fee", b"fee", "held", b"held", "pay_time", b"pay_time", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_time", b"due_time", "fee", b"fee", "held", b"held", "pay_time", b"pay_time", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_reason", b"close_reason", "close_time", b"close_time", "create_time", b"create_time", "due_event", b"due_event", "due_time", b"due_time", "fee", b"fee", "held", b"held", "metadata", b"metadata", "mode", b"mode", "name", b"name", "order_no", b"order_no", "pay_time", b"pay_time", "payee", b"payee", "payer", b"payer", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "state", b"state", "subject", b"subject", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_reason", b"close_reason", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_event", b"due_event", "due_time", b"due_time", "fee", b"fee", "held", b"held", "metadata", b"metadata", "mode", b"mode", "name", b"name", "order_no", b"order_no", "pay_time", b"pay_time", "payee", b"payee", "payer", b"payer", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "state", b"state", "subject", b"subject", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -532,6 +567,64 @@ class ShipPaymentRequest(_message.Message):
 Global___ShipPaymentRequest: _TypeAlias = ShipPaymentRequest  # noqa: Y015
 
 @_typing.final
+class CorrectShipmentRequest(_message.Message):
+    """Request of CorrectShipment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SHIPMENT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    @_builtins.property
+    def shipment(self) -> Global___Shipment:
+        """How the goods are really sent: all of it, not only what changes."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        shipment: Global___Shipment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shipment", b"shipment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "shipment", b"shipment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectShipmentRequest: _TypeAlias = CorrectShipmentRequest  # noqa: Y015
+
+@_typing.final
+class ExtendConfirmationRequest(_message.Message):
+    """Request of ExtendConfirmation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendConfirmationRequest: _TypeAlias = ExtendConfirmationRequest  # noqa: Y015
+
+@_typing.final
 class ConfirmPaymentRequest(_message.Message):
     """Request of ConfirmPayment."""
 
@@ -558,6 +651,64 @@ class ConfirmPaymentRequest(_message.Message):
 Global___ConfirmPaymentRequest: _TypeAlias = ConfirmPaymentRequest  # noqa: Y015
 
 @_typing.final
+class CapturePaymentRequest(_message.Message):
+    """Request of CapturePayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much, more than zero and at most what is authorized, in the payment's currency; all of it where absent."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapturePaymentRequest: _TypeAlias = CapturePaymentRequest  # noqa: Y015
+
+@_typing.final
+class VoidPaymentRequest(_message.Message):
+    """Request of VoidPayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidPaymentRequest: _TypeAlias = VoidPaymentRequest  # noqa: Y015
+
+@_typing.final
 class CancelPaymentRequest(_message.Message):
     """Request of CancelPayment."""
 
@@ -582,3 +733,280 @@ class CancelPaymentRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelPaymentRequest: _TypeAlias = CancelPaymentRequest  # noqa: Y015
+
+@_typing.final
+class GetPaymentByOrderNoRequest(_message.Message):
+    """Request of GetPaymentByOrderNo."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYEE_FIELD_NUMBER: _builtins.int
+    ORDER_NO_FIELD_NUMBER: _builtins.int
+    payee: _builtins.str
+    """`accounts/{uuid}` of the one who is paid."""
+    order_no: _builtins.str
+    """The payee's number for the order."""
+    def __init__(
+        self,
+        *,
+        payee: _builtins.str = ...,
+        order_no: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_no", b"order_no", "payee", b"payee"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPaymentByOrderNoRequest: _TypeAlias = GetPaymentByOrderNoRequest  # noqa: Y015
+
+@_typing.final
+class ListPaymentsRequest(_message.Message):
+    """Request of ListPayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Side:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ListPaymentsRequest._Side.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SIDE_UNSPECIFIED: ListPaymentsRequest._Side.ValueType  # 0
+        """Either."""
+        SIDE_PAYER: ListPaymentsRequest._Side.ValueType  # 1
+        """It pays."""
+        SIDE_PAYEE: ListPaymentsRequest._Side.ValueType  # 2
+        """It is paid."""
+
+    class Side(_Side, metaclass=_SideEnumTypeWrapper):
+        """Which side of a payment an account is on."""
+
+    SIDE_UNSPECIFIED: ListPaymentsRequest.Side.ValueType  # 0
+    """Either."""
+    SIDE_PAYER: ListPaymentsRequest.Side.ValueType  # 1
+    """It pays."""
+    SIDE_PAYEE: ListPaymentsRequest.Side.ValueType  # 2
+    """It is paid."""
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    MODES_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    account: _builtins.str
+    """`accounts/{uuid}`: only its payments. Empty for those of all accounts or, for a key that is bound to one, of that."""
+    side: Global___ListPaymentsRequest.Side.ValueType
+    """Only payments in which the account is on this side. Needs an account, or a key that is bound to one."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___Payment.State.ValueType]:
+        """Only payments in these states; in any where none is named."""
+
+    @_builtins.property
+    def modes(self) -> _containers.RepeatedScalarFieldContainer[Global___Payment.Mode.ValueType]:
+        """Only payments of these modes; of any where none is named."""
+
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Only payments created at that moment or later (business time, from 1970 to the year 9000, to the microsecond)."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Only payments created before that moment (business time, from 1970 to the year 9000, to the microsecond)."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        account: _builtins.str = ...,
+        side: Global___ListPaymentsRequest.Side.ValueType = ...,
+        states: _abc.Iterable[Global___Payment.State.ValueType] | None = ...,
+        modes: _abc.Iterable[Global___Payment.Mode.ValueType] | None = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "created_before", b"created_before", "created_from", b"created_from", "modes", b"modes", "page_size", b"page_size", "page_token", b"page_token", "side", b"side", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentsRequest: _TypeAlias = ListPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListPaymentsResponse(_message.Message):
+    """Response of ListPayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
+        """Payments, newest first."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___Payment] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class BatchCreatePaymentsRequest(_message.Message):
+    """Request of BatchCreatePayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry of the whole batch safe; see the head of common.proto."""
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreatePaymentRequest]:
+        """1 to 256 payments, at most 2 MiB together; the rules of CreatePaymentRequest hold for each, but that its `request_id` must
+        be empty: the batch has one for all.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        requests: _abc.Iterable[Global___CreatePaymentRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreatePaymentsRequest: _TypeAlias = BatchCreatePaymentsRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreatePaymentsResponse(_message.Message):
+    """Response of BatchCreatePayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
+        """One payment for each item, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___Payment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreatePaymentsResponse: _TypeAlias = BatchCreatePaymentsResponse  # noqa: Y015
+
+@_typing.final
+class StreamPaymentsRequest(_message.Message):
+    """Request of StreamPayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreatePaymentRequest]:
+        """1 to 256 payments, at most 2 MiB together, each with a `request_id` of its own."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___CreatePaymentRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamPaymentsRequest: _TypeAlias = StreamPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class StreamPaymentsResponse(_message.Message):
+    """Response of StreamPayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentResult]:
+        """One result for each item of the message that it answers, in its order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___PaymentResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamPaymentsResponse: _TypeAlias = StreamPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class PaymentResult(_message.Message):
+    """What became of one item of StreamPayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The item's `request_id`, as far as it was one."""
+    replayed: _builtins.bool
+    """Whether this is the answer to an earlier request with the same `request_id` and content."""
+    @_builtins.property
+    def payment(self) -> Global___Payment:
+        """The payment as it was when it was created."""
+
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """The refusal, with the details that CreatePayment would give."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        replayed: _builtins.bool = ...,
+        payment: Global___Payment | None = ...,
+        status: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "payment", b"payment", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "payment", b"payment", "replayed", b"replayed", "request_id", b"request_id", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["payment", "status"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___PaymentResult: _TypeAlias = PaymentResult  # noqa: Y015

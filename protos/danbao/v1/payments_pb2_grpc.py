@@ -26,12 +26,14 @@ if _version_not_supported:
 
 
 class PaymentServiceStub(object):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
     AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
     -pay-> SUCCEEDED                                                                    (instant)
+    -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+    AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -54,6 +56,16 @@ class PaymentServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_payments__pb2.GetPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
+        self.GetPaymentByOrderNo = channel.unary_unary(
+                '/danbao.v1.PaymentService/GetPaymentByOrderNo',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.GetPaymentByOrderNoRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.ListPayments = channel.unary_unary(
+                '/danbao.v1.PaymentService/ListPayments',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.ListPaymentsResponse.FromString,
+                _registered_method=True)
         self.PayPayment = channel.unary_unary(
                 '/danbao.v1.PaymentService/PayPayment',
                 request_serializer=danbao_dot_v1_dot_payments__pb2.PayPaymentRequest.SerializeToString,
@@ -64,9 +76,29 @@ class PaymentServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_payments__pb2.ShipPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
+        self.CorrectShipment = channel.unary_unary(
+                '/danbao.v1.PaymentService/CorrectShipment',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.CorrectShipmentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.ExtendConfirmation = channel.unary_unary(
+                '/danbao.v1.PaymentService/ExtendConfirmation',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.ExtendConfirmationRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
         self.ConfirmPayment = channel.unary_unary(
                 '/danbao.v1.PaymentService/ConfirmPayment',
                 request_serializer=danbao_dot_v1_dot_payments__pb2.ConfirmPaymentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.CapturePayment = channel.unary_unary(
+                '/danbao.v1.PaymentService/CapturePayment',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.CapturePaymentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+                _registered_method=True)
+        self.VoidPayment = channel.unary_unary(
+                '/danbao.v1.PaymentService/VoidPayment',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.VoidPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
         self.CancelPayment = channel.unary_unary(
@@ -74,15 +106,27 @@ class PaymentServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
+        self.BatchCreatePayments = channel.unary_unary(
+                '/danbao.v1.PaymentService/BatchCreatePayments',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsResponse.FromString,
+                _registered_method=True)
+        self.StreamPayments = channel.stream_stream(
+                '/danbao.v1.PaymentService/StreamPayments',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer(object):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
     AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
     -pay-> SUCCEEDED                                                                    (instant)
+    -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+    AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -103,9 +147,25 @@ class PaymentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPaymentByOrderNo(self, request, context):
+        """Answers the payment that has the payee's number for the order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPayments(self, request, context):
+        """Lists payments, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that
+        the account pays or is paid by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PayPayment(self, request, context):
-        """Takes the money from the payer: into escrow, or to the payee where the mode is INSTANT. Needs the scope `payments.pay` on a
-        key that is bound to the payer, or `payments.pay_any`.
+        """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
+        own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
+        `payments.pay_any`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +178,22 @@ class PaymentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CorrectShipment(self, request, context):
+        """The payee corrects how the goods are sent while they are on their way; the time in which the payer confirms begins anew, by
+        the new method and longer by the extension that the payer took before. Possible once: a second time is refused with
+        ALREADY_CORRECTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendConfirmation(self, request, context):
+        """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ConfirmPayment(self, request, context):
         """The payer says that the goods are there; the money leaves escrow for the payee, less the fee.
         """
@@ -125,8 +201,47 @@ class PaymentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CapturePayment(self, request, context):
+        """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
+        commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidPayment(self, request, context):
+        """The payee gives up what was authorized; all of it returns to the payer, who cannot void an authorization.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelPayment(self, request, context):
-        """Calls the payment off before shipment, by either side; what is held returns to the payer.
+        """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
+        instead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreatePayments(self, request, context):
+        """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
+        what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
+        refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPayments(self, request_iterator, context):
+        """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
+        refused alone, and a bad item never ends the stream. Every message is answered by one message, in order, with one result
+        for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
+        the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
+
+        The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
+        everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
+        items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +260,16 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.GetPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
+            'GetPaymentByOrderNo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPaymentByOrderNo,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.GetPaymentByOrderNoRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'ListPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPayments,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.ListPaymentsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.ListPaymentsResponse.SerializeToString,
+            ),
             'PayPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.PayPayment,
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.PayPaymentRequest.FromString,
@@ -155,15 +280,45 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.ShipPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
+            'CorrectShipment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectShipment,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.CorrectShipmentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'ExtendConfirmation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendConfirmation,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.ExtendConfirmationRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
             'ConfirmPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmPayment,
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.ConfirmPaymentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'CapturePayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CapturePayment,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.CapturePaymentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'VoidPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidPayment,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.VoidPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
             'CancelPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelPayment,
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
+            ),
+            'BatchCreatePayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreatePayments,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsResponse.SerializeToString,
+            ),
+            'StreamPayments': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamPayments,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -174,12 +329,14 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService(object):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
     AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
     -pay-> SUCCEEDED                                                                    (instant)
+    -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+    AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -230,6 +387,60 @@ class PaymentService(object):
             '/danbao.v1.PaymentService/GetPayment',
             danbao_dot_v1_dot_payments__pb2.GetPaymentRequest.SerializeToString,
             danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPaymentByOrderNo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/GetPaymentByOrderNo',
+            danbao_dot_v1_dot_payments__pb2.GetPaymentByOrderNoRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/ListPayments',
+            danbao_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.ListPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -295,6 +506,60 @@ class PaymentService(object):
             _registered_method=True)
 
     @staticmethod
+    def CorrectShipment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/CorrectShipment',
+            danbao_dot_v1_dot_payments__pb2.CorrectShipmentRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendConfirmation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/ExtendConfirmation',
+            danbao_dot_v1_dot_payments__pb2.ExtendConfirmationRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ConfirmPayment(request,
             target,
             options=(),
@@ -310,6 +575,60 @@ class PaymentService(object):
             target,
             '/danbao.v1.PaymentService/ConfirmPayment',
             danbao_dot_v1_dot_payments__pb2.ConfirmPaymentRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CapturePayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/CapturePayment',
+            danbao_dot_v1_dot_payments__pb2.CapturePaymentRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/VoidPayment',
+            danbao_dot_v1_dot_payments__pb2.VoidPaymentRequest.SerializeToString,
             danbao_dot_v1_dot_payments__pb2.Payment.FromString,
             options,
             channel_credentials,
@@ -338,6 +657,60 @@ class PaymentService(object):
             '/danbao.v1.PaymentService/CancelPayment',
             danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
             danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreatePayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/BatchCreatePayments',
+            danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamPayments(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/danbao.v1.PaymentService/StreamPayments',
+            danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

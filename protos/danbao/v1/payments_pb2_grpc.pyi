@@ -27,12 +27,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentServiceStub:
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
       AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
                        -pay-> SUCCEEDED                                                                    (instant)
+                       -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+      AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -47,25 +49,64 @@ class PaymentServiceStub:
     """Creates a payment, and with `pay` also pays it in the same commit."""
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]
     """Answers one payment as it is now."""
+    GetPaymentByOrderNo: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentByOrderNoRequest, _payments_pb2.Payment]
+    """Answers the payment that has the payee's number for the order."""
+    ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
+    """Lists payments, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that
+    the account pays or is paid by.
+    """
     PayPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.PayPaymentRequest, _payments_pb2.Payment]
-    """Takes the money from the payer: into escrow, or to the payee where the mode is INSTANT. Needs the scope `payments.pay` on a
-    key that is bound to the payer, or `payments.pay_any`.
+    """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
+    own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
+    `payments.pay_any`.
     """
     ShipPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ShipPaymentRequest, _payments_pb2.Payment]
     """The payee says that the goods are on their way; the time in which the payer confirms begins."""
+    CorrectShipment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CorrectShipmentRequest, _payments_pb2.Payment]
+    """The payee corrects how the goods are sent while they are on their way; the time in which the payer confirms begins anew, by
+    the new method and longer by the extension that the payer took before. Possible once: a second time is refused with
+    ALREADY_CORRECTED.
+    """
+    ExtendConfirmation: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ExtendConfirmationRequest, _payments_pb2.Payment]
+    """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED."""
     ConfirmPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ConfirmPaymentRequest, _payments_pb2.Payment]
     """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
+    CapturePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CapturePaymentRequest, _payments_pb2.Payment]
+    """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
+    commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
+    """
+    VoidPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.VoidPaymentRequest, _payments_pb2.Payment]
+    """The payee gives up what was authorized; all of it returns to the payer, who cannot void an authorization."""
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]
-    """Calls the payment off before shipment, by either side; what is held returns to the payer."""
+    """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
+    instead.
+    """
+    BatchCreatePayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.BatchCreatePaymentsRequest, _payments_pb2.BatchCreatePaymentsResponse]
+    """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
+    what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
+    refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+    """
+    StreamPayments: _grpc.StreamStreamMultiCallable[_payments_pb2.StreamPaymentsRequest, _payments_pb2.StreamPaymentsResponse]
+    """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
+    refused alone, and a bad item never ends the stream. Every message is answered by one message, in order, with one result
+    for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
+    the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
+
+    The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
+    everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
+    items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
+    """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
       AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
                        -pay-> SUCCEEDED                                                                    (instant)
+                       -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+      AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -77,24 +118,63 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Creates a payment, and with `pay` also pays it in the same commit."""
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """Answers one payment as it is now."""
+    GetPaymentByOrderNo: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentByOrderNoRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """Answers the payment that has the payee's number for the order."""
+    ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
+    """Lists payments, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that
+    the account pays or is paid by.
+    """
     PayPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.PayPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Takes the money from the payer: into escrow, or to the payee where the mode is INSTANT. Needs the scope `payments.pay` on a
-    key that is bound to the payer, or `payments.pay_any`.
+    """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
+    own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
+    `payments.pay_any`.
     """
     ShipPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ShipPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """The payee says that the goods are on their way; the time in which the payer confirms begins."""
+    CorrectShipment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CorrectShipmentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """The payee corrects how the goods are sent while they are on their way; the time in which the payer confirms begins anew, by
+    the new method and longer by the extension that the payer took before. Possible once: a second time is refused with
+    ALREADY_CORRECTED.
+    """
+    ExtendConfirmation: _aio.UnaryUnaryMultiCallable[_payments_pb2.ExtendConfirmationRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED."""
     ConfirmPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ConfirmPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
+    CapturePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CapturePaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
+    commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
+    """
+    VoidPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.VoidPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
+    """The payee gives up what was authorized; all of it returns to the payer, who cannot void an authorization."""
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CancelPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """Calls the payment off before shipment, by either side; what is held returns to the payer."""
+    """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
+    instead.
+    """
+    BatchCreatePayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.BatchCreatePaymentsRequest, _payments_pb2.BatchCreatePaymentsResponse]  # type: ignore[assignment]
+    """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
+    what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
+    refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+    """
+    StreamPayments: _aio.StreamStreamMultiCallable[_payments_pb2.StreamPaymentsRequest, _payments_pb2.StreamPaymentsResponse]  # type: ignore[assignment]
+    """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
+    refused alone, and a bad item never ends the stream. Every message is answered by one message, in order, with one result
+    for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
+    the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
+
+    The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
+    everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
+    items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
+    """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Payments from one account to another, at once or through escrow.
+    """Payments from one account to another: at once, through escrow, or authorized first and captured later.
 
       AWAITING_PAYMENT -pay-> PAID -ship-> SHIPPED -confirm-> SUCCEEDED -refund window ends-> FINISHED      (escrow)
                        -pay-> SUCCEEDED                                                                    (instant)
+                       -pay-> AUTHORIZED -capture-> SUCCEEDED                                              (authorization)
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
+      AUTHORIZED -void / not captured in time-> CLOSED, likewise
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -118,13 +198,32 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Answers one payment as it is now."""
 
     @_abc_1.abstractmethod
+    def GetPaymentByOrderNo(
+        self,
+        request: _payments_pb2.GetPaymentByOrderNoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """Answers the payment that has the payee's number for the order."""
+
+    @_abc_1.abstractmethod
+    def ListPayments(
+        self,
+        request: _payments_pb2.ListPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.ListPaymentsResponse, _abc.Awaitable[_payments_pb2.ListPaymentsResponse]]:
+        """Lists payments, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that
+        the account pays or is paid by.
+        """
+
+    @_abc_1.abstractmethod
     def PayPayment(
         self,
         request: _payments_pb2.PayPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Takes the money from the payer: into escrow, or to the payee where the mode is INSTANT. Needs the scope `payments.pay` on a
-        key that is bound to the payer, or `payments.pay_any`.
+        """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
+        own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
+        `payments.pay_any`.
         """
 
     @_abc_1.abstractmethod
@@ -136,6 +235,25 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """The payee says that the goods are on their way; the time in which the payer confirms begins."""
 
     @_abc_1.abstractmethod
+    def CorrectShipment(
+        self,
+        request: _payments_pb2.CorrectShipmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """The payee corrects how the goods are sent while they are on their way; the time in which the payer confirms begins anew, by
+        the new method and longer by the extension that the payer took before. Possible once: a second time is refused with
+        ALREADY_CORRECTED.
+        """
+
+    @_abc_1.abstractmethod
+    def ExtendConfirmation(
+        self,
+        request: _payments_pb2.ExtendConfirmationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED."""
+
+    @_abc_1.abstractmethod
     def ConfirmPayment(
         self,
         request: _payments_pb2.ConfirmPaymentRequest,
@@ -144,11 +262,58 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
 
     @_abc_1.abstractmethod
+    def CapturePayment(
+        self,
+        request: _payments_pb2.CapturePaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
+        commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
+        """
+
+    @_abc_1.abstractmethod
+    def VoidPayment(
+        self,
+        request: _payments_pb2.VoidPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
+        """The payee gives up what was authorized; all of it returns to the payer, who cannot void an authorization."""
+
+    @_abc_1.abstractmethod
     def CancelPayment(
         self,
         request: _payments_pb2.CancelPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """Calls the payment off before shipment, by either side; what is held returns to the payer."""
+        """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
+        instead.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchCreatePayments(
+        self,
+        request: _payments_pb2.BatchCreatePaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.BatchCreatePaymentsResponse, _abc.Awaitable[_payments_pb2.BatchCreatePaymentsResponse]]:
+        """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
+        what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
+        refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamPayments(
+        self,
+        request_iterator: _MaybeAsyncIterator[_payments_pb2.StreamPaymentsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_payments_pb2.StreamPaymentsResponse], _abc.AsyncIterator[_payments_pb2.StreamPaymentsResponse]]:
+        """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
+        refused alone, and a bad item never ends the stream. Every message is answered by one message, in order, with one result
+        for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
+        the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
+
+        The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
+        everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
+        items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
+        """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,9 +1,10 @@
 """Accounts and fundings."""
 
 from danbao.v1 import accounts_pb2
-from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccount, OpenWallet
+from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccount, OpenWallet, Purpose
 from danbao_core.engine import Origin
 from danbao_core.fundings import Funding, TopUp
+from danbao_core.ledger import Line
 from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp
 
 
@@ -14,6 +15,7 @@ def create_account(request: accounts_pb2.CreateAccountRequest, origin: Origin) -
         kind=AccountKind(request.kind),
         display_name=request.display_name,
         currencies=tuple(request.currency_codes),
+        external_id=request.external_id,
     )
 
 
@@ -42,6 +44,21 @@ def account(row: Account) -> accounts_pb2.Account:
         currency_codes=row.currencies.split(),
         create_time=timestamp(row.created_at),
         update_time=timestamp(row.updated_at),
+        external_id=row.external_id,
+    )
+
+
+def entry(line: Line, purpose: Purpose, currency: str) -> accounts_pb2.Entry:
+    """The message for a line of a statement."""
+    return accounts_pb2.Entry(
+        purpose=accounts_pb2.Entry.Purpose.ValueType(purpose),
+        sequence=line.version,
+        amount=money(line.amount_minor, currency),
+        balance_after=money(line.balance_after_minor, currency),
+        journal=f"journals/{line.journal_id}",
+        kind=line.kind,
+        subject=f"{line.kind.partition('.')[0]}s/{line.subject_id}",
+        create_time=timestamp(line.created_at),
     )
 
 

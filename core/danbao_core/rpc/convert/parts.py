@@ -1,6 +1,6 @@
 """What the messages of all services are made of."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
@@ -24,6 +24,14 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     message = Timestamp()
     message.FromDatetime(at)
     return message
+
+
+def moment(field: str, message: Timestamp) -> datetime:
+    """The moment of a Timestamp, to the microsecond. Raises FieldInvalid, naming the field, where it is none."""
+    try:
+        return message.ToDatetime(UTC)
+    except ValueError:
+        raise FieldInvalid([Violation(field, "must be a moment, with 0 to 999,999,999 nanoseconds")]) from None
 
 
 def money(amount_minor: int, currency: str) -> common_pb2.Money:

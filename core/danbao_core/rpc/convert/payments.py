@@ -1,21 +1,36 @@
 """Payments."""
 
 import json
+from typing import Final
+from uuid import UUID
 
 from danbao.v1 import payments_pb2
 from danbao_core.engine import Json, Origin
+from danbao_core.errors import FieldInvalid, Violation
 from danbao_core.payments import (
     CancelPayment,
+    CapturePayment,
     ConfirmPayment,
+    CorrectShipment,
     CreatePayment,
+    ExtendConfirmation,
     Mode,
     Payment,
     PayPayment,
     Shipment,
     ShipmentMethod,
     ShipPayment,
+    State,
+    VoidPayment,
 )
-from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
+from danbao_core.payments.lists import PaymentFilter, Side
+from danbao_core.rpc.convert.parts import id_of, moment, money, money_of, timestamp, whole_seconds
+
+_SIDES: Final = {
+    payments_pb2.ListPaymentsRequest.SIDE_UNSPECIFIED: Side.EITHER,
+    payments_pb2.ListPaymentsRequest.SIDE_PAYER: Side.PAYER,
+    payments_pb2.ListPaymentsRequest.SIDE_PAYEE: Side.PAYEE,
+}
 
 
 def create_payment(request: payments_pb2.CreatePaymentRequest, origin: Origin) -> CreatePayment:
@@ -38,6 +53,21 @@ def create_payment(request: payments_pb2.CreatePaymentRequest, origin: Origin) -
     )
 
 
+def payment_filter(request: payments_pb2.ListPaymentsRequest, account_id: UUID | None) -> PaymentFilter:
+    """Which payments a request asks for, of `account_id` or of all. Raises FieldInvalid for a side without an account."""
+    if request.side and account_id is None:
+        raise FieldInvalid([Violation("side", "needs an account")])
+    side = Side.ALL if account_id is None else _SIDES[request.side]
+    return PaymentFilter(
+        side=side,
+        account_id=account_id,
+        states=[State(state) for state in request.states],
+        modes=[Mode(mode) for mode in request.modes],
+        created_from=moment("created_from", request.created_from) if request.HasField("created_from") else None,
+        created_before=moment("created_before", request.created_before) if request.HasField("created_before") else None,
+    )
+
+
 def pay_payment(request: payments_pb2.PayPaymentRequest, origin: Origin) -> PayPayment:
     """The command for a request."""
     return PayPayment(origin=origin, payment_id=id_of(request.name))
@@ -45,17 +75,37 @@ def pay_payment(request: payments_pb2.PayPaymentRequest, origin: Origin) -> PayP
 
 def ship_payment(request: payments_pb2.ShipPaymentRequest, origin: Origin) -> ShipPayment:
     """The command for a request."""
-    shipment = Shipment(
-        method=ShipmentMethod(request.shipment.method),
-        carrier=request.shipment.carrier,
-        tracking_no=request.shipment.tracking_no,
-    )
-    return ShipPayment(origin=origin, payment_id=id_of(request.name), shipment=shipment)
+    return ShipPayment(origin=origin, payment_id=id_of(request.name), shipment=_shipment_of(request.shipment))
+
+
+def correct_shipment(request: payments_pb2.CorrectShipmentRequest, origin: Origin) -> CorrectShipment:
+    """The command for a request."""
+    return CorrectShipment(origin=origin, payment_id=id_of(request.name), shipment=_shipment_of(request.shipment))
+
+
+def _shipment_of(message: payments_pb2.Shipment) -> Shipment:
+    return Shipment(method=ShipmentMethod(message.method), carrier=message.carrier, tracking_no=message.tracking_no)
+
+
+def extend_confirmation(request: payments_pb2.ExtendConfirmationRequest, origin: Origin) -> ExtendConfirmation:
+    """The command for a request."""
+    return ExtendConfirmation(origin=origin, payment_id=id_of(request.name))
 
 
 def confirm_payment(request: payments_pb2.ConfirmPaymentRequest, origin: Origin) -> ConfirmPayment:
     """The command for a request."""
     return ConfirmPayment(origin=origin, payment_id=id_of(request.name))
+
+
+def capture_payment(request: payments_pb2.CapturePaymentRequest, origin: Origin) -> CapturePayment:
+    """The command for a request."""
+    amount = money_of(request.amount) if request.HasField("amount") else None
+    return CapturePayment(origin=origin, payment_id=id_of(request.name), amount=amount)
+
+
+def void_payment(request: payments_pb2.VoidPaymentRequest, origin: Origin) -> VoidPayment:
+    """The command for a request."""
+    return VoidPayment(origin=origin, payment_id=id_of(request.name))
 
 
 def cancel_payment(request: payments_pb2.CancelPaymentRequest, origin: Origin) -> CancelPayment:
@@ -87,6 +137,8 @@ def payment(row: Payment) -> payments_pb2.Payment:
         ship_time=timestamp(row.shipped_at),
         success_time=timestamp(row.succeeded_at),
         close_time=timestamp(row.closed_at),
+        shipment_correct_time=timestamp(row.shipment_corrected_at),
+        confirmation_extend_time=timestamp(row.confirmation_extended_at),
     )
     if row.metadata != "{}":
         message.metadata.update(json.loads(row.metadata))

@@ -1,17 +1,20 @@
 """Accounts, wallets and fundings."""
 
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from danbao.v1 import accounts_pb2, accounts_pb2_grpc
 from danbao_core import sql
-from danbao_core.accounts import PLATFORM_ID, Account, Purpose
-from danbao_core.engine import Engine, Origin
+from danbao_core.accounts import Account, AccountKind, AccountRef, AccountState, Purpose, balance_id
+from danbao_core.accounts.lists import list_accounts
+from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import AccountNotFound, BankMissing, FundingNotFound
-from danbao_core.fundings import Funding
+from danbao_core.errors import AccountNotFound, BankMissing, FundingNotFound, NotYourAccount, WalletMissing
+from danbao_core.fundings import Funding, list_fundings
+from danbao_core.ledger import Line, list_entries
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
+from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.services.visible import account_for_list, may_see, visible_account
 
 if TYPE_CHECKING:
     import asyncpg
@@ -24,9 +27,10 @@ if TYPE_CHECKING:
 class Accounts(accounts_pb2_grpc.AccountServiceServicer):
     """Accounts, wallets and fundings."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", *, sandbox: bool) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, *, sandbox: bool) -> None:
         self._engine = engine
         self._pool = pool
+        self._pages = pages
         self._sandbox = sandbox
 
     async def CreateAccount(self, request: accounts_pb2.CreateAccountRequest, context: "_Context") -> accounts_pb2.Account:
@@ -34,7 +38,29 @@ class Accounts(accounts_pb2_grpc.AccountServiceServicer):
         return convert.account(await calls.submit(self._engine, command))
 
     async def GetAccount(self, request: accounts_pb2.GetAccountRequest, context: "_Context") -> accounts_pb2.Account:
-        return convert.account(await self._account(convert.id_of(request.name)))
+        return convert.account(await self._account(request.name))
+
+    async def GetAccountByExternalId(
+        self, request: accounts_pb2.GetAccountByExternalIdRequest, context: "_Context"
+    ) -> accounts_pb2.Account:
+        ref = await fetch_row(self._pool, AccountRef, request.external_id)
+        account = None if ref is None else await fetch_row(self._pool, Account, ref.account_id)
+        if account is None or not may_see(calls.current().origin, account.id):
+            raise AccountNotFound(external_id=request.external_id)
+        return convert.account(account)
+
+    async def ListAccounts(
+        self, request: accounts_pb2.ListAccountsRequest, context: "_Context"
+    ) -> accounts_pb2.ListAccountsResponse:
+        call = calls.current()
+        if call.origin.account_id is not None:
+            raise NotYourAccount
+        page = self._pages.page(call, request)
+        kinds = [AccountKind(kind) for kind in request.kinds]
+        states = [AccountState(state) for state in request.states]
+        rows = await list_accounts(self._pool, kinds, states, before=page.before_id, limit=page.reach)
+        accounts, token = page.show(rows, convert.account, place_of)
+        return accounts_pb2.ListAccountsResponse(accounts=accounts, next_page_token=token)
 
     async def OpenWallet(self, request: accounts_pb2.OpenWalletRequest, context: "_Context") -> accounts_pb2.Account:
         command = convert.open_wallet(request, calls.current().origin)
@@ -47,7 +73,7 @@ class Accounts(accounts_pb2_grpc.AccountServiceServicer):
     async def ListBalances(
         self, request: accounts_pb2.ListBalancesRequest, context: "_Context"
     ) -> accounts_pb2.ListBalancesResponse:
-        account = await self._account(convert.id_of(request.name))
+        account = await self._account(request.name)
         wallets: dict[str, dict[Purpose, int]] = {}
         for row in await self._pool.fetch(sql.load("danbao_core.accounts", "list_balances"), account.id):
             wallets.setdefault(row["currency"], {})[Purpose(row["purpose"])] = row["amount_minor"]
@@ -62,6 +88,29 @@ class Accounts(accounts_pb2_grpc.AccountServiceServicer):
             ]
         )
 
+    async def ListEntries(
+        self, request: accounts_pb2.ListEntriesRequest, context: "_Context"
+    ) -> accounts_pb2.ListEntriesResponse:
+        page = self._pages.page(calls.current(), request)
+        account = await self._account(request.account)
+        if request.currency_code not in account.currencies.split():
+            raise WalletMissing(account=account.name, currency=request.currency_code)
+        place = _Place.parse(page.place)
+        lines: list[_Line] = []
+        for purpose in sorted(Purpose(each) for each in request.purposes or (Purpose.AVAILABLE,)):
+            if purpose < place.purpose or len(lines) == page.reach:
+                continue
+            balance = balance_id(account.id, request.currency_code, purpose)
+            before = place.version if purpose == place.purpose else None
+            found = await list_entries(self._pool, balance, before=before, limit=page.reach - len(lines))
+            lines += [_Line(purpose, each) for each in found]
+        entries, token = page.show(
+            lines,
+            lambda line: convert.entry(line.line, line.purpose, request.currency_code),
+            lambda line: str(_Place(line.purpose, line.line.version)),
+        )
+        return accounts_pb2.ListEntriesResponse(entries=entries, next_page_token=token)
+
     async def TopUp(self, request: accounts_pb2.TopUpRequest, context: "_Context") -> accounts_pb2.Funding:
         if not self._sandbox:
             raise BankMissing
@@ -70,16 +119,44 @@ class Accounts(accounts_pb2_grpc.AccountServiceServicer):
 
     async def GetFunding(self, request: accounts_pb2.GetFundingRequest, context: "_Context") -> accounts_pb2.Funding:
         funding = await fetch_row(self._pool, Funding, convert.id_of(request.name))
-        if funding is None or not _may_see(calls.current().origin, funding.account_id):
+        if funding is None or not may_see(calls.current().origin, funding.account_id):
             raise FundingNotFound(funding=request.name)
         return convert.funding(funding)
 
-    async def _account(self, account_id: UUID) -> Account:
-        account = await fetch_row(self._pool, Account, account_id)
-        if account is None or account_id == PLATFORM_ID or not _may_see(calls.current().origin, account_id):
-            raise AccountNotFound(account=f"accounts/{account_id}")
-        return account
+    async def ListFundings(
+        self, request: accounts_pb2.ListFundingsRequest, context: "_Context"
+    ) -> accounts_pb2.ListFundingsResponse:
+        call = calls.current()
+        page = self._pages.page(call, request)
+        account_id = await account_for_list(self._pool, call.origin, request.account)
+        rows = await list_fundings(self._pool, account_id, before=page.before_id, limit=page.reach)
+        fundings, token = page.show(rows, convert.funding, place_of)
+        return accounts_pb2.ListFundingsResponse(fundings=fundings, next_page_token=token)
+
+    async def _account(self, name: str) -> Account:
+        return await visible_account(self._pool, calls.current().origin, name)
 
 
-def _may_see(origin: Origin, account_id: UUID) -> bool:
-    return origin.account_id in (None, account_id)
+class _Line(NamedTuple):
+    """A line of a statement, and whose."""
+
+    purpose: Purpose
+    line: Line
+
+
+class _Place(NamedTuple):
+    """Where a statement was left: which balance, and its last entry that was shown."""
+
+    purpose: int
+    version: int | None
+
+    @classmethod
+    def parse(cls, text: str | None) -> "_Place":
+        """The place in a page's token; before everything on the first page."""
+        if text is None:
+            return cls(0, None)
+        purpose, version = text.split(".")
+        return cls(int(purpose), int(version))
+
+    def __str__(self) -> str:
+        return f"{int(self.purpose)}.{self.version}"

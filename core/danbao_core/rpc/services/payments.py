@@ -1,15 +1,21 @@
 """Payments and their life."""
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from danbao.v1 import payments_pb2, payments_pb2_grpc
+from danbao_core.clock import WallClock
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import PaymentNotFound
-from danbao_core.payments import Payment
+from danbao_core.payments import OrderRef, Payment
+from danbao_core.payments.lists import list_payments
 from danbao_core.payments.steps import actor_of
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
+from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.payment_stream import PaymentStream
+from danbao_core.rpc.services.visible import account_for_list
 
 if TYPE_CHECKING:
     import asyncpg
@@ -22,9 +28,12 @@ if TYPE_CHECKING:
 class Payments(payments_pb2_grpc.PaymentServiceServicer):
     """Payments and their life."""
 
-    def __init__(self, engine: Engine, pool: "_Pool") -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, hash_key: bytes, wall_clock: WallClock) -> None:
         self._engine = engine
         self._pool = pool
+        self._pages = pages
+        self._hash_key = hash_key
+        self._wall_clock = wall_clock
 
     async def CreatePayment(self, request: payments_pb2.CreatePaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.create_payment(request, calls.current().origin)
@@ -36,6 +45,25 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
             raise PaymentNotFound(payment=request.name)
         return convert.payment(payment)
 
+    async def GetPaymentByOrderNo(
+        self, request: payments_pb2.GetPaymentByOrderNoRequest, context: "_Context"
+    ) -> payments_pb2.Payment:
+        ref = await fetch_row(self._pool, OrderRef, convert.id_of(request.payee), request.order_no)
+        payment = None if ref is None else await fetch_row(self._pool, Payment, ref.payment_id)
+        if payment is None or actor_of(calls.current().origin, payment) is None:
+            raise PaymentNotFound(payee=request.payee, order_no=request.order_no)
+        return convert.payment(payment)
+
+    async def ListPayments(
+        self, request: payments_pb2.ListPaymentsRequest, context: "_Context"
+    ) -> payments_pb2.ListPaymentsResponse:
+        call = calls.current()
+        page = self._pages.page(call, request)
+        wanted = convert.payment_filter(request, await account_for_list(self._pool, call.origin, request.account))
+        rows = await list_payments(self._pool, wanted, before=page.before_id, limit=page.reach)
+        payments, token = page.show(rows, convert.payment, place_of)
+        return payments_pb2.ListPaymentsResponse(payments=payments, next_page_token=token)
+
     async def PayPayment(self, request: payments_pb2.PayPaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.pay_payment(request, calls.current().origin)
         return convert.payment(await calls.submit(self._engine, command))
@@ -44,10 +72,40 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         command = convert.ship_payment(request, calls.current().origin)
         return convert.payment(await calls.submit(self._engine, command))
 
+    async def CorrectShipment(self, request: payments_pb2.CorrectShipmentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.correct_shipment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def ExtendConfirmation(
+        self, request: payments_pb2.ExtendConfirmationRequest, context: "_Context"
+    ) -> payments_pb2.Payment:
+        command = convert.extend_confirmation(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
     async def ConfirmPayment(self, request: payments_pb2.ConfirmPaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.confirm_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def CapturePayment(self, request: payments_pb2.CapturePaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.capture_payment(request, calls.current().origin)
+        return convert.payment(await calls.submit(self._engine, command))
+
+    async def VoidPayment(self, request: payments_pb2.VoidPaymentRequest, context: "_Context") -> payments_pb2.Payment:
+        command = convert.void_payment(request, calls.current().origin)
         return convert.payment(await calls.submit(self._engine, command))
 
     async def CancelPayment(self, request: payments_pb2.CancelPaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.cancel_payment(request, calls.current().origin)
         return convert.payment(await calls.submit(self._engine, command))
+
+    async def BatchCreatePayments(
+        self, request: payments_pb2.BatchCreatePaymentsRequest, context: "_Context"
+    ) -> payments_pb2.BatchCreatePaymentsResponse:
+        command = convert.create_payments(request, calls.current().origin)
+        return convert.payments(await calls.submit(self._engine, command))
+
+    def StreamPayments(
+        self, request_iterator: AsyncIterator[payments_pb2.StreamPaymentsRequest], context: "_Context"
+    ) -> AsyncIterator[payments_pb2.StreamPaymentsResponse]:
+        stream = PaymentStream(self._engine, request_iterator, calls.current(), self._hash_key, self._wall_clock)
+        return stream.answers()

@@ -1,0 +1,70 @@
+"""A bidirectional stream: its messages come in and its answers go out, as long as somebody is there for both."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from danbao_core.errors import StreamIdle
+from danbao_core.rpc.gate import Gate
+from danbao_core.rpc.validation import parse, validate
+
+
+class CallerGone(Exception):
+    """Nobody is there any more; what was read is carried out all the same."""
+
+
+class Stream(AsyncIterator[Message]):
+    """The messages of a stream, to be iterated over, and the way back to the caller."""
+
+    def __init__(
+        self, context: "grpc.aio.ServicerContext[Any, Any]", message_type: type[Message], gate: Gate, idle_seconds: float
+    ) -> None:
+        self._context = context
+        self._message_type = message_type
+        self._gate = gate
+        self._idle_seconds = idle_seconds
+        self._reading: asyncio.Timeout | None = None
+
+    async def __anext__(self) -> Message:
+        """The next message; it is read from the wire only now.
+
+        Raises MessageMalformed or FieldInvalid for a message that the contract does not know, StreamIdle where none comes in
+        time, ShuttingDown once the server stops, and CallerGone.
+        """
+        data = await self._read()
+        if data is grpc.aio.EOF:
+            raise StopAsyncIteration
+        message = parse(self._message_type, data)
+        validate(message)
+        return message
+
+    async def _read(self) -> Any:
+        self._gate.must_be_open()
+        try:
+            async with asyncio.timeout(self._idle_seconds) as self._reading:
+                return await self._context.read()
+        except TimeoutError:
+            self._gate.must_be_open()
+            raise StreamIdle from None
+        except grpc.aio.InternalError:
+            raise CallerGone from None
+        finally:
+            self._reading = None
+
+    def stop_reading(self) -> None:
+        """Lets a read that waits end at once; the gate is closed."""
+        if self._reading is not None and not self._reading.expired():
+            self._reading.reschedule(asyncio.get_running_loop().time())
+
+    async def write(self, answer: Message) -> None:
+        """Answers; returns when it is on its way. Raises StreamIdle where it is not taken in time, and CallerGone."""
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                await self._context.write(answer)
+        except TimeoutError:
+            raise StreamIdle from None
+        except grpc.aio.InternalError:
+            raise CallerGone from None

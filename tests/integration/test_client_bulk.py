@@ -1,0 +1,243 @@
+"""The Python client's stream of payments: against a real core, and against servers that cut it, refuse it or keep silent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import status_pb2
+
+from danbao.v1 import payments_pb2
+from danbao_client import Danbao, DanbaoError
+from danbao_client.bulk import MOST_IN_A_MESSAGE, MOST_UNANSWERED
+from tests import rpc_client
+from tests.integration.test_client import KEY, a_create_request, a_refusal
+from tests.rpc_client import Core, a_core, a_merchant, an_account, an_operator_token, audit_holds, available
+from tests.rpc_requests import a_transfer, changed
+
+core = rpc_client.core
+
+Request = payments_pb2.CreatePaymentRequest
+Step = Callable[[Any], Any]
+
+
+async def each(*requests: Request) -> AsyncIterator[Request]:
+    for request in requests:
+        yield request
+
+
+async def all_of(results: AsyncIterator[payments_pb2.PaymentResult]) -> list[payments_pb2.PaymentResult]:
+    return [result async for result in results]
+
+
+async def collected(results: AsyncIterator[payments_pb2.PaymentResult], found: list[payments_pb2.PaymentResult]) -> None:
+    async for result in results:
+        found.append(result)  # noqa: PERF401 - those before an error, too
+
+
+class StreamServer:
+    """Serves each stream by the next of its plans, the last one for ever: how many messages to answer, how to end then."""
+
+    def __init__(self, *plans: tuple[int, status_pb2.Status | None]) -> None:
+        self.plans = list(plans)
+        self.received: list[list[payments_pb2.StreamPaymentsRequest]] = []
+        self.address = ""
+
+    @asynccontextmanager
+    async def called(self, **settings: Any) -> AsyncIterator[Danbao]:
+        server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._serve,
+            payments_pb2.StreamPaymentsRequest.FromString,
+            payments_pb2.StreamPaymentsResponse.SerializeToString,
+        )
+        methods = {"StreamPayments": handler}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("danbao.v1.PaymentService", methods),))
+        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        await server.start()
+        try:
+            async with Danbao.connect(address, key=KEY, **settings) as danbao:
+                yield danbao
+        finally:
+            await server.stop(grace=None)
+
+    async def _serve(self, requests: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        messages, end = self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
+        taken: list[payments_pb2.StreamPaymentsRequest] = []
+        self.received.append(taken)
+        async for message in requests:
+            taken.append(message)
+            if len(taken) <= messages:
+                results = [payments_pb2.PaymentResult(request_id=item.request_id) for item in message.requests]
+                await context.write(payments_pb2.StreamPaymentsResponse(results=results))
+            elif end is not None:
+                break
+        if end is not None:
+            code = next(code for code in grpc.StatusCode if code.value[0] == end.code)
+            trailer = (("grpc-status-details-bin", end.SerializeToString()),) if end.details else ()
+            await context.abort(code, end.message, trailer)
+
+
+STOPPING = a_refusal(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.01)
+LOST = status_pb2.Status(code=grpc.StatusCode.UNAVAILABLE.value[0], message="Socket closed")
+
+
+def ids_of(messages: list[payments_pb2.StreamPaymentsRequest]) -> list[str]:
+    return [item.request_id for message in messages for item in message.requests]
+
+
+# --- A real core ------------------------------------------------------------------------------------------------------------
+
+
+async def test_every_request_has_its_result_in_order(core: Core) -> None:
+    buyer, shop = await an_account(core, funds_minor=3_000), await a_merchant(core)
+    requests = [a_transfer(buyer, shop if number % 100 else buyer) for number in range(3_000)]
+    requests = [changed(request, amount={"amount_minor": 1, "currency_code": "CNY"}) for request in requests]
+    async with Danbao.connect(core.server.address, key=str(core.operator.token)) as danbao:
+        results = await all_of(danbao.stream_payments(each(*requests)))
+    assert [result.request_id for result in results] == [request.request_id for request in requests]
+    refused = [DanbaoError.of_result(result) for result in results if result.HasField("status")]
+    assert [(error.reason, error.code) for error in refused] == [("PAYER_IS_PAYEE", grpc.StatusCode.INVALID_ARGUMENT)] * 30
+    assert [error.request_id for error in refused] == [request.request_id for request in requests[::100]]
+    assert await available(core, buyer) == 30
+
+
+async def test_a_stream_goes_on_at_another_server_when_one_stops(database_url: str) -> None:
+    token = await an_operator_token(database_url)
+    async with a_core(database_url, token=token) as first:
+        address = first.server.address
+        buyer, shop = await an_account(first, funds_minor=5_000), await a_merchant(first)
+        requests = [changed(a_transfer(buyer, shop), amount={"amount_minor": 1, "currency_code": "CNY"}) for _ in range(5_000)]
+        async with Danbao.connect(address, key=token) as danbao:
+            results = danbao.stream_payments(each(*requests))
+            found = [await anext(results)]
+            await first.server.__aexit__(None, None, None)
+            async with a_core(database_url, token=token, listen=address) as second:
+                found += await all_of(results)
+                assert [result.request_id for result in found] == [request.request_id for request in requests]
+                assert len({result.payment.name for result in found}) == 5_000
+                assert await available(second, buyer) == 0
+                assert await audit_holds(second)
+
+
+# --- What goes over the wire ------------------------------------------------------------------------------------------------
+
+
+async def test_requests_that_are_there_travel_together_under_ids_of_their_own() -> None:
+    server = StreamServer((10_000, None))
+    async with server.called() as danbao:
+        results = await all_of(danbao.stream_payments(each(*[a_create_request()] * 1_000)))
+    (messages,) = server.received
+    assert len(messages) < 10
+    assert max(len(message.requests) for message in messages) == MOST_IN_A_MESSAGE
+    assert [result.request_id for result in results] == ids_of(messages)
+    assert len(set(ids_of(messages))) == 1_000
+
+
+async def test_large_requests_travel_in_more_messages() -> None:
+    server = StreamServer((10_000, None))
+    async with server.called() as danbao:
+        await all_of(danbao.stream_payments(each(*[a_create_request(subject="x" * 300_000)] * 7)))
+    (messages,) = server.received
+    assert [len(message.requests) for message in messages] == [3, 3, 1]
+
+
+async def test_a_request_that_comes_alone_does_not_wait_for_others() -> None:
+    answered: asyncio.Queue[str] = asyncio.Queue()
+
+    async def one_after_the_other() -> AsyncIterator[Request]:
+        for number in range(3):
+            yield a_create_request(request_id=str(number))
+            assert await answered.get() == str(number)
+
+    server = StreamServer((10_000, None))
+    async with asyncio.timeout(10), server.called() as danbao:
+        async for result in danbao.stream_payments(one_after_the_other()):
+            answered.put_nowait(result.request_id)
+    assert [ids_of([message]) for message in server.received[0]] == [["0"], ["1"], ["2"]]
+
+
+async def test_no_more_than_so_many_are_taken_ahead() -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[Request]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield a_create_request()
+
+    server = StreamServer((0, None))
+    async with server.called(deadline_seconds=0.5) as danbao:
+        with pytest.raises(DanbaoError) as caught:
+            await all_of(danbao.stream_payments(endless()))
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert caught.value.request_id == ids_of(server.received[0])[0]
+    assert taken == MOST_UNANSWERED
+
+
+# --- Connections are lost ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [STOPPING, LOST], ids=["stopping", "lost"])
+async def test_what_has_no_result_is_sent_again_with_the_same_ids(end: status_pb2.Status) -> None:
+    server = StreamServer((2, end), (1, end), (10_000, None))
+    async with server.called() as danbao:
+        results = await all_of(danbao.stream_payments(each(*(a_create_request() for _ in range(2_000)))))
+    ids = [result.request_id for result in results]
+    assert len(set(ids)) == 2_000
+    first, second, third = map(ids_of, server.received)
+    assert first[:512] == ids[:512]
+    assert second[0] == ids[512]
+    assert third == ids[768:]
+
+
+async def test_a_stream_that_is_refused_is_not_tried_again() -> None:
+    server = StreamServer((0, a_refusal(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")))
+    async with server.called() as danbao:
+        with pytest.raises(DanbaoError) as caught:
+            await all_of(danbao.stream_payments(each(a_create_request(request_id="mine"))))
+    assert (caught.value.reason, caught.value.request_id, len(server.received)) == ("SCOPE_MISSING", "mine", 1)
+
+
+async def test_patience_ends_where_no_result_comes() -> None:
+    server = StreamServer((0, STOPPING))
+    async with server.called(patience_seconds=0.3) as danbao:
+        with pytest.raises(DanbaoError) as caught:
+            await all_of(danbao.stream_payments(each(a_create_request())))
+    assert caught.value.reason == "SHUTTING_DOWN"
+    assert len(server.received) > 1
+
+
+async def test_a_stream_that_ends_without_all_results_is_an_error() -> None:
+    server = StreamServer((0, status_pb2.Status(code=0)))
+    server._serve = nothing  # type: ignore[method-assign]
+    async with server.called() as danbao:
+        with pytest.raises(DanbaoError, match="did not answer everything"):
+            await all_of(danbao.stream_payments(each(a_create_request())))
+
+
+async def nothing(requests: Any, context: Any) -> None:
+    """Reads one message and says good-bye."""
+    await anext(aiter(requests))
+
+
+async def test_what_the_requests_raise_comes_after_the_results() -> None:
+    async def failing() -> AsyncIterator[Request]:
+        yield a_create_request(request_id="first")
+        raise RuntimeError("no more of them")
+
+    found: list[payments_pb2.PaymentResult] = []
+    async with StreamServer((10_000, None)).called() as danbao:
+        with pytest.raises(RuntimeError, match="no more of them"):
+            await collected(danbao.stream_payments(failing()), found)
+    assert [result.request_id for result in found] == ["first"]
+
+
+async def test_who_stops_reading_the_results_ends_the_stream() -> None:
+    async with StreamServer((10_000, None)).called() as danbao:
+        results = danbao.stream_payments(each(*(a_create_request() for _ in range(2_000))))
+        assert (await anext(results)).request_id
+        await results.aclose()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() in ("danbao-requests", "danbao-sending")]

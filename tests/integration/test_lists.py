@@ -1,0 +1,133 @@
+"""What lists rest on: uniqueness over engines, and plans that hold when tables grow."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from danbao_core import sql
+from danbao_core.accounts import AccountKind, AccountRef, CreateAccount, balance_id
+from danbao_core.accounts.balances import Purpose
+from danbao_core.audit import audit
+from danbao_core.engine import Answer, Engine, reads
+from danbao_core.errors import ExternalIdTaken
+from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at, uuid7
+from danbao_core.policy import PolicySchedule
+from tests.builders import a_paid_payment, an_account, origin, stored
+
+Connection = Any
+
+
+# --- External ids over engines ----------------------------------------------------------------------------------------------
+
+
+def an_account_called(external_id: str) -> CreateAccount:
+    return CreateAccount(
+        origin=origin(), kind=AccountKind.PERSONAL, display_name="x", currencies=("CNY",), external_id=external_id
+    )
+
+
+async def test_the_same_external_id_from_two_engines_makes_one_account(
+    engine: Engine, database_url: str, connection: Connection
+) -> None:
+    second = Engine(database_url, policies=PolicySchedule.load())
+    await second.start()
+    for number in range(10):
+        commands = [(each, an_account_called(f"user-{number}")) for each in (engine, second) * 3]
+        outcomes = await asyncio.gather(*(each.submit(command) for each, command in commands), return_exceptions=True)
+        (made,) = [outcome.result for outcome in outcomes if isinstance(outcome, Answer)]
+        others = [outcome for outcome in outcomes if isinstance(outcome, ExternalIdTaken)]
+        assert len(others) == 5, outcomes
+        assert {(other.resource, other.metadata["external_id"]) for other in others} == {(made.name, f"user-{number}")}
+        assert (await stored(engine, AccountRef, f"user-{number}")).account_id == made.id
+    await second.stop()
+    assert await connection.fetchval("SELECT count(*) FROM account WHERE external_id <> ''") == 10
+    assert all(check.holds for check in await audit(database_url))
+
+
+async def test_accounts_without_an_external_id_do_not_get_in_each_others_way(engine: Engine, connection: Connection) -> None:
+    for _ in range(3):
+        await engine.submit(an_account_called(""))
+    assert await connection.fetchval("SELECT count(*) FROM account_ref") == 0
+
+
+# --- Ids of a time ----------------------------------------------------------------------------------------------------------
+
+
+def test_ids_made_at_a_moment_sort_after_the_first_of_it() -> None:
+    before, made = datetime.now(UTC), uuid7()
+    assert first_at(before) <= made < first_at(datetime.now(UTC) + timedelta(milliseconds=1))
+    assert (
+        BEFORE_ALL == first_at(datetime(1960, 1, 1, tzinfo=UTC)) < made < first_at(datetime(9000, 1, 2, tzinfo=UTC)) < AFTER_ALL
+    )
+
+
+# --- Plans ------------------------------------------------------------------------------------------------------------------
+
+
+ANY = [1, 2, 3, 4, 5, 6]
+ALL_PAYMENTS = (AFTER_ALL, BEFORE_ALL, 51, ANY, ANY, None, None)
+QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
+    "list_of_all": ("danbao_core.payments", ALL_PAYMENTS, {"payment_pkey"}),
+    "list_of_payer": ("danbao_core.payments", (*ALL_PAYMENTS, "account"), {"payment_of_payer"}),
+    "list_of_payee": ("danbao_core.payments", (*ALL_PAYMENTS, "payee"), {"payment_of_payee"}),
+    "list_of_party": ("danbao_core.payments", (*ALL_PAYMENTS, "account"), {"payment_of_payer", "payment_of_payee"}),
+    "read_obligation": ("danbao_core.accounts", (["account"],), {"payment_open_of_payer", "payment_open_of_payee"}),
+    "list_accounts": ("danbao_core.accounts", (AFTER_ALL, 51, ANY, ANY), {"account_pkey"}),
+    "list_fundings": ("danbao_core", (AFTER_ALL, 51), {"funding_pkey"}),
+    "list_fundings_of_account": ("danbao_core", (AFTER_ALL, 51, "account"), {"funding_of_account"}),
+    "list_entries": ("danbao_core", ("balance", None, 51), {"entry_pkey", "journal_pkey"}),
+}
+"""Each query with arguments, and the indexes that it is to use."""
+
+MANY = """
+    INSERT INTO account SELECT gen_random_uuid(), kind, state, display_name, currencies, created_at, updated_at, version
+    FROM account, generate_series(1, 1000);
+    INSERT INTO funding SELECT gen_random_uuid(), 1, 1, id, 'CNY', 1, created_at, updated_at, 1 FROM account;
+    INSERT INTO payment SELECT (jsonb_populate_record(payment, jsonb_build_object(
+        'id', gen_random_uuid(), 'payer_id', CASE WHEN n % 100 = 0 THEN payer_id ELSE gen_random_uuid() END, 'order_no', ''))).*
+    FROM payment, generate_series(1, 1000) AS n;
+    INSERT INTO journal SELECT (jsonb_populate_record(journal, jsonb_build_object('id', gen_random_uuid()))).*
+    FROM journal, generate_series(1, 1000);
+    INSERT INTO entry SELECT gen_random_uuid(), 1, id, 1, 1 FROM journal;
+"""
+
+
+async def test_queries_that_were_planned_for_empty_tables_are_right_for_full_ones(
+    engine: Engine, database_url: str, connection: Connection
+) -> None:
+    payment = await a_paid_payment(engine, payer=await an_account(engine, funds_minor=5_000))
+    names: dict[str, UUID] = {
+        "account": payment.payer_id,
+        "payee": payment.payee_id,
+        "balance": balance_id(payment.payer_id, "CNY", Purpose.AVAILABLE),
+    }
+    reader = await asyncpg.connect(database_url, server_settings=reads.SETTINGS, statement_cache_size=0)
+    executions: dict[str, str] = {}
+    for query, (package, arguments, _) in QUERIES.items():
+        await reader.execute(f"PREPARE {query} AS {sql.load(package, query)}")
+        executions[query] = f"EXECUTE {query} ({', '.join(_literal(each, names) for each in arguments)})"
+        for _ in range(8):  # Postgres settles for a plan after the fifth run
+            assert await reader.fetch(executions[query]), query
+    await connection.execute(MANY)
+    for query, (_, _, indexes) in QUERIES.items():
+        plan = "\n".join(row[0] for row in await reader.fetch(f"EXPLAIN {executions[query]}"))
+        assert "Seq Scan" not in plan, plan
+        assert {index for index in indexes if re.search(f"Scan (Backward )?using {index}", plan)} == indexes, plan
+        assert plan.count("Sort Key") <= (query == "list_of_party"), plan
+    await reader.close()
+
+
+def _literal(value: Any, names: dict[str, UUID]) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case list():
+            return f"'{{{','.join(str(names.get(each, each)) for each in value)}}}'"
+        case int():
+            return str(value)
+        case _:
+            return f"'{names.get(value, value)}'"
