@@ -385,13 +385,14 @@ async def test_a_payment_against_a_closing_account(engine: Engine, second_engine
     assert await holds(database_url)
 
 
-async def test_a_payment_into_escrow_against_a_closing_payee(
-    engine: Engine, second_engine: Engine, connection: Connection, database_url: str
+@pytest.mark.parametrize("mode", [Mode.ESCROW, Mode.AUTHORIZATION], ids=lambda mode: mode.name)
+async def test_money_that_is_set_aside_against_a_closing_payee(
+    engine: Engine, second_engine: Engine, connection: Connection, database_url: str, mode: Mode
 ) -> None:
     payer = await an_account(engine, funds_minor=10_000)
     for closer in (engine, second_engine) * 6:
         payee = await a_merchant(engine)
-        unpaid = await a_payment(engine, payer=payer, payee=await a_merchant(engine), amount_minor=1)
+        unpaid = await a_payment(engine, payer=payer, payee=await a_merchant(engine), amount_minor=1, mode=mode)
         closing = [CloseAccount(origin=origin(), account_id=account) for account in (payee.id, unpaid.payee_id)]
         paying = [
             CreatePayment(
@@ -399,7 +400,7 @@ async def test_a_payment_into_escrow_against_a_closing_payee(
                 payer_id=payer.id,
                 payee_id=payee.id,
                 amount=Money(1, "CNY"),
-                mode=Mode.ESCROW,
+                mode=mode,
                 pay=True,
             ),
             PayPayment(origin=origin(), payment_id=unpaid.id),
@@ -409,7 +410,7 @@ async def test_a_payment_into_escrow_against_a_closing_payee(
             ["PaymentsOpen"],
             ["PaymentsOpen", "PaymentsOpen"],
         ), closed
-        # Never both: money in escrow for an account that is closed.
+        # Never both: money set aside for an account that is closed.
         assert not (isinstance(closed[0], Answer) and isinstance(paid[0], Answer))
         assert not (isinstance(closed[1], Answer) and isinstance(paid[1], Answer))
     stranded = """

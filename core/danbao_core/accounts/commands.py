@@ -89,8 +89,8 @@ class OpenWallet(Command[Account], frozen=True):
 class CloseAccount(Command[Account], frozen=True):
     """Closes an account for good; closing a closed one changes nothing. Refused: AccountNotFound, BalanceNotZero, PaymentsOpen.
 
-    The account and its balances are locked, the balances although they do not change. Whatever moves one of them, or pays into
-    escrow for the account, has either committed, and is seen here, or comes later and reads the account as closed.
+    The account and its balances are locked, the balances although they do not change. Whatever moves one of them, or sets money
+    aside for the account, has either committed, and is seen here, or comes later and reads the account as closed.
     """
 
     result_type = Account
