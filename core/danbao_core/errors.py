@@ -335,7 +335,7 @@ class ShuttingDown(Refusal):
 
 
 class StreamIdle(Refusal):
-    """No message came, or no answer was taken, for too long; open another stream."""
+    """No message came for too long, so the stream was closed; open another."""
 
     kind = Kind.UNAVAILABLE
     retry_after_seconds = 0.1

@@ -68,13 +68,14 @@ class Settings(BaseSettings):
     policy_file: Path | None = Field(None, description="Dated rates and periods (TOML); the built-in ones without it.")
     batch_max: int = Field(256, ge=1, le=4096, description="Most commands in one commit.")
     queue_max: int = Field(
-        4096, ge=1, le=1_000_000, description="Most commands that wait; more are answered RESOURCE_EXHAUSTED."
+        4096,
+        ge=1,
+        le=1_000_000,
+        description="Most commands that wait; more are answered RESOURCE_EXHAUSTED, streams are held up at half of it.",
     )
     pool_size: int = Field(4, ge=1, le=100, description="Database connections for reads; commands have one of their own.")
     request_retention_days: int = Field(30, ge=1, le=3650, description="How long a request_id is remembered.")
-    stream_idle_seconds: float = Field(
-        300.0, gt=0, le=86_400, description="How long a stream may stay without a message, or its answers unread."
-    )
+    stream_idle_seconds: float = Field(300.0, gt=0, le=86_400, description="How long a stream may stay without a message.")
     drain_seconds: float = Field(
         10.0, ge=0, le=3600, description="Time for running calls to end once the process is asked to stop."
     )

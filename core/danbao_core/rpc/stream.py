@@ -60,11 +60,8 @@ class Stream(AsyncIterator[Message]):
             self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def write(self, answer: Message) -> None:
-        """Answers; returns when it is on its way. Raises StreamIdle where it is not taken in time, and CallerGone."""
+        """Answers; returns when the answer is on its way, however long the caller takes to read. Raises CallerGone."""
         try:
-            async with asyncio.timeout(self._idle_seconds):
-                await self._context.write(answer)
-        except TimeoutError:
-            raise StreamIdle from None
+            await self._context.write(answer)
         except grpc.aio.InternalError:
             raise CallerGone from None
