@@ -223,6 +223,15 @@ async def test_a_thousand_bad_items_do_not_end_a_stream(core: Core) -> None:
     await one_bad_item_in_each_message(core, 1_000)
 
 
+async def test_a_message_full_of_violations_does_not_keep_the_server_busy(core: Core) -> None:
+    buyer, shop = await an_account(core), await a_merchant(core)
+    item = changed(a_transfer(buyer, shop), metadata={f"{number}\0": "\0" for number in range(64)}, payer="x")
+    (answer,) = await answers(core.operator, a_message(*[item] * 256))
+    for result in answer.results:
+        refusal = refused_status(result.status)
+        assert (refusal.reason, refusal.violations) == ("FIELD_INVALID", {"payer": "FIELD_INVALID"})
+
+
 async def test_an_item_and_a_single_call_are_the_same_request(core: Core) -> None:
     buyer, shop = await an_account(core, funds_minor=100), await a_merchant(core)
     first, second = (a_payment(buyer, shop, 10, metadata={"b": "2", "a": "1"}, subject="x") for _ in range(2))

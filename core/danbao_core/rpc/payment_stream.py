@@ -19,7 +19,7 @@ from danbao_core.payments import CreatePayment, Payment
 from danbao_core.rpc import convert
 from danbao_core.rpc.call import Call
 from danbao_core.rpc.status import status_of
-from danbao_core.rpc.validation import must_be_of_bounded_size, validate
+from danbao_core.rpc.validation import must_be_of_bounded_size, validate_item
 
 MOST_UNANSWERED: Final = 1024
 """Items that were read and whose answer is not on its way yet."""
@@ -111,7 +111,7 @@ class PaymentStream:
         )
 
     def _command(self, item: payments_pb2.CreatePaymentRequest, origin: Origin) -> CreatePayment:
-        validate(item)
+        validate_item(item)
         content = content_hash(self._hash_key, METHOD, item.SerializeToString(deterministic=True))
         return convert.create_payment(item, msgspec.structs.replace(origin, request_id=item.request_id, content=content))
 

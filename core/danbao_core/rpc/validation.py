@@ -55,11 +55,18 @@ def validate(request: Message) -> None:
     would keep the server busy for minutes.
     """
     crowded = any(len(getattr(request, name)) > _CROWD for name in _repeated_fields(request.DESCRIPTOR))
-    found = _validator.collect_violations(request, fail_fast=crowded)
-    if not found:
-        return
+    _must_be_none(_validator.collect_violations(request, fail_fast=crowded))
+
+
+def validate_item(item: Message) -> None:
+    """Raises FieldInvalid with the first field that breaks a rule: for one of many, of which all may break many."""
+    _must_be_none(_validator.collect_violations(item, fail_fast=True))
+
+
+def _must_be_none(found: list[Any]) -> None:
     violations = [_violation(each.proto, each.rule_value) for each in found]
-    raise FieldInvalid(violations, reason=violations[0].reason)
+    if violations:
+        raise FieldInvalid(violations, reason=violations[0].reason)
 
 
 def must_be_of_bounded_size(bulk: Message) -> None:

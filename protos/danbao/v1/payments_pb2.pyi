@@ -991,7 +991,7 @@ class PaymentResult(_message.Message):
 
     @_builtins.property
     def status(self) -> _status_pb2.Status:
-        """The refusal, with the details that CreatePayment would give."""
+        """The refusal that CreatePayment would give, but that of fields that break a rule it names only the first."""
 
     def __init__(
         self,
