@@ -516,6 +516,6 @@ async def test_the_statements_of_a_batch_use_indexes(engine: Engine) -> None:
             plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE {name} ({nulls})"))
             assert "Seq Scan on" not in plan, plan
             if table.name == "obligation":
-                assert "payment_of_payer" in plan, plan
-                assert "payment_of_payee" in plan, plan
+                assert "payment_open_of_payer" in plan, plan
+                assert "payment_open_of_payee" in plan, plan
             assert "Index" in plan, plan
