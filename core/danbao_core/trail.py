@@ -34,6 +34,8 @@ class AuditEvent(Row, frozen=True):
     peer: str
     request_id: str
     created_at: datetime
+    memo: str = ""
+    """Why, in the words that were given."""
 
 
 def event(ids: IdSequence, topic: str, subject_id: UUID, version: int, subject: msgspec.Struct, at: datetime) -> Outbox:
@@ -41,8 +43,8 @@ def event(ids: IdSequence, topic: str, subject_id: UUID, version: int, subject: 
     return Outbox(ids.take(), topic, subject_id, version, msgspec.msgpack.encode(subject), at)
 
 
-def audit_event(ids: IdSequence, origin: Origin, subject_id: UUID, at: datetime) -> AuditEvent:
-    """The fact that somebody changed a subject."""
+def audit_event(ids: IdSequence, origin: Origin, subject_id: UUID, at: datetime, memo: str = "") -> AuditEvent:
+    """The fact that somebody changed a subject, and why where they said so."""
     return AuditEvent(
         id=ids.take(),
         subject_id=subject_id,
@@ -52,4 +54,5 @@ def audit_event(ids: IdSequence, origin: Origin, subject_id: UUID, at: datetime)
         peer=origin.peer,
         request_id=origin.request_id,
         created_at=at,
+        memo=memo,
     )
