@@ -1,6 +1,6 @@
 """A core without a database: commands decide on rows that are held in memory. What is tested on it are the decisions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 
 from danbao_core.accounts.rows import Obligation
-from danbao_core.engine import Book, Command, Row
+from danbao_core.engine import Book, Command, Decision, Key, Row
+from danbao_core.engine.book import RowNeeded
 from danbao_core.payments import Payment, State
 from danbao_core.policy import PolicySchedule
 
@@ -29,13 +30,22 @@ class MemoryCore:
 
     def carry_out(self, command: Command[R]) -> R:
         """The result of a command, whose changes are kept. Raises the Refusal where it is refused."""
-        book = self._book_for(command)
-        decision = command.decide(book)
+        book, decision = self._decided(command, [])
         book.merge(decision.changes)
         self._keep(decision.changes)
         if decision.refusal is not None:
             raise decision.refusal
         return decision.result
+
+    def _decided(self, command: Command[R], needed: list[Key]) -> tuple[Book, Decision[R]]:
+        """The decision, made again with each row that it finds out to need."""
+        book = self._book_for(command, needed)
+        try:
+            return book, command.decide(book)
+        except RowNeeded as error:
+            if error.key in needed:
+                raise
+            return self._decided(command, [*needed, error.key])
 
     def advance(self, seconds: int) -> None:
         """Lets business time pass."""
@@ -45,10 +55,10 @@ class MemoryCore:
         """Every row of a table."""
         return [cast(S, row) for (of, _), row in self._rows.items() if of is row_type]
 
-    def _book_for(self, command: Command[Any]) -> Book:
+    def _book_for(self, command: Command[Any], needed: Sequence[Key]) -> Book:
         book = Book(now=self.now, policy=self.policy)
         book.discovering = True
-        while new := [key for key in command.keys(book) if not book.knows(key)]:
+        while new := [key for key in (*command.keys(book), *needed) if not book.knows(key)]:
             for key in new:
                 row = self._obligation(*key.place[1]) if key.place[0] is Obligation else self._rows.get(key.place)
                 book.place([] if row is None else [row], [key] if row is None else [])

@@ -30,6 +30,14 @@ class NotLoaded(Exception):
     """A decision asked for a row that its keys did not name."""
 
 
+class RowNeeded(Exception):
+    """A decision met a case, too rare for its keys to provide for, in which it needs one more row: it is made again with it."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(key)
+        self.key = key
+
+
 class Book:
     """The rows that a batch works on.
 
@@ -69,6 +77,19 @@ class Book:
                 return None
             raise NotLoaded(f"{row_type.table.name} {values} is not among the keys")
         return cast("R | None", row)
+
+    def need(self, row_type: type[R], *values: Any) -> R | None:
+        """The row with this key, locked, or None where there is none. Raises RowNeeded where it is not locked yet: the command
+        is then decided again, in the next batch and with the row.
+
+        While keys are asked for it answers what is known, as `get` does.
+        """
+        key = row_type.key(*values)
+        if self.discovering or key.place in self._locked:
+            return self.get(row_type, *values)
+        if key.place in self._touched:  # made in this very batch
+            return cast("R", self._rows[key.place])
+        raise RowNeeded(key)
 
     def __getitem__(self, place: tuple[Any, ...]) -> Any:
         """The row with this key, as in `book[Payment, id]`; KeyError where there is none."""
@@ -192,6 +213,11 @@ class Draft:
         """The row as this command has changed it so far; otherwise as `Book.get`."""
         drafted = self._rows.get((row_type, values))
         return cast("R", drafted) if drafted is not None else self.book.get(row_type, *values)
+
+    def need(self, row_type: type[R], *values: Any) -> R | None:
+        """The row as this command has changed it so far; otherwise as `Book.need`."""
+        drafted = self._rows.get((row_type, values))
+        return cast("R", drafted) if drafted is not None else self.book.need(row_type, *values)
 
     def put(self, *rows: Row) -> None:
         """Adds a new row, or the new version of one."""

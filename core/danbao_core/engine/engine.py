@@ -23,7 +23,7 @@ import msgspec
 import structlog
 
 from danbao_core.engine import connection as connections
-from danbao_core.engine.book import Book, NotLoaded
+from danbao_core.engine.book import Book, NotLoaded, RowNeeded
 from danbao_core.engine.command import AnyCommand, Command, Origin
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_connection_loss, remedy
@@ -68,13 +68,13 @@ class Guard(Protocol):
 
 
 class _Postponed(Exception):
-    """The command needs rows that it could only name after another one of its batch: it goes into the next batch."""
+    """The command needs rows that it could only name in its decision: it goes into the next batch."""
 
 
 class _Waiting:
     """A command, who waits for it, and what is known of it while its batch is made."""
 
-    __slots__ = ("answer", "command", "deadline", "fault", "keys", "size")
+    __slots__ = ("answer", "command", "deadline", "fault", "keys", "needed", "size")
 
     def __init__(self, command: AnyCommand, deadline: float | None, answer: "asyncio.Future[Answer[Any]]") -> None:
         self.command = command
@@ -82,6 +82,7 @@ class _Waiting:
         self.answer = answer
         self.size = command.size
         self.keys: list[Key] = []
+        self.needed: list[Key] = []  # what its decision found out to need beyond them
         self.fault: Refusal | None = None
 
     def settle(self, outcome: Answer[Any] | Refusal) -> None:
@@ -353,7 +354,7 @@ class Engine:
         book.asked = False
         waiting.fault = None
         try:
-            waiting.keys = list(command.keys(book))
+            waiting.keys = [*command.keys(book), *waiting.needed]
         except Refusal as refusal:
             waiting.keys, waiting.fault = [], refusal
         except Exception as error:
@@ -384,13 +385,20 @@ class Engine:
             return refusal
         except Restart:
             raise  # of the whole batch
-        except NotLoaded as error:
-            if book.changed:
-                return _Postponed()
-            return _internal_fault("a command did not name a row that it needs", error, command)
+        except (RowNeeded, NotLoaded) as error:
+            return self._with_more_rows(waiting, book, error)
         except Exception as error:
             return _internal_fault("a command failed to decide", error, command)
         return decision.refusal or Answer(decision.result, replayed=False)
+
+    def _with_more_rows(self, waiting: _Waiting, book: Book, error: RowNeeded | NotLoaded) -> _Outcome:
+        """Postpones a command that lacks a row: one that it asks for, or one that another command of the batch let it name."""
+        if isinstance(error, RowNeeded) and error.key not in waiting.needed:
+            waiting.needed.append(error.key)
+            return _Postponed()
+        if isinstance(error, NotLoaded) and book.changed:
+            return _Postponed()
+        return _internal_fault("a command did not name a row that it needs", error, waiting.command)
 
     def _answer(self, batch: Sequence[_Waiting], outcomes: Sequence[_Outcome]) -> None:
         postponed = []
