@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from danbao_core.accounts import Account, AccountKind, CreateAccount
+from danbao_core.accounts import Account, AccountKind, CreateAccount, Purpose
 from danbao_core.engine import Command, Engine, Origin, Row
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import InvalidTransition
@@ -37,7 +37,9 @@ from danbao_core.payments import (
     ShipPayment,
     VoidPayment,
 )
+from danbao_core.proposals import Adjustment, ApproveProposal, CreateProposal, Proposal, RejectProposal, Side, Terms
 from danbao_core.sandbox import AdvanceClock, ClockReading
+from danbao_core.service_keys import CreateServiceKey, ServiceKey
 
 R = TypeVar("R", bound=msgspec.Struct)
 S = TypeVar("S", bound=Row)
@@ -208,6 +210,58 @@ async def corrected(engine: Engine, payment: Payment, shipment: Shipment) -> Pay
 async def extended(engine: Engine, payment: Payment) -> Payment:
     """The payment after its payer took longer to confirm."""
     return await carried_out(engine, ExtendConfirmation(origin=origin(), payment_id=payment.id))
+
+
+# --- Operators --------------------------------------------------------------------------------------------------------------
+
+
+async def an_operator(engine: Engine) -> ServiceKey:
+    """The key of an operator, made on the machine."""
+    command = CreateServiceKey(
+        origin=origin(), service="operator", scopes=frozenset({"operations"}), secret_hash=uuid4().bytes * 2
+    )
+    return await carried_out(engine, command)
+
+
+def by(key: ServiceKey) -> Origin:
+    """A request that is made with a key."""
+    return origin(
+        caller=key.caller,
+        key_id=key.id,
+        secret_hash=key.secret_hash,
+        account_id=key.account_id,
+        scopes=frozenset(key.scopes.split()),
+    )
+
+
+async def a_proposal(engine: Engine, terms: Terms) -> Proposal:
+    """What an operator proposes."""
+    command = CreateProposal(origin=by(await an_operator(engine)), terms=terms, reason="a mistake")
+    return await carried_out(engine, command)
+
+
+async def approved(engine: Engine, terms: Terms) -> Proposal:
+    """What one operator proposed and another approved."""
+    proposal = await a_proposal(engine, terms)
+    return await carried_out(engine, ApproveProposal(origin=by(await an_operator(engine)), proposal_id=proposal.id))
+
+
+async def rejected(engine: Engine, terms: Terms) -> Proposal:
+    """What one operator proposed and another rejected."""
+    proposal = await a_proposal(engine, terms)
+    return await carried_out(engine, RejectProposal(origin=by(await an_operator(engine)), proposal_id=proposal.id))
+
+
+def an_adjustment(debit: Account | Purpose, credit: Account | Purpose, amount_minor: int = 100) -> Adjustment:
+    """The terms of an adjustment between wallets and platform balances."""
+
+    def side(of: Account | Purpose) -> Side:
+        return Side(of) if isinstance(of, Purpose) else Side(Purpose.AVAILABLE, of.id)
+
+    return Adjustment(debit=side(debit), credit=side(credit), amount=Money(amount_minor, "CNY"))
+
+
+# --- Time and what is stored ------------------------------------------------------------------------------------------------
 
 
 async def timed_out(engine: Engine, payment: Payment) -> Payment:

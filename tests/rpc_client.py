@@ -33,7 +33,7 @@ from danbao_core.engine import Engine
 from danbao_core.ids import uuid7
 from danbao_core.policy import PolicySchedule
 from danbao_core.server import Server
-from danbao_core.service_keys import SCOPES, CreateServiceKey, Token
+from danbao_core.service_keys import GRANTED_SCOPES, SCOPES, CreateServiceKey, Token
 from danbao_core.settings import Mode, Settings, load
 from tests.builders import origin
 from tests.rpc_requests import METHODS, a_top_up, changed, create_account, create_key, path_of
@@ -216,7 +216,14 @@ class Core(NamedTuple):
     operator: Caller
 
     async def caller(self, *scopes: str, account: str = "", service: str = "shop") -> Caller:
-        """Somebody with a new key of these scopes, bound to `account` where one is named."""
+        """Somebody with a new key of these scopes, bound to `account` where one is named.
+
+        One that takes two operators is given on the machine itself.
+        """
+        if GRANTED_SCOPES & set(scopes):
+            owner = id_of(account) if account else None
+            token = await a_machine_token(self.settings.database_url, scopes, service=service, account_id=owner)
+            return self.operator.with_token(token)
         request = create_key(*scopes, account=account, service=service)
         return self.operator.with_token((await self.operator.ask(request)).token)
 
@@ -228,14 +235,25 @@ def settings_for(database_url: str, **given: Any) -> Settings:
 
 
 async def an_operator_token(database_url: str) -> str:
-    """The token of a new key that may do everything."""
+    """The token of a new key that may do everything and descends from no other."""
+    return await a_machine_token(database_url, SCOPES, service="operator")
+
+
+async def a_machine_token(database_url: str, scopes: Iterable[str], *, service: str, account_id: UUID | None = None) -> str:
+    """The token of a new key that is made on the machine, as its first keys are."""
     token = Token.new(uuid7())
+    command = CreateServiceKey(
+        origin=origin(),
+        id=token.key_id,
+        service=service,
+        scopes=frozenset(scopes),
+        secret_hash=token.secret_hash,
+        account_id=account_id,
+    )
     engine = Engine(database_url, policies=PolicySchedule.load())
     await engine.start()
     try:
-        await engine.submit(
-            CreateServiceKey(origin=origin(), id=token.key_id, service="operator", scopes=SCOPES, secret_hash=token.secret_hash)
-        )
+        await engine.submit(command)
     finally:
         await engine.stop()
     return str(token)

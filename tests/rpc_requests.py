@@ -151,6 +151,42 @@ def revoke(key: str) -> operations_pb2.RevokeServiceKeyRequest:
     return operations_pb2.RevokeServiceKeyRequest(request_id=a_request_id(), name=key)
 
 
+def an_adjustment(
+    debit: str, credit: str, amount_minor: int = 100, currency: str = "CNY"
+) -> operations_pb2.CreateProposalRequest:
+    """A proposal to move money between sides: names of accounts, or of platform balances such as "FEES"."""
+    terms = operations_pb2.Adjustment(debit=a_side(debit), credit=a_side(credit), amount=money(amount_minor, currency))
+    return operations_pb2.CreateProposalRequest(request_id=a_request_id(), reason="a mistake", adjustment=terms)
+
+
+def a_grant(key: str, *scopes: str) -> operations_pb2.CreateProposalRequest:
+    """A proposal to give a key scopes; `payments.pay_any` where none is named."""
+    terms = operations_pb2.Grant(service_key=key, scopes=scopes or ("payments.pay_any",))
+    return operations_pb2.CreateProposalRequest(request_id=a_request_id(), reason="it pays for its users", grant=terms)
+
+
+def a_settlement(open_item: str, credit: str) -> operations_pb2.CreateProposalRequest:
+    """A proposal to give an open item's money to somebody."""
+    terms = operations_pb2.OpenItemSettlement(open_item=open_item, credit=a_side(credit))
+    return operations_pb2.CreateProposalRequest(request_id=a_request_id(), reason="found", open_item_settlement=terms)
+
+
+def a_side(name: str) -> operations_pb2.AdjustmentSide:
+    """An account, by its name, or a platform balance."""
+    if name.startswith("accounts/"):
+        return operations_pb2.AdjustmentSide(account=name)
+    balance = operations_pb2.AdjustmentSide.PlatformBalance.Value(f"PLATFORM_BALANCE_{name}")
+    return operations_pb2.AdjustmentSide(platform_balance=balance)
+
+
+def approve(proposal: str) -> operations_pb2.ApproveProposalRequest:
+    return operations_pb2.ApproveProposalRequest(request_id=a_request_id(), name=proposal)
+
+
+def reject(proposal: str) -> operations_pb2.RejectProposalRequest:
+    return operations_pb2.RejectProposalRequest(request_id=a_request_id(), name=proposal)
+
+
 def advance_clock(seconds: int = 1) -> sandbox_pb2.AdvanceClockRequest:
     return sandbox_pb2.AdvanceClockRequest(request_id=a_request_id(), by=Duration(seconds=seconds))
 
@@ -161,7 +197,7 @@ def advance_clock(seconds: int = 1) -> sandbox_pb2.AdvanceClockRequest:
 def valid_requests() -> Iterator[Message]:
     """One request for every RPC, each as the contract wants it; nothing that they name exists."""
     ada, bob = f"accounts/{UNKNOWN}", f"accounts/{UNKNOWN[:-1]}0"
-    payment, key = f"payments/{UNKNOWN}", f"serviceKeys/{UNKNOWN}"
+    payment, key, proposal = f"payments/{UNKNOWN}", f"serviceKeys/{UNKNOWN}", f"proposals/{UNKNOWN}"
     yield create_account("CNY")
     yield accounts_pb2.GetAccountRequest(name=ada)
     yield accounts_pb2.GetAccountByExternalIdRequest(external_id="ada")
@@ -191,6 +227,13 @@ def valid_requests() -> Iterator[Message]:
     yield operations_pb2.ListServiceKeysRequest()
     yield rotate(key, 60)
     yield revoke(key)
+    yield an_adjustment("COMPENSATION", ada, 1)
+    yield approve(proposal)
+    yield reject(proposal)
+    yield operations_pb2.GetProposalRequest(name=proposal)
+    yield operations_pb2.ListProposalsRequest()
+    yield operations_pb2.GetOpenItemRequest(name=f"openItems/{UNKNOWN}")
+    yield operations_pb2.ListOpenItemsRequest()
     yield operations_pb2.AuditLedgerRequest()
     yield advance_clock()
     yield sandbox_pb2.GetClockRequest()

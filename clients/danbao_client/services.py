@@ -64,7 +64,7 @@ class Payments(Service):
 
 
 class Operations(Service):
-    """Service keys, and the audit of the books."""
+    """Service keys, what takes two operators, and the audit of the books."""
 
     descriptor = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]
 
@@ -72,6 +72,13 @@ class Operations(Service):
     ListServiceKeys: Rpc[operations_pb2.ListServiceKeysRequest, operations_pb2.ListServiceKeysResponse]
     RotateServiceKey: Rpc[operations_pb2.RotateServiceKeyRequest, operations_pb2.RotateServiceKeyResponse]
     RevokeServiceKey: Rpc[operations_pb2.RevokeServiceKeyRequest, operations_pb2.ServiceKey]
+    CreateProposal: Rpc[operations_pb2.CreateProposalRequest, operations_pb2.Proposal]
+    ApproveProposal: Rpc[operations_pb2.ApproveProposalRequest, operations_pb2.Proposal]
+    RejectProposal: Rpc[operations_pb2.RejectProposalRequest, operations_pb2.Proposal]
+    GetProposal: Rpc[operations_pb2.GetProposalRequest, operations_pb2.Proposal]
+    ListProposals: Rpc[operations_pb2.ListProposalsRequest, operations_pb2.ListProposalsResponse]
+    GetOpenItem: Rpc[operations_pb2.GetOpenItemRequest, operations_pb2.OpenItem]
+    ListOpenItems: Rpc[operations_pb2.ListOpenItemsRequest, operations_pb2.ListOpenItemsResponse]
     AuditLedger: Rpc[operations_pb2.AuditLedgerRequest, operations_pb2.AuditLedgerResponse]
 
 

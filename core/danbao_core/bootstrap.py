@@ -1,8 +1,9 @@
-"""What stands ready in every sandbox: an operator's key, and a buyer and a shop for a first payment.
+"""What stands ready in every sandbox: two operators' keys, and a buyer and a shop for a first payment.
 
 What is there already is left alone, so a later start changes nothing.
 """
 
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -22,27 +23,27 @@ SAMPLE_BUYER: Final = UUID("00000000-0000-8000-8000-0000000b0ee1")
 """A person with money, the payer of the first payment."""
 SAMPLE_SHOP: Final = UUID("00000000-0000-8000-8000-00000000540b")
 """A merchant, its payee."""
+OPERATORS: Final = ("operator", "second-operator")
+"""The services that the operators' keys belong to; the keys' files are named after them."""
 SAMPLE_FUNDS: Final = Money(1_000_00, "USD")
 
 
 class OperatorKeyUnusable(Exception):
-    """The operator's key at hand does not open this database; the message says what to do."""
+    """An operator's key at hand does not open this database; the message says what to do."""
 
 
-async def prepare_sandbox(database_url: str, operator_key: str) -> None:
-    """Makes the operator's key and the sample accounts where they are missing.
+async def prepare_sandbox(database_url: str, operator_keys: Iterable[str]) -> None:
+    """Makes the operators' keys and the sample accounts where they are missing.
 
-    Raises OperatorKeyUnusable where the key was revoked or was given another secret.
+    Raises OperatorKeyUnusable where a key was revoked or was given another secret.
     """
-    try:
-        token = Token.parse(operator_key)
-    except Refusal:
-        raise OperatorKeyUnusable("operator.key holds no operator's key: restore it, or remove it for a new one") from None
+    tokens = {service: _token(key) for service, key in zip(OPERATORS, operator_keys, strict=True)}
     engine = Engine(database_url, policies=PolicySchedule.load())
     await engine.start()
     try:
         async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
-            await _ensure_operator_key(engine, pool, token)
+            for service, token in tokens.items():
+                await _ensure_operator_key(engine, pool, service, token)
             await _ensure_account(engine, pool, SAMPLE_BUYER, AccountKind.PERSONAL, "Ada")
             await _ensure_account(engine, pool, SAMPLE_SHOP, AccountKind.MERCHANT, "Corner Shop")
         # Remembered for ever, like every funding: a repeat is answered and books nothing.
@@ -51,18 +52,27 @@ async def prepare_sandbox(database_url: str, operator_key: str) -> None:
         await engine.stop()
 
 
-async def _ensure_operator_key(engine: Engine, pool: "asyncpg.Pool", token: Token) -> None:
+def _token(key: str) -> Token:
+    try:
+        return Token.parse(key)
+    except Refusal:
+        raise OperatorKeyUnusable(
+            "operator.key or second-operator.key holds no operator's key: restore it, or remove it for a new one"
+        ) from None
+
+
+async def _ensure_operator_key(engine: Engine, pool: "asyncpg.Pool", service: str, token: Token) -> None:
     key = await fetch_row(pool, ServiceKey, token.key_id)
     if key is None:
         command = CreateServiceKey(
-            origin=_origin(), id=token.key_id, service="operator", scopes=SCOPES, secret_hash=token.secret_hash
+            origin=_origin(), id=token.key_id, service=service, scopes=SCOPES, secret_hash=token.secret_hash
         )
         key = (await engine.submit(command)).result
     try:
         key.must_accept(token.secret_hash, system_wall_clock())
     except Refusal as refusal:
         raise OperatorKeyUnusable(
-            f"the sandbox's operator key does not work any more ({refusal}): remove the file operator.key for a new one"
+            f"the sandbox's {service} key does not work any more ({refusal}): remove the file {service}.key for a new one"
         ) from None
 
 

@@ -125,6 +125,18 @@ class ScopeUnknown(Refusal):
     kind = Kind.INVALID
 
 
+class SidesAreOne(Refusal):
+    """The money would go where it comes from; name two sides."""
+
+    kind = Kind.INVALID
+
+
+class ScopeNotGranted(Refusal):
+    """This scope is not granted by a proposal: whoever makes a key gives it."""
+
+    kind = Kind.INVALID
+
+
 class ScopeNotBindable(Refusal):
     """This scope reaches over all accounts, so no key that is bound to one can hold it."""
 
@@ -170,6 +182,24 @@ class NotYourAccount(Refusal):
     kind = Kind.DENIED
 
 
+class ScopeNeedsGrant(Refusal):
+    """This scope takes two operators: make the key without it, then propose to grant it."""
+
+    kind = Kind.DENIED
+
+
+class SecondOperatorNeeded(Refusal):
+    """This takes another operator than the one who proposed it, with a key that does not descend from the same first key."""
+
+    kind = Kind.DENIED
+
+
+class KeyOfAnotherOperator(Refusal):
+    """The key may do what takes two operators, so only its own operator gets a new token for it; you can revoke it."""
+
+    kind = Kind.DENIED
+
+
 class ActorNotAllowed(Refusal):
     """This step belongs to the other side of the payment."""
 
@@ -193,6 +223,18 @@ class PaymentNotFound(Refusal):
 
 class FundingNotFound(Refusal):
     """There is no such funding for this caller."""
+
+    kind = Kind.NOT_FOUND
+
+
+class ProposalNotFound(Refusal):
+    """There is no such proposal."""
+
+    kind = Kind.NOT_FOUND
+
+
+class OpenItemNotFound(Refusal):
+    """There is no such open item."""
 
     kind = Kind.NOT_FOUND
 
@@ -264,6 +306,18 @@ class AlreadyCorrected(Refusal):
 
 class AlreadyExtended(Refusal):
     """The time to confirm was extended before, which is possible once."""
+
+    kind = Kind.PRECONDITION
+
+
+class ProposalNotPending(Refusal):
+    """The proposal was approved or rejected before, or has expired; make another."""
+
+    kind = Kind.PRECONDITION
+
+
+class OpenItemSettled(Refusal):
+    """The open item was settled before."""
 
     kind = Kind.PRECONDITION
 

@@ -55,15 +55,10 @@ class TopUp(Command[Funding], frozen=True):
     account_id: UUID
     amount: Money
 
-    def _postings(self) -> list[ledger.Posting]:
-        return [
-            ledger.platform(Purpose.BANK_CLEARING, -self.amount.amount_minor),
-            ledger.Posting(self.account_id, Purpose.AVAILABLE, self.amount.amount_minor),
-        ]
-
     def keys(self, book: Book) -> Iterable[Key]:
         yield Account.read_key(self.account_id)
-        yield from ledger.keys(book, self.amount.currency, self._postings())
+        moved = [ledger.platform(Purpose.BANK_CLEARING, 0), ledger.Posting(self.account_id, Purpose.AVAILABLE, 0)]
+        yield from ledger.keys(book, self.amount.currency, moved)
 
     def decide(self, book: Book) -> Decision[Funding]:
         self.amount.must_be_payable()
@@ -89,7 +84,10 @@ class TopUp(Command[Funding], frozen=True):
             kind="funding.top_up",
             subject_id=funding.id,
             currency=funding.currency,
-            postings=self._postings(),
+            postings=[
+                ledger.platform(Purpose.BANK_CLEARING, -funding.amount_minor),
+                *ledger.credit(draft, funding.account_id, funding.currency, funding.amount_minor),
+            ],
         )
         draft.put(trail.event(ids, "funding.succeeded", funding.id, funding.version, funding, book.now))
         return Decision(funding, draft.changes)

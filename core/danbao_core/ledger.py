@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from danbao_core import sql
+from danbao_core import sql, trail
 from danbao_core.accounts import PLATFORM_ID, Account, Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.balances import new_balance
 from danbao_core.engine import Book, Draft, Key, Origin, Restart, Row, table
-from danbao_core.ids import IdSequence
+from danbao_core.engine.reads import fetch_rows
+from danbao_core.ids import AFTER_ALL, IdSequence
 
 if TYPE_CHECKING:
     import asyncpg
@@ -23,7 +25,7 @@ class Journal(Row, frozen=True):
     kind: str
     """Such as "payment.pay" or "funding.top_up"."""
     subject_id: UUID
-    """The payment or funding."""
+    """The payment, funding or proposal."""
     memo: str
     caller: str
     method: str
@@ -44,12 +46,45 @@ class Entry(Row, frozen=True):
     balance_after_minor: int
 
 
+class OpenItemState(IntEnum):
+    """Whether somebody has seen to it; the numbers are those of the contract."""
+
+    OPEN = 1
+    SETTLED = 2
+
+
+@table("open_item", rank=45, key=("id",))
+class OpenItem(Row, frozen=True):
+    """Money in SUSPENSE whose owner could not take it, until operators say where it goes. `post` makes it."""
+
+    id: UUID
+    state: OpenItemState
+    account_id: UUID
+    """The owner, whose account was closed."""
+    currency: str
+    amount_minor: int
+    journal_id: UUID
+    """The movement by which it came."""
+    settled_by: UUID | None
+    """The movement by which it went."""
+    created_at: datetime
+    settled_at: datetime | None
+    version: int
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"openItems/{self.id}"
+
+
 class Posting(NamedTuple):
     """So much, in minor units, to one balance; negative takes from it."""
 
     account_id: UUID
     purpose: Purpose
     amount_minor: int
+    owner_id: UUID | None = None
+    """For whom SUSPENSE keeps it."""
 
 
 def platform(purpose: Purpose, amount_minor: int) -> Posting:
@@ -57,12 +92,40 @@ def platform(purpose: Purpose, amount_minor: int) -> Posting:
     return Posting(PLATFORM_ID, purpose, amount_minor)
 
 
-def credit(book: Book | Draft, account_id: UUID, amount_minor: int) -> Posting:
-    """A posting that gives money to an account; where the account is closed, SUSPENSE keeps it for its owner."""
+def credit(book: Book | Draft, account_id: UUID, currency: str, amount_minor: int) -> list[Posting]:
+    """Postings that give money to an account: they first repay what it owes. Where it is closed, SUSPENSE keeps the money."""
     account = book.get(Account, account_id)
-    if account is not None and account.closed:
-        return platform(Purpose.SUSPENSE, amount_minor)
-    return Posting(account_id, Purpose.AVAILABLE, amount_minor)
+    if account is None or not (account.closed or account.ever_owed):
+        return [Posting(account_id, Purpose.AVAILABLE, amount_minor)]
+    if account.closed:
+        return [Posting(PLATFORM_ID, Purpose.SUSPENSE, amount_minor, owner_id=account_id)]
+    repaid_minor = min(amount_minor, _owed_minor(book, account, currency))
+    return [
+        Posting(account_id, Purpose.RECEIVABLE, repaid_minor),
+        Posting(account_id, Purpose.AVAILABLE, amount_minor - repaid_minor),
+    ]
+
+
+def _owed_minor(book: Book | Draft, account: Account, currency: str) -> int:
+    """What an account owes. Few ever do, so no command names that balance beforehand."""
+    receivable = book.need(Balance, balance_id(account.id, currency, Purpose.RECEIVABLE))
+    return 0 if receivable is None else -receivable.amount_minor
+
+
+def debit(draft: Draft, account_id: UUID, currency: str, amount_minor: int) -> list[Posting]:
+    """Postings that take money from an account whether it has it or not: it owes what it lacks. Puts into the draft that it
+    may owe. The account, its AVAILABLE and its RECEIVABLE must be among the command's keys, to be changed."""
+    available = draft.get(Balance, balance_id(account_id, currency, Purpose.AVAILABLE))
+    account = draft.get(Account, account_id)
+    if available is None or account is None:
+        raise Restart(f"account {account_id} has just got a wallet in {currency}")
+    taken_minor = min(amount_minor, available.amount_minor)
+    if taken_minor < amount_minor and not account.ever_owed:
+        draft.put(account.replace(ever_owed=True, updated_at=draft.now, version=account.version + 1))
+    return [
+        Posting(account_id, Purpose.AVAILABLE, -taken_minor),
+        Posting(account_id, Purpose.RECEIVABLE, taken_minor - amount_minor),
+    ]
 
 
 def keys(book: Book, currency: str, postings: Iterable[Posting]) -> Iterable[Key]:
@@ -79,8 +142,10 @@ def post(
     subject_id: UUID,
     currency: str,
     postings: Sequence[Posting],
-) -> None:
-    """Moves money of one currency between balances, in one journal; postings of zero are left out.
+    memo: str = "",
+) -> Journal:
+    """Moves money of one currency between balances, in one journal; postings of zero are left out. What goes to SUSPENSE for an
+    owner becomes an open item.
 
     Raises InsufficientFunds or AmountOverflow, and ValueError where the postings do not add up to zero or move one balance
     twice.
@@ -95,7 +160,7 @@ def post(
         id=ids.take(),
         kind=kind,
         subject_id=subject_id,
-        memo="",
+        memo=memo,
         caller=origin.caller,
         method=origin.method,
         key_id=origin.key_id,
@@ -110,11 +175,30 @@ def post(
             balance = _first_use(draft.book, currency, posting)
         moved = balance.moved(posting.amount_minor)
         draft.put(moved, Entry(target, moved.version, journal.id, posting.amount_minor, moved.amount_minor))
+        if posting.owner_id is not None:
+            _open_item(draft, ids, journal, currency, posting.owner_id, posting.amount_minor)
+    return journal
+
+
+def _open_item(draft: Draft, ids: IdSequence, journal: Journal, currency: str, owner_id: UUID, amount_minor: int) -> None:
+    item = OpenItem(
+        id=ids.take(),
+        state=OpenItemState.OPEN,
+        account_id=owner_id,
+        currency=currency,
+        amount_minor=amount_minor,
+        journal_id=journal.id,
+        settled_by=None,
+        created_at=draft.now,
+        settled_at=None,
+        version=1,
+    )
+    draft.put(item, trail.event(ids, "open_item.created", item.id, item.version, item, draft.now))
 
 
 def _balance_id(book: Book, currency: str, posting: Posting) -> UUID:
     if posting.account_id == PLATFORM_ID:
-        return platform_balance_id(currency, posting.purpose, book.stripe)
+        return platform_balance_id(currency, posting.purpose, _stripe(book, posting.purpose))
     return balance_id(posting.account_id, currency, posting.purpose)
 
 
@@ -126,7 +210,12 @@ def _first_use(book: Book, currency: str, posting: Posting) -> Balance:
     """
     if posting.account_id != PLATFORM_ID:
         raise Restart(f"account {posting.account_id} has just got a wallet in {currency}")
-    return new_balance(PLATFORM_ID, currency, posting.purpose, book.stripe)
+    return new_balance(PLATFORM_ID, currency, posting.purpose, _stripe(book, posting.purpose))
+
+
+def _stripe(book: Book, purpose: Purpose) -> int:
+    """Which stripe of a platform balance a batch moves; the fund that must not go below zero has one for all."""
+    return 0 if purpose is Purpose.COMPENSATION else book.stripe
 
 
 class Line(NamedTuple):
@@ -145,3 +234,11 @@ async def list_entries(pool: "asyncpg.Pool[Any]", balance: UUID, *, before: int 
     """At most `limit` lines of a balance, with versions smaller than `before` where one is given, newest first."""
     records = await pool.fetch(sql.load("danbao_core", "list_entries"), balance, before, limit)
     return [Line(*record) for record in records]
+
+
+async def list_open_items(
+    pool: "asyncpg.Pool[Any]", states: Sequence[OpenItemState], *, before: UUID | None, limit: int
+) -> list[OpenItem]:
+    """At most `limit` open items whose ids are smaller than `before`, by descending id; no states are all of them."""
+    text = sql.load("danbao_core", "list_open_items")
+    return await fetch_rows(pool, OpenItem, text, before or AFTER_ALL, limit, list(states or OpenItemState))

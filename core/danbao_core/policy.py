@@ -34,6 +34,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Time to capture an authorization; then the money returns."""
     refund_window_seconds: int
     """Time after success in which refunds are possible."""
+    proposal_seconds: int
+    """Time in which a second operator may approve a proposal."""
 
     def __post_init__(self) -> None:
         if self.effective_from.tzinfo is None:

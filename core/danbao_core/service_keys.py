@@ -14,8 +14,16 @@ from uuid import UUID
 
 from danbao_core import trail
 from danbao_core.accounts import Account, account_of
-from danbao_core.engine import Book, Command, Decision, Key, Origin, Row, table
-from danbao_core.errors import KeyRevoked, ScopeNotBindable, ScopeUnknown, ServiceKeyNotFound, TokenInvalid
+from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin, Row, table
+from danbao_core.errors import (
+    KeyOfAnotherOperator,
+    KeyRevoked,
+    ScopeNeedsGrant,
+    ScopeNotBindable,
+    ScopeUnknown,
+    ServiceKeyNotFound,
+    TokenInvalid,
+)
 from danbao_core.ids import uuid_of
 
 SCOPES: Final = frozenset(
@@ -35,6 +43,13 @@ SCOPES: Final = frozenset(
 
 UNBINDABLE_SCOPES: Final = frozenset({"operations", "sandbox"})
 """What reaches over all accounts: with one of these, a key that is bound to an account could make itself one that is not."""
+
+GRANTED_SCOPES: Final = frozenset({"payments.pay_any"})
+"""What takes two operators: a key made by one of them begins without it, and a proposal grants it."""
+
+GUARDED_SCOPES: Final = GRANTED_SCOPES | {"operations"}
+"""Whoever had the token of a key with one of these could do alone what takes two operators: a new token for it is given only to
+an operator of the key's own root."""
 
 
 class KeyState(IntEnum):
@@ -62,6 +77,9 @@ class ServiceKey(Row, frozen=True):
     rotated_at: datetime
     revoked_at: datetime | None
     version: int
+    root_id: UUID
+    """The key from which it descends by the keys that made one another; itself, where it was made on the machine. Two keys with
+    one root are in one hand."""
 
     @property
     def caller(self) -> str:
@@ -132,7 +150,10 @@ class ServiceKeyGuard:
 
 
 class CreateServiceKey(Command[ServiceKey], frozen=True):
-    """Makes a key whose id is the command's. Refused: ScopeUnknown, ScopeNotBindable, AccountNotFound."""
+    """Makes a key whose id is the command's. Refused: ScopeUnknown, ScopeNotBindable, ScopeNeedsGrant, AccountNotFound.
+
+    The system itself, which makes a machine's first keys, may give any scope.
+    """
 
     result_type = ServiceKey
     service: str
@@ -143,17 +164,23 @@ class CreateServiceKey(Command[ServiceKey], frozen=True):
     def keys(self, book: Book) -> Iterable[Key]:
         if self.account_id is not None:
             yield Account.read_key(self.account_id)
+        if self.origin.key_id is not None:
+            yield ServiceKey.read_key(self.origin.key_id)
 
     def decide(self, book: Book) -> Decision[ServiceKey]:
+        maker = None if self.origin.key_id is None else book.get(ServiceKey, self.origin.key_id)
         if unknown := sorted(self.scopes - SCOPES):
             raise ScopeUnknown(scope=unknown[0])
         if self.account_id is not None:
             account_of(book, self.account_id, self.origin)
             if reaching := sorted(self.scopes & UNBINDABLE_SCOPES):
                 raise ScopeNotBindable(scope=reaching[0])
+        if maker is not None and (granted := sorted(self.scopes & GRANTED_SCOPES)):
+            raise ScopeNeedsGrant(scope=granted[0])
         ids, at = self.ids(), self.origin.received_at
+        key_id = ids.take()
         key = ServiceKey(
-            id=ids.take(),
+            id=key_id,
             service=self.service,
             scopes=" ".join(sorted(self.scopes)),
             account_id=self.account_id,
@@ -165,12 +192,14 @@ class CreateServiceKey(Command[ServiceKey], frozen=True):
             rotated_at=at,
             revoked_at=None,
             version=1,
+            root_id=key_id if maker is None else maker.root_id,
         )
         return Decision(key, [key, trail.audit_event(ids, self.origin, key.id, book.now)])
 
 
 class RotateServiceKey(Command[ServiceKey], frozen=True):
-    """Gives a key a new secret; the old one works on for the grace time. Refused: ServiceKeyNotFound, KeyRevoked."""
+    """Gives a key a new secret; the old one works on for the grace time. Refused: ServiceKeyNotFound, KeyRevoked,
+    KeyOfAnotherOperator."""
 
     result_type = ServiceKey
     key_id: UUID
@@ -179,11 +208,16 @@ class RotateServiceKey(Command[ServiceKey], frozen=True):
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield ServiceKey.key(self.key_id)
+        if self.origin.key_id is not None:
+            yield ServiceKey.read_key(self.origin.key_id)
 
     def decide(self, book: Book) -> Decision[ServiceKey]:
-        key = _service_key(book, self.key_id)
+        key = service_key_of(book, self.key_id)
         if key.state is KeyState.REVOKED:
             raise KeyRevoked
+        by = None if self.origin.key_id is None else book.get(ServiceKey, self.origin.key_id)
+        if by is not None and by.root_id != key.root_id and GUARDED_SCOPES & set(key.scopes.split()):
+            raise KeyOfAnotherOperator
         at = self.origin.received_at
         rotated = key.replace(
             secret_hash=self.secret_hash,
@@ -205,14 +239,15 @@ class RevokeServiceKey(Command[ServiceKey], frozen=True):
         yield ServiceKey.key(self.key_id)
 
     def decide(self, book: Book) -> Decision[ServiceKey]:
-        key = _service_key(book, self.key_id)
+        key = service_key_of(book, self.key_id)
         if key.state is KeyState.REVOKED:
             return Decision(key)
         revoked = key.replace(state=KeyState.REVOKED, revoked_at=self.origin.received_at, version=key.version + 1)
         return Decision(revoked, [revoked, trail.audit_event(self.ids(), self.origin, key.id, book.now)])
 
 
-def _service_key(book: Book, key_id: UUID) -> ServiceKey:
+def service_key_of(book: Book | Draft, key_id: UUID) -> ServiceKey:
+    """The key with this id. Raises ServiceKeyNotFound."""
     key = book.get(ServiceKey, key_id)
     if key is None:
         raise ServiceKeyNotFound(service_key=f"serviceKeys/{key_id}")

@@ -38,6 +38,11 @@ class AuditEvent(Row, frozen=True):
     """Why, in the words that were given."""
 
 
+def as_timer(origin: Origin) -> Origin:
+    """Who brought about what was due before somebody came by."""
+    return Origin(caller="timer", method=origin.method, request_id=origin.request_id, received_at=origin.received_at)
+
+
 def event(ids: IdSequence, topic: str, subject_id: UUID, version: int, subject: msgspec.Struct, at: datetime) -> Outbox:
     """The event that something happened to a subject, `subject_id`, which made it `version`."""
     return Outbox(ids.take(), topic, subject_id, version, msgspec.msgpack.encode(subject), at)

@@ -154,6 +154,33 @@ async def test_the_sandbox_goes_on_with_its_rotated_operator_key() -> None:
             assert (await sandbox.danbao("keys", "list")).code == 0
 
 
+async def test_the_second_operator_renews_its_own_key(sandbox: Sandbox) -> None:
+    name = f"serviceKeys/{UUID(sandbox.endpoint.second_operator_key.split('_')[1])}"
+    rotated = await sandbox.danbao("keys", "rotate", name, "--grace", "0")
+    assert sandbox.endpoint.second_operator_key == rotated.answer["token"]
+    assert (await sandbox.danbao("keys", "revoke", name)).answer["error"]["reason"] == "KEY_IN_USE"
+
+
+async def test_two_operators_grant_what_one_cannot(sandbox: Sandbox) -> None:
+    refused = await sandbox.danbao("keys", "create", "shop", "--scope", "payments.pay_any")
+    assert refused.answer["error"]["reason"] == "SCOPE_NEEDS_GRANT"
+    key = (await a_key(sandbox, scope="payments.write"))["service_key"]["name"]
+
+    granted = await sandbox.danbao("proposals", "grant", key, "payments.pay_any", "--reason", "it pays for its users")
+    name = granted.answer["proposal"]["name"]
+    waiting = await sandbox.danbao("proposals", "list")
+    assert name in [each["name"] for each in waiting.answer["proposals"]]
+    alone = await sandbox.danbao("proposals", "approve", name)
+    assert alone.answer["error"]["reason"] == "SECOND_OPERATOR_NEEDED"
+    approved = await sandbox.danbao("proposals", "approve", name, "--second-operator")
+    assert approved.answer["proposal"]["state"] == "STATE_APPROVED"
+
+    keys = {each["name"]: each for each in (await sandbox.danbao("keys", "list")).answer["service_keys"]}
+    assert keys[key]["scopes"] == ["payments.pay_any", "payments.write"]
+    rejected = await sandbox.danbao("proposals", "reject", name)
+    assert rejected.answer["error"]["reason"] == "PROPOSAL_NOT_PENDING"
+
+
 # --- On the machine of a live core ------------------------------------------------------------------------------------------
 
 

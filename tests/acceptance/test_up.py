@@ -64,7 +64,7 @@ async def test_what_is_there_to_call_with_is_for_its_owner_only(sandbox: Sandbox
         assert stat.S_IMODE((sandbox.folder / name).stat().st_mode) == 0o600
     assert stat.S_IMODE(sandbox.folder.stat().st_mode) & 0o007 == 0
     endpoint = json.loads((sandbox.folder / "endpoint.json").read_text())
-    assert set(endpoint) == {"address", "operator_key", "database_url", "valkey_url", "pids"}
+    assert set(endpoint) == {"address", "operator_key", "second_operator_key", "database_url", "valkey_url", "pids"}
     assert {role: len(pids) for role, pids in endpoint["pids"].items()} == {
         "supervisor": 1,
         "postgres": 1,

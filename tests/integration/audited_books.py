@@ -10,11 +10,14 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from danbao_core.accounts import Purpose
 from danbao_core.audit import Check
 from danbao_core.engine import Engine
+from danbao_core.ledger import OpenItemState, list_open_items
 from danbao_core.money import MAX_AMOUNT_MINOR
 from danbao_core.payments import Mode, Shipment, ShipmentMethod
 from danbao_core.policy import PolicySchedule
+from danbao_core.proposals import Grant, OpenItemSettlement, Side
 from danbao_core.service_keys import ServiceKeyGuard
 from tests import builders
 from tests.rpc_client import a_database
@@ -69,6 +72,7 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
     await money_of_closed_accounts(engine)
     funding = await builders.a_funding(engine, bob)
     ids = {name: payment.id for name, payment in payments.items()}
+    ids |= await what_takes_two_operators(engine)
     return ids | {"ada": ada.id, "bob": bob.id, "cleo": cleo.id, "shop": shop.id, "funding": funding.id, "nobody": NOBODY}
 
 
@@ -98,6 +102,37 @@ async def money_of_closed_accounts(engine: Engine) -> None:
     await builders.confirmed(engine, shipped)
     await builders.captured(engine, authorized, 400)
     await builders.cancelled(engine, paid)
+
+
+async def what_takes_two_operators(engine: Engine) -> dict[str, UUID]:
+    """Adjustments, among them one that leaves a debt, which takings and a return repay in part; grants; open items settled."""
+    debtor = await builders.a_merchant(engine, funds_minor=100)
+    buyer = await builders.an_account(engine, funds_minor=10_000)
+    paid = await builders.a_paid_payment(engine, payer=debtor, payee=buyer, amount_minor=50)
+    terms = builders.an_adjustment(debtor, Purpose.FEES, 2_000)
+    debt = await builders.approved(engine, terms)
+    await builders.a_paid_payment(engine, payer=buyer, payee=debtor, amount_minor=1_000, mode=Mode.INSTANT)
+    await builders.cancelled(engine, paid)
+    fund = await builders.approved(engine, builders.an_adjustment(Purpose.BANK_CLEARING, Purpose.COMPENSATION, 500))
+    await builders.approved(engine, builders.an_adjustment(Purpose.COMPENSATION, buyer, 200))
+    rejected = await builders.rejected(engine, terms)
+    pending = await builders.a_proposal(engine, terms)
+    key = await builders.an_operator(engine)
+    await builders.approved(engine, Grant(key_id=key.id, scopes=("payments.pay_any",)))
+    async with asyncpg.create_pool(engine._database_url, min_size=1, max_size=1) as pool:
+        items = await list_open_items(pool, [OpenItemState.OPEN], before=None, limit=10)
+    for item, credit in zip(items, (Side(Purpose.AVAILABLE, buyer.id), Side(Purpose.FEES)), strict=False):
+        await builders.approved(engine, OpenItemSettlement(open_item_id=item.id, credit=credit))
+    return {
+        "debtor": debtor.id,
+        "debt": debt.id,
+        "fund": fund.id,
+        "rejected": rejected.id,
+        "pending": pending.id,
+        "settled_item": items[0].id,
+        "item": items[-1].id,
+        "operator": key.id,
+    }
 
 
 class Books(NamedTuple):

@@ -10,6 +10,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from danbao_core.embedded import StartError
@@ -31,9 +32,9 @@ class _Lines:
         sys.stdout.flush()
 
 
-async def _prepare(database_url: str, operator_key: str) -> None:
+async def _prepare(database_url: str, operator_keys: Iterable[str]) -> None:
     assert database_url
-    assert operator_key
+    assert all(operator_keys)
 
 
 async def _main() -> None:

@@ -74,7 +74,9 @@ async def test_the_command_answers_in_json(broken: str, healthy: Books) -> None:
 
 async def test_the_command_finds_the_database_of_a_sandbox(books: str, tmp_path: Path) -> None:
     pids = {role: [os.getpid()] for role in ("supervisor", "postgres", "valkey", "server", "worker")}
-    write_endpoint(tmp_path, Endpoint("127.0.0.1:1", operator_key="", database_url=books, valkey_url="", pids=pids))
+    write_endpoint(
+        tmp_path, Endpoint("127.0.0.1:1", operator_key="", second_operator_key="", database_url=books, valkey_url="", pids=pids)
+    )
     ended = await danbao_audit("--data", str(tmp_path), DANBAO_DATABASE_URL="postgresql://not/this/one")
     assert (ended.code, ended.err) == (0, "")
 

@@ -29,7 +29,7 @@ class Purpose(IntEnum):
     BANK_CLEARING = 13
     """Platform: money outside; the mirror image of what came in."""
     COMPENSATION = 14
-    """Platform: the fund that covers losses."""
+    """Platform: the fund that covers losses. One balance, not striped, because it must not go below zero."""
     SUSPENSE = 15
     """Platform: money whose owner cannot take it."""
 
@@ -41,12 +41,15 @@ WALLET: Final = {
 }
 """The balances of a wallet, and under which amount each may not go."""
 
+_FLOORS: Final = {**WALLET, Purpose.COMPENSATION: 0}
+
 
 @table("balance", rank=50, key=("id",))
 class Balance(Row, frozen=True):
     """What one account holds in one currency for one purpose, in minor units.
 
-    The platform's balances are striped: every engine moves its own stripe, and only the sum over the stripes means something.
+    The platform's balances are striped (but for COMPENSATION): every engine moves its own stripe, and only the sum over the
+    stripes means something.
     """
 
     id: UUID
@@ -95,7 +98,7 @@ def new_balance(account_id: UUID, currency: str, purpose: Purpose, stripe: int =
         purpose=purpose,
         stripe=stripe,
         amount_minor=0,
-        floor_minor=WALLET.get(purpose, MIN_AMOUNT_MINOR),
+        floor_minor=_FLOORS.get(purpose, MIN_AMOUNT_MINOR),
         version=0,
     )
 

@@ -42,6 +42,8 @@ class Account(Row, frozen=True):
     version: int
     external_id: str = ""
     """The caller's own number for it, unique among all accounts; empty where none was given."""
+    ever_owed: bool = False
+    """Whether it owed anything once, in any currency: what it owes now says RECEIVABLE, which is looked at only then."""
 
     @property
     def name(self) -> str:

@@ -1,5 +1,5 @@
--- No balance is under its floor; what is available or held (1, 2) never goes under 0, what is owed (3) never above it. The
--- others may be anything that fits.
+-- No balance is under its floor; what is available or held (1, 2) or in the fund for losses (14) never goes under 0, what is owed
+-- (3) never above it. The others may be anything that fits.
 WITH broken AS MATERIALIZED (
     SELECT
         *,
@@ -13,7 +13,7 @@ WITH broken AS MATERIALIZED (
     FROM balance
     WHERE amount_minor < floor_minor
         OR (purpose = 3 AND amount_minor > 0)
-        OR floor_minor <> CASE WHEN purpose IN (1, 2) THEN 0 ELSE -9223372036854775808 END
+        OR floor_minor <> CASE WHEN purpose IN (1, 2, 14) THEN 0 ELSE -9223372036854775808 END
 )
 SELECT format('balance %s %s', id, breach)
 FROM broken

@@ -1,13 +1,23 @@
--- What the platform earned (purpose 12, over all stripes) is the fees of the payments that succeeded (states 4 and 5).
+-- What the platform earned (purpose 12, over all stripes) is the fees of the payments that succeeded (states 4 and 5), and what
+-- operators moved in or out of it by proposals.
 WITH earned AS (
     SELECT currency, sum(amount_minor) AS earned_minor
     FROM balance
     WHERE purpose = 12
     GROUP BY currency
-), charged AS (
-    SELECT currency, sum(fee_minor) AS charged_minor
+), source AS (
+    SELECT currency, fee_minor AS amount_minor
     FROM payment
     WHERE state IN (4, 5)
+    UNION ALL
+    SELECT balance.currency, entry.amount_minor
+    FROM journal
+    JOIN entry ON entry.journal_id = journal.id
+    JOIN balance ON balance.id = entry.balance_id
+    WHERE journal.kind LIKE 'proposal.%' AND balance.purpose = 12
+), charged AS (
+    SELECT currency, sum(amount_minor) AS charged_minor
+    FROM source
     GROUP BY currency
 ), broken AS MATERIALIZED (
     SELECT currency, coalesce(earned_minor, 0) AS earned_minor, coalesce(charged_minor, 0) AS charged_minor
@@ -16,7 +26,7 @@ WITH earned AS (
     WHERE coalesce(earned_minor, 0) <> coalesce(charged_minor, 0)
 )
 SELECT format(
-    'fees in %s are %s minor units, but those of the payments that succeeded are %s', currency, earned_minor, charged_minor
+    'fees in %s are %s minor units, but those of the payments that succeeded, with adjustments, are %s', currency, earned_minor, charged_minor
 )
 FROM broken
 ORDER BY currency

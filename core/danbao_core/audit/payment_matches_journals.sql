@@ -2,7 +2,7 @@
 -- authorization mode (3), into what the payer's account holds (2), to the payee (1) and FEES (12), back to the payer (1).
 -- SUSPENSE (15) takes the place of an owner whose account is closed: of the payer where the journal returns all of the money
 -- (cancel, ship_by, void, hold_expiry), otherwise of the payee. What the payer paid is the rest, because every journal sums to
--- zero. Any other entry went astray.
+-- zero. What they are given may repay what they owe (3). Any other entry went astray.
 WITH part AS (
     SELECT
         payment.id,
@@ -16,6 +16,8 @@ WITH part AS (
                 AND journal.kind IN ('payment.cancel', 'payment.ship_by', 'payment.void', 'payment.hold_expiry')
                 THEN 'returned'
             WHEN balance.purpose = 15 THEN 'credited'
+            WHEN balance.purpose = 3 AND balance.account_id = payment.payee_id AND entry.amount_minor > 0 THEN 'credited'
+            WHEN balance.purpose = 3 AND balance.account_id = payment.payer_id AND entry.amount_minor > 0 THEN 'returned'
             WHEN balance.purpose = 1 AND balance.account_id = payment.payee_id THEN 'credited'
             WHEN balance.purpose = 1 AND balance.account_id = payment.payer_id AND entry.amount_minor < 0 THEN 'paid'
             WHEN balance.purpose = 1 AND balance.account_id = payment.payer_id THEN 'returned'

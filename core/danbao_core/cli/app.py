@@ -2,7 +2,7 @@
 
 import typer
 
-from danbao_core.cli import keys
+from danbao_core.cli import keys, proposals
 from danbao_core.cli.audit import audit
 from danbao_core.cli.demo import demo
 from danbao_core.cli.migrate import migrate
@@ -19,3 +19,4 @@ app = typer.Typer(
 for command in (up, serve, migrate, audit, replay, demo):
     app.command()(command)
 app.add_typer(keys.app, name="keys")
+app.add_typer(proposals.app, name="proposals")

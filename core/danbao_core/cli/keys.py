@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import typer
 
-from danbao_core.cli.locate import Core, DataOption, find_core
+from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 
 if TYPE_CHECKING:
@@ -84,16 +84,20 @@ def rotate(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a key a new token, shown this once. A sandbox's own operator key is also renewed in its folder."""
+    """Give a key a new token, shown this once. A sandbox's own operators' keys are also renewed in its folder."""
 
     async def command(output: Output) -> None:
         from danbao.v1.operations_pb2 import RotateServiceKeyRequest
 
         core = find_core(data)
-        async with core.client() as danbao:
+        is_second = core.second_key is not None and name == _name_of(core.second_key)
+        asking = (
+            replace(core, key=core.second_key) if is_second and core.second_key else core
+        )  # a key that may so much renews itself
+        async with asking.client() as danbao:
             answer = await danbao.operations.RotateServiceKey(RotateServiceKeyRequest(name=name, grace_seconds=grace))
-        if core.folder is not None and _is_own_key(core, name):
-            _renew_operator_key(core.folder, answer.token)
+        if core.folder is not None and name == _name_of(asking.key):
+            _renew_operator_key(core.folder, answer.token, second=is_second)
         _show_token(output, answer)
 
     run(command, as_json=as_json)
@@ -107,8 +111,8 @@ def revoke(name: KeyName, data: DataOption = None, as_json: JsonOption = False) 
         from danbao.v1.operations_pb2 import RevokeServiceKeyRequest
 
         core = find_core(data)
-        if core.folder is not None and _is_own_key(core, name):
-            raise CommandFailed("KEY_IN_USE", f"{name} is the sandbox's own operator key: rotate it instead.")
+        if core.folder is not None and name in map(_name_of, filter(None, (core.key, core.second_key))):
+            raise CommandFailed("KEY_IN_USE", f"{name} is one of the sandbox's own operators' keys: rotate it instead.")
         async with core.client() as danbao:
             key = await danbao.operations.RevokeServiceKey(RevokeServiceKeyRequest(name=name))
         output.result({"service_key": _as_dict(key)}, f"{key.name} of {key.service} is revoked.")
@@ -154,24 +158,27 @@ async def _create_in_database(database_url: str, request: "CreateServiceKeyReque
     return CreateServiceKeyResponse(service_key=convert.service_key(key), token=str(token))
 
 
-# --- The sandbox's own key --------------------------------------------------------------------------------------------------
+# --- The sandbox's own keys -------------------------------------------------------------------------------------------------
 
 
-def _is_own_key(core: Core, name: str) -> bool:
+def _name_of(token: str) -> str:
     from danbao_core.service_keys import Token
 
-    return name == f"serviceKeys/{Token.parse(core.key).key_id}"
+    return f"serviceKeys/{Token.parse(token).key_id}"
 
 
-def _renew_operator_key(folder: Path, token: str) -> None:
+def _renew_operator_key(folder: Path, token: str, *, second: bool) -> None:
     """Puts the new token where the next start, and every other command, looks for it."""
     from danbao_core.supervisor import read_endpoint
     from danbao_core.supervisor.endpoint import write_endpoint
     from danbao_core.supervisor.files import write_private
+    from danbao_core.supervisor.operator_keys import FIRST_FILE, SECOND_FILE
 
     try:
-        write_private(folder / "operator.key", f"{token}\n")
-        write_endpoint(folder, replace(read_endpoint(folder), operator_key=token))
+        write_private(folder / (SECOND_FILE if second else FIRST_FILE), f"{token}\n")
+        endpoint = read_endpoint(folder)
+        renewed = replace(endpoint, second_operator_key=token) if second else replace(endpoint, operator_key=token)
+        write_endpoint(folder, renewed)
     except OSError as error:
         raise CommandFailed(
             "KEY_NOT_WRITTEN", f"The key was rotated, but {folder} could not be written to ({error}). The new token: {token}"

@@ -35,6 +35,8 @@ class Core:
     """Of the sandbox; None where the environment named the core."""
     database_url: str | None = None
     """Known for a sandbox only."""
+    second_key: str | None = None
+    """A second operator's, known for a sandbox only."""
     has_one_server: bool = False
     """Whether one server process, and so one connection, is all there is."""
 
@@ -78,4 +80,11 @@ def _sandbox(folder: Path) -> Core:
     except NotRunning as error:
         raise CommandFailed("NOT_RUNNING", str(error)) from None
     has_one_server = len(endpoint.pids["server"]) == 1
-    return Core(endpoint.address, endpoint.operator_key, folder, endpoint.database_url, has_one_server)
+    return Core(
+        endpoint.address,
+        endpoint.operator_key,
+        folder,
+        endpoint.database_url,
+        endpoint.second_operator_key,
+        has_one_server=has_one_server,
+    )

@@ -55,18 +55,18 @@ def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[led
         case Event.CANCEL | Event.SHIP_BY if payment.held_minor:
             return [
                 ledger.platform(Purpose.ESCROW, -payment.held_minor),
-                ledger.credit(book, payment.payer_id, payment.held_minor),
+                *ledger.credit(book, payment.payer_id, payment.currency, payment.held_minor),
             ]
         case Event.CAPTURE:
             return [
                 ledger.Posting(payment.payer_id, Purpose.HELD, -payment.held_minor),
                 *_to_payee(book, payment, payment.released_minor),
-                ledger.credit(book, payment.payer_id, payment.held_minor - payment.released_minor),
+                *ledger.credit(book, payment.payer_id, payment.currency, payment.held_minor - payment.released_minor),
             ]
         case Event.VOID | Event.HOLD_EXPIRY:
             return [
                 ledger.Posting(payment.payer_id, Purpose.HELD, -payment.held_minor),
-                ledger.credit(book, payment.payer_id, payment.held_minor),
+                *ledger.credit(book, payment.payer_id, payment.currency, payment.held_minor),
             ]
         case _:
             return ()
@@ -74,7 +74,7 @@ def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[led
 
 def _to_payee(book: Book | Draft, payment: Payment, amount_minor: int) -> list[ledger.Posting]:
     return [
-        ledger.credit(book, payment.payee_id, amount_minor - payment.fee_minor),
+        *ledger.credit(book, payment.payee_id, payment.currency, amount_minor - payment.fee_minor),
         ledger.platform(Purpose.FEES, payment.fee_minor),
     ]
 
@@ -128,14 +128,10 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
 
 def catch_up(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment) -> Payment:
     """Takes the steps that time has brought about, so that whoever acts late meets the right state."""
-    by_time = _as_timer(origin)
+    by_time = trail.as_timer(origin)
     while payment.is_due(draft.now) and payment.due_event is not None:
         payment = take(draft, ids, by_time, payment, payment.due_event, Actor.TIMER)
     return payment
-
-
-def _as_timer(origin: Origin) -> Origin:
-    return Origin(caller="timer", method=origin.method, request_id=origin.request_id, received_at=origin.received_at)
 
 
 def payment_of(book: Book, payment_id: UUID, origin: Origin) -> tuple[Payment, Actor]:

@@ -23,6 +23,7 @@ class Endpoint:
 
     address: str
     operator_key: str
+    second_operator_key: str
     database_url: str
     valkey_url: str
     pids: dict[str, list[int]]

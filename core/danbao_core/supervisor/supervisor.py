@@ -14,11 +14,11 @@ import asyncpg
 from danbao_core.embedded import PostgresServer, StartError, ValkeyServer, postgres, valkey
 from danbao_core.embedded.account import postgres_account
 from danbao_core.embedded.child import StopSteps
-from danbao_core.ids import uuid7
 from danbao_core.supervisor.endpoint import Endpoint, remove_endpoint, write_endpoint
 from danbao_core.supervisor.files import kept
 from danbao_core.supervisor.listen import HeldPort, ListenAddress
 from danbao_core.supervisor.lock import FolderLock
+from danbao_core.supervisor.operator_keys import OperatorKeys
 from danbao_core.supervisor.process import Program, RoleProgram, SupervisedProcess
 from danbao_core.supervisor.roles import Role
 
@@ -39,7 +39,7 @@ class Report(Protocol):
         """Everything works; said once, when `endpoint.json` is in place."""
 
 
-async def prepare_database(database_url: str, operator_key: str) -> None:
+async def prepare_database(database_url: str, operator_keys: OperatorKeys) -> None:
     """Brings the schema up to date and makes what stands ready in a sandbox.
 
     A repeat changes nothing. Raises StartError when the database cannot be used as it is.
@@ -51,7 +51,7 @@ async def prepare_database(database_url: str, operator_key: str) -> None:
 
     try:
         await migrate(database_url, "sandbox")
-        await prepare_sandbox(database_url, operator_key)
+        await prepare_sandbox(database_url, operator_keys)
     except (MigrationError, OperatorKeyUnusable, Refusal, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise StartError(f"The database cannot be prepared: {error}") from error
 
@@ -59,7 +59,7 @@ async def prepare_database(database_url: str, operator_key: str) -> None:
 class Supervisor:
     """A sandbox in one folder. Make one per run.
 
-    `prepare` gets the database URL and the operator's key once Postgres answers, before any process
+    `prepare` gets the database URL and the operators' keys once Postgres answers, before any process
     of `roles` starts.
     """
 
@@ -69,7 +69,7 @@ class Supervisor:
         listen: ListenAddress,
         roles: tuple[Role, ...],
         report: Report,
-        prepare: Callable[[str, str], Awaitable[None]] = prepare_database,
+        prepare: Callable[[str, OperatorKeys], Awaitable[None]] = prepare_database,
     ) -> None:
         self._folder = folder.absolute()
         self._listen = listen
@@ -133,7 +133,7 @@ class Supervisor:
             raise StartError(f"A process is no longer kept alive, so everything stops: {error!r}.") from error
 
     async def _start(self, address: ListenAddress) -> None:
-        operator_key = kept(self._folder / "operator.key", _new_operator_key)
+        operator_keys = OperatorKeys.kept(self._folder)
         hash_key = kept(self._folder / "hash.key", lambda: secrets.token_hex(32))
         _make_log_folder(self._folder / "logs")
 
@@ -146,7 +146,7 @@ class Supervisor:
         await self._postgres.ensure_database()
 
         self._report.step("Preparing the database")
-        await self._prepare(self._postgres.database_url, operator_key)
+        await self._prepare(self._postgres.database_url, operator_keys)
 
         self._report.step("Starting " + " and ".join(role.name for role in self._roles))
         environment = {
@@ -165,7 +165,8 @@ class Supervisor:
 
         self._endpoint = Endpoint(
             address=str(address),
-            operator_key=operator_key,
+            operator_key=operator_keys.first,
+            second_operator_key=operator_keys.second,
             database_url=self._postgres.database_url,
             valkey_url=self._valkey.valkey_url,
             pids=self._pids(),
@@ -213,15 +214,11 @@ class Supervisor:
         if self._endpoint is None:
             return
         try:
-            operator_key = (self._folder / "operator.key").read_text().strip()  # `danbao keys rotate` may have renewed it
-            self._endpoint = replace(self._endpoint, operator_key=operator_key, pids=self._pids())
+            first, second = OperatorKeys.read(self._folder)
+            self._endpoint = replace(self._endpoint, operator_key=first, second_operator_key=second, pids=self._pids())
             write_endpoint(self._folder, self._endpoint)
         except (OSError, StartError) as error:
             self._report.say(f"endpoint.json does not tell of the change: {error}")
-
-
-def _new_operator_key() -> str:
-    return f"dbk_{uuid7().hex}_{secrets.token_urlsafe(32)}"
 
 
 def _make_folder(folder: Path) -> None:

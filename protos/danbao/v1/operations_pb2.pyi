@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from danbao.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -58,6 +59,7 @@ class ServiceKey(_message.Message):
     ROTATE_TIME_FIELD_NUMBER: _builtins.int
     OLD_SECRET_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`serviceKeys/{uuid}`, set by the server."""
     service: _builtins.str
@@ -66,6 +68,8 @@ class ServiceKey(_message.Message):
     """`accounts/{uuid}` that the key is bound to; empty for a key that acts for any account."""
     state: Global___ServiceKey.State.ValueType
     """Whether it works."""
+    root: _builtins.str
+    """`serviceKeys/{uuid}` of the first key that it descends from; itself, where it was made on the machine."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the key may do, sorted."""
@@ -98,10 +102,11 @@ class ServiceKey(_message.Message):
         rotate_time: _timestamp_pb2.Timestamp | None = ...,
         old_secret_expire_time: _timestamp_pb2.Timestamp | None = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
+        root: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "old_secret_expire_time", b"old_secret_expire_time", "revoke_time", b"revoke_time", "rotate_time", b"rotate_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "create_time", b"create_time", "name", b"name", "old_secret_expire_time", b"old_secret_expire_time", "revoke_time", b"revoke_time", "rotate_time", b"rotate_time", "scopes", b"scopes", "service", b"service", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "create_time", b"create_time", "name", b"name", "old_secret_expire_time", b"old_secret_expire_time", "revoke_time", b"revoke_time", "root", b"root", "rotate_time", b"rotate_time", "scopes", b"scopes", "service", b"service", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -128,7 +133,8 @@ class CreateServiceKeyRequest(_message.Message):
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the key may do: 1 to 32 of the scopes that RPCs declare, `payments.pay` and `payments.pay_any`; an unknown one is
-        refused with SCOPE_UNKNOWN.
+        refused with SCOPE_UNKNOWN. `payments.pay_any` takes two operators (SCOPE_NEEDS_GRANT): make the key without it and propose
+        to grant it.
         """
 
     def __init__(
@@ -374,3 +380,604 @@ class AuditCheck(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AuditCheck: _TypeAlias = AuditCheck  # noqa: Y015
+
+@_typing.final
+class AdjustmentSide(_message.Message):
+    """Where an adjustment takes money from or gives it to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _PlatformBalance:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PlatformBalanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[AdjustmentSide._PlatformBalance.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PLATFORM_BALANCE_UNSPECIFIED: AdjustmentSide._PlatformBalance.ValueType  # 0
+        """Not stated; refused in requests."""
+        PLATFORM_BALANCE_FEES: AdjustmentSide._PlatformBalance.ValueType  # 12
+        """What the platform earned."""
+        PLATFORM_BALANCE_BANK_CLEARING: AdjustmentSide._PlatformBalance.ValueType  # 13
+        """Money outside: the mirror image of what came in. Debit it to book money that came in otherwise, credit it for what left."""
+        PLATFORM_BALANCE_COMPENSATION: AdjustmentSide._PlatformBalance.ValueType  # 14
+        """The fund for losses. It does not go below zero: INSUFFICIENT_FUNDS."""
+
+    class PlatformBalance(_PlatformBalance, metaclass=_PlatformBalanceEnumTypeWrapper):
+        """A balance of the platform itself."""
+
+    PLATFORM_BALANCE_UNSPECIFIED: AdjustmentSide.PlatformBalance.ValueType  # 0
+    """Not stated; refused in requests."""
+    PLATFORM_BALANCE_FEES: AdjustmentSide.PlatformBalance.ValueType  # 12
+    """What the platform earned."""
+    PLATFORM_BALANCE_BANK_CLEARING: AdjustmentSide.PlatformBalance.ValueType  # 13
+    """Money outside: the mirror image of what came in. Debit it to book money that came in otherwise, credit it for what left."""
+    PLATFORM_BALANCE_COMPENSATION: AdjustmentSide.PlatformBalance.ValueType  # 14
+    """The fund for losses. It does not go below zero: INSUFFICIENT_FUNDS."""
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    PLATFORM_BALANCE_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}`: what its wallet has available. A debit takes what there is, and the account owes the rest
+    (WalletBalance.owed); a credit first repays what it owes.
+    """
+    platform_balance: Global___AdjustmentSide.PlatformBalance.ValueType
+    """One of the platform's own."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        platform_balance: Global___AdjustmentSide.PlatformBalance.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "platform_balance", b"platform_balance", "side", b"side"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "platform_balance", b"platform_balance", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_side: _TypeAlias = _typing.Literal["account", "platform_balance"]  # noqa: Y015
+    _WhichOneofArgType_side: _TypeAlias = _typing.Literal["side", b"side"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_side) -> _WhichOneofReturnType_side | None: ...
+
+Global___AdjustmentSide: _TypeAlias = AdjustmentSide  # noqa: Y015
+
+@_typing.final
+class Adjustment(_message.Message):
+    """Money to be moved, because the books have to be put right."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEBIT_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def debit(self) -> Global___AdjustmentSide:
+        """Where it is taken from."""
+
+    @_builtins.property
+    def credit(self) -> Global___AdjustmentSide:
+        """Where it goes; not the side that it is taken from (SIDES_ARE_ONE)."""
+
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much, more than zero."""
+
+    def __init__(
+        self,
+        *,
+        debit: Global___AdjustmentSide | None = ...,
+        credit: Global___AdjustmentSide | None = ...,
+        amount: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "credit", b"credit", "debit", b"debit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "credit", b"credit", "debit", b"debit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Adjustment: _TypeAlias = Adjustment  # noqa: Y015
+
+@_typing.final
+class Grant(_message.Message):
+    """Scopes for a service key that one operator alone cannot give."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_KEY_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    service_key: _builtins.str
+    """`serviceKeys/{uuid}`."""
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`payments.pay_any`; any other is refused with SCOPE_NOT_GRANTED. The key works with it from the approval on."""
+
+    def __init__(
+        self,
+        *,
+        service_key: _builtins.str = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scopes", b"scopes", "service_key", b"service_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Grant: _TypeAlias = Grant  # noqa: Y015
+
+@_typing.final
+class OpenItemSettlement(_message.Message):
+    """Where the money of an open item goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_ITEM_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
+    open_item: _builtins.str
+    """`openItems/{uuid}`, which must be open."""
+    @_builtins.property
+    def credit(self) -> Global___AdjustmentSide:
+        """Who gets all of it: an account, such as a new one of its owner, or the platform."""
+
+    def __init__(
+        self,
+        *,
+        open_item: _builtins.str = ...,
+        credit: Global___AdjustmentSide | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "open_item", b"open_item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenItemSettlement: _TypeAlias = OpenItemSettlement  # noqa: Y015
+
+@_typing.final
+class Proposal(_message.Message):
+    """What one operator wants done and another has to approve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Proposal._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Proposal._State.ValueType  # 0
+        """Never answered."""
+        STATE_PENDING: Proposal._State.ValueType  # 1
+        """Waits for another operator."""
+        STATE_APPROVED: Proposal._State.ValueType  # 2
+        """Approved and carried out."""
+        STATE_REJECTED: Proposal._State.ValueType  # 3
+        """Rejected, or taken back by its proposer."""
+        STATE_EXPIRED: Proposal._State.ValueType  # 4
+        """Nobody decided in time. One that is past its `expire_time` may still be answered as pending until somebody acts on it,
+        which is refused then.
+        """
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Where it stands."""
+
+    STATE_UNSPECIFIED: Proposal.State.ValueType  # 0
+    """Never answered."""
+    STATE_PENDING: Proposal.State.ValueType  # 1
+    """Waits for another operator."""
+    STATE_APPROVED: Proposal.State.ValueType  # 2
+    """Approved and carried out."""
+    STATE_REJECTED: Proposal.State.ValueType  # 3
+    """Rejected, or taken back by its proposer."""
+    STATE_EXPIRED: Proposal.State.ValueType  # 4
+    """Nobody decided in time. One that is past its `expire_time` may still be answered as pending until somebody acts on it,
+    which is refused then.
+    """
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
+    OPEN_ITEM_SETTLEMENT_FIELD_NUMBER: _builtins.int
+    PROPOSER_FIELD_NUMBER: _builtins.int
+    DECIDER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`proposals/{uuid}`, set by the server."""
+    state: Global___Proposal.State.ValueType
+    """Where it stands."""
+    reason: _builtins.str
+    """Why, in the proposer's words."""
+    proposer: _builtins.str
+    """`serviceKeys/{uuid}` of who proposed it."""
+    decider: _builtins.str
+    """`serviceKeys/{uuid}` of who approved or rejected it; empty before, and where it expired."""
+    @_builtins.property
+    def adjustment(self) -> Global___Adjustment:
+        """Money to be moved."""
+
+    @_builtins.property
+    def grant(self) -> Global___Grant:
+        """Scopes to be given."""
+
+    @_builtins.property
+    def open_item_settlement(self) -> Global___OpenItemSettlement:
+        """An open item to be settled."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was proposed (business time, like all times here)."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it expires, while it is pending: 7 days after it was proposed, unless the deployment says otherwise."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was approved or rejected, or expired."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        state: Global___Proposal.State.ValueType = ...,
+        reason: _builtins.str = ...,
+        adjustment: Global___Adjustment | None = ...,
+        grant: Global___Grant | None = ...,
+        open_item_settlement: Global___OpenItemSettlement | None = ...,
+        proposer: _builtins.str = ...,
+        decider: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "expire_time", b"expire_time", "grant", b"grant", "name", b"name", "open_item_settlement", b"open_item_settlement", "proposer", b"proposer", "reason", b"reason", "state", b"state", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement"]  # noqa: Y015
+    _WhichOneofArgType_terms: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_terms) -> _WhichOneofReturnType_terms | None: ...
+
+Global___Proposal: _TypeAlias = Proposal  # noqa: Y015
+
+@_typing.final
+class CreateProposalRequest(_message.Message):
+    """Request of CreateProposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
+    OPEN_ITEM_SETTLEMENT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe, for ever; see the head of common.proto."""
+    reason: _builtins.str
+    """Why: 1 to 256 characters without control characters. It is written down with what is done."""
+    @_builtins.property
+    def adjustment(self) -> Global___Adjustment:
+        """Money to be moved."""
+
+    @_builtins.property
+    def grant(self) -> Global___Grant:
+        """Scopes to be given."""
+
+    @_builtins.property
+    def open_item_settlement(self) -> Global___OpenItemSettlement:
+        """An open item to be settled."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        adjustment: Global___Adjustment | None = ...,
+        grant: Global___Grant | None = ...,
+        open_item_settlement: Global___OpenItemSettlement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "reason", b"reason", "request_id", b"request_id", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement"]  # noqa: Y015
+    _WhichOneofArgType_terms: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_terms) -> _WhichOneofReturnType_terms | None: ...
+
+Global___CreateProposalRequest: _TypeAlias = CreateProposalRequest  # noqa: Y015
+
+@_typing.final
+class ApproveProposalRequest(_message.Message):
+    """Request of ApproveProposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe, for ever; see the head of common.proto."""
+    name: _builtins.str
+    """`proposals/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveProposalRequest: _TypeAlias = ApproveProposalRequest  # noqa: Y015
+
+@_typing.final
+class RejectProposalRequest(_message.Message):
+    """Request of RejectProposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe, for ever; see the head of common.proto."""
+    name: _builtins.str
+    """`proposals/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectProposalRequest: _TypeAlias = RejectProposalRequest  # noqa: Y015
+
+@_typing.final
+class GetProposalRequest(_message.Message):
+    """Request of GetProposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`proposals/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetProposalRequest: _TypeAlias = GetProposalRequest  # noqa: Y015
+
+@_typing.final
+class ListProposalsRequest(_message.Message):
+    """Request of ListProposals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___Proposal.State.ValueType]:
+        """Only proposals in these states; in any where none is named."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        states: _abc.Iterable[Global___Proposal.State.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProposalsRequest: _TypeAlias = ListProposalsRequest  # noqa: Y015
+
+@_typing.final
+class ListProposalsResponse(_message.Message):
+    """Response of ListProposals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Proposal]:
+        """Proposals, newest first."""
+
+    def __init__(
+        self,
+        *,
+        proposals: _abc.Iterable[Global___Proposal] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "proposals", b"proposals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProposalsResponse: _TypeAlias = ListProposalsResponse  # noqa: Y015
+
+@_typing.final
+class OpenItem(_message.Message):
+    """Money whose owner could not take it, because the account was closed meanwhile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[OpenItem._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: OpenItem._State.ValueType  # 0
+        """Never answered."""
+        STATE_OPEN: OpenItem._State.ValueType  # 1
+        """The platform keeps the money."""
+        STATE_SETTLED: OpenItem._State.ValueType  # 2
+        """The money went where two operators said."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Whether somebody has seen to it."""
+
+    STATE_UNSPECIFIED: OpenItem.State.ValueType  # 0
+    """Never answered."""
+    STATE_OPEN: OpenItem.State.ValueType  # 1
+    """The platform keeps the money."""
+    STATE_SETTLED: OpenItem.State.ValueType  # 2
+    """The money went where two operators said."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    JOURNAL_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_JOURNAL_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    SETTLE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`openItems/{uuid}`, set by the server."""
+    state: Global___OpenItem.State.ValueType
+    """Whether somebody has seen to it."""
+    account: _builtins.str
+    """`accounts/{uuid}` of the owner."""
+    journal: _builtins.str
+    """`journals/{uuid}` by which it came."""
+    settlement_journal: _builtins.str
+    """`journals/{uuid}` by which it went; empty while it is open."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it came (business time, like all times here)."""
+
+    @_builtins.property
+    def settle_time(self) -> _timestamp_pb2.Timestamp:
+        """When it went."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        state: Global___OpenItem.State.ValueType = ...,
+        account: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+        journal: _builtins.str = ...,
+        settlement_journal: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        settle_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "settle_time", b"settle_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "create_time", b"create_time", "journal", b"journal", "name", b"name", "settle_time", b"settle_time", "settlement_journal", b"settlement_journal", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenItem: _TypeAlias = OpenItem  # noqa: Y015
+
+@_typing.final
+class GetOpenItemRequest(_message.Message):
+    """Request of GetOpenItem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`openItems/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOpenItemRequest: _TypeAlias = GetOpenItemRequest  # noqa: Y015
+
+@_typing.final
+class ListOpenItemsRequest(_message.Message):
+    """Request of ListOpenItems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___OpenItem.State.ValueType]:
+        """Only items in these states; in any where none is named."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        states: _abc.Iterable[Global___OpenItem.State.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOpenItemsRequest: _TypeAlias = ListOpenItemsRequest  # noqa: Y015
+
+@_typing.final
+class ListOpenItemsResponse(_message.Message):
+    """Response of ListOpenItems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def open_items(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenItem]:
+        """Open items, newest first."""
+
+    def __init__(
+        self,
+        *,
+        open_items: _abc.Iterable[Global___OpenItem] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "open_items", b"open_items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOpenItemsResponse: _TypeAlias = ListOpenItemsResponse  # noqa: Y015

@@ -26,7 +26,11 @@ if _version_not_supported:
 
 
 class OperationsServiceStub(object):
-    """What operators do: service keys and the audit of the books.
+    """What operators do: service keys, what takes two of them, and the audit of the books.
+
+    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
+    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
     def __init__(self, channel):
@@ -55,6 +59,41 @@ class OperationsServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_operations__pb2.RevokeServiceKeyRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_operations__pb2.ServiceKey.FromString,
                 _registered_method=True)
+        self.CreateProposal = channel.unary_unary(
+                '/danbao.v1.OperationsService/CreateProposal',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.CreateProposalRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.Proposal.FromString,
+                _registered_method=True)
+        self.ApproveProposal = channel.unary_unary(
+                '/danbao.v1.OperationsService/ApproveProposal',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.ApproveProposalRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.Proposal.FromString,
+                _registered_method=True)
+        self.RejectProposal = channel.unary_unary(
+                '/danbao.v1.OperationsService/RejectProposal',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.RejectProposalRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.Proposal.FromString,
+                _registered_method=True)
+        self.GetProposal = channel.unary_unary(
+                '/danbao.v1.OperationsService/GetProposal',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.GetProposalRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.Proposal.FromString,
+                _registered_method=True)
+        self.ListProposals = channel.unary_unary(
+                '/danbao.v1.OperationsService/ListProposals',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.ListProposalsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.ListProposalsResponse.FromString,
+                _registered_method=True)
+        self.GetOpenItem = channel.unary_unary(
+                '/danbao.v1.OperationsService/GetOpenItem',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.GetOpenItemRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.OpenItem.FromString,
+                _registered_method=True)
+        self.ListOpenItems = channel.unary_unary(
+                '/danbao.v1.OperationsService/ListOpenItems',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.FromString,
+                _registered_method=True)
         self.AuditLedger = channel.unary_unary(
                 '/danbao.v1.OperationsService/AuditLedger',
                 request_serializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.SerializeToString,
@@ -63,7 +102,11 @@ class OperationsServiceStub(object):
 
 
 class OperationsServiceServicer(object):
-    """What operators do: service keys and the audit of the books.
+    """What operators do: service keys, what takes two of them, and the audit of the books.
+
+    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
+    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
     def CreateServiceKey(self, request, context):
@@ -81,7 +124,8 @@ class OperationsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RotateServiceKey(self, request, context):
-        """Gives a key a new secret. The old one works for `grace` more, so that callers can be moved over without a pause.
+        """Gives a key a new secret. A key that may do what takes two operators gets one only from an operator whose key descends from
+        the same first key (KEY_OF_ANOTHER_OPERATOR). The old one works for `grace` more, so that callers can be moved over without a pause.
         The token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -90,6 +134,58 @@ class OperationsServiceServicer(object):
 
     def RevokeServiceKey(self, request, context):
         """Ends a key: from the answer on it changes nothing any more. Revoking a revoked key changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateProposal(self, request, context):
+        """Proposes something that takes two operators; nothing changes yet. A proposal that is impossible now (an account that is closed,
+        a key that is revoked) is refused at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveProposal(self, request, context):
+        """Approves a proposal and carries it out in the same commit. Refused with SECOND_OPERATOR_NEEDED for keys that descend from the
+        same first key as the proposer's, with PROPOSAL_NOT_PENDING where it was decided or has expired, and with the reason why it
+        is impossible (INSUFFICIENT_FUNDS of the fund for losses, ACCOUNT_CLOSED, ...), which leaves it pending.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectProposal(self, request, context):
+        """Ends a proposal without carrying it out; its proposer may do so, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProposal(self, request, context):
+        """Answers one proposal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProposals(self, request, context):
+        """Lists proposals, newest first; see "Lists" at the head of common.proto.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOpenItem(self, request, context):
+        """Answers one open item.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOpenItems(self, request, context):
+        """Lists open items, newest first; see "Lists" at the head of common.proto.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +221,41 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.RevokeServiceKeyRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_operations__pb2.ServiceKey.SerializeToString,
             ),
+            'CreateProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateProposal,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.CreateProposalRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.Proposal.SerializeToString,
+            ),
+            'ApproveProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveProposal,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.ApproveProposalRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.Proposal.SerializeToString,
+            ),
+            'RejectProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectProposal,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.RejectProposalRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.Proposal.SerializeToString,
+            ),
+            'GetProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProposal,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.GetProposalRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.Proposal.SerializeToString,
+            ),
+            'ListProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProposals,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.ListProposalsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.ListProposalsResponse.SerializeToString,
+            ),
+            'GetOpenItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOpenItem,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.GetOpenItemRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.OpenItem.SerializeToString,
+            ),
+            'ListOpenItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOpenItems,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.SerializeToString,
+            ),
             'AuditLedger': grpc.unary_unary_rpc_method_handler(
                     servicer.AuditLedger,
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.FromString,
@@ -139,7 +270,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService(object):
-    """What operators do: service keys and the audit of the books.
+    """What operators do: service keys, what takes two of them, and the audit of the books.
+
+    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
+    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
     @staticmethod
@@ -240,6 +375,195 @@ class OperationsService(object):
             '/danbao.v1.OperationsService/RevokeServiceKey',
             danbao_dot_v1_dot_operations__pb2.RevokeServiceKeyRequest.SerializeToString,
             danbao_dot_v1_dot_operations__pb2.ServiceKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/CreateProposal',
+            danbao_dot_v1_dot_operations__pb2.CreateProposalRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.Proposal.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/ApproveProposal',
+            danbao_dot_v1_dot_operations__pb2.ApproveProposalRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.Proposal.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/RejectProposal',
+            danbao_dot_v1_dot_operations__pb2.RejectProposalRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.Proposal.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/GetProposal',
+            danbao_dot_v1_dot_operations__pb2.GetProposalRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.Proposal.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/ListProposals',
+            danbao_dot_v1_dot_operations__pb2.ListProposalsRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.ListProposalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOpenItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/GetOpenItem',
+            danbao_dot_v1_dot_operations__pb2.GetOpenItemRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.OpenItem.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOpenItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/ListOpenItems',
+            danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsServiceStub:
-    """What operators do: service keys and the audit of the books."""
+    """What operators do: service keys, what takes two of them, and the audit of the books.
+
+    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
+    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,17 +43,42 @@ class OperationsServiceStub:
     ListServiceKeys: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListServiceKeysRequest, _operations_pb2.ListServiceKeysResponse]
     """Lists all service keys, revoked ones included, oldest first."""
     RotateServiceKey: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RotateServiceKeyRequest, _operations_pb2.RotateServiceKeyResponse]
-    """Gives a key a new secret. The old one works for `grace` more, so that callers can be moved over without a pause.
+    """Gives a key a new secret. A key that may do what takes two operators gets one only from an operator whose key descends from
+    the same first key (KEY_OF_ANOTHER_OPERATOR). The old one works for `grace` more, so that callers can be moved over without a pause.
     The token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN.
     """
     RevokeServiceKey: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RevokeServiceKeyRequest, _operations_pb2.ServiceKey]
     """Ends a key: from the answer on it changes nothing any more. Revoking a revoked key changes nothing."""
+    CreateProposal: _grpc.UnaryUnaryMultiCallable[_operations_pb2.CreateProposalRequest, _operations_pb2.Proposal]
+    """Proposes something that takes two operators; nothing changes yet. A proposal that is impossible now (an account that is closed,
+    a key that is revoked) is refused at once.
+    """
+    ApproveProposal: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ApproveProposalRequest, _operations_pb2.Proposal]
+    """Approves a proposal and carries it out in the same commit. Refused with SECOND_OPERATOR_NEEDED for keys that descend from the
+    same first key as the proposer's, with PROPOSAL_NOT_PENDING where it was decided or has expired, and with the reason why it
+    is impossible (INSUFFICIENT_FUNDS of the fund for losses, ACCOUNT_CLOSED, ...), which leaves it pending.
+    """
+    RejectProposal: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RejectProposalRequest, _operations_pb2.Proposal]
+    """Ends a proposal without carrying it out; its proposer may do so, too."""
+    GetProposal: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetProposalRequest, _operations_pb2.Proposal]
+    """Answers one proposal."""
+    ListProposals: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListProposalsRequest, _operations_pb2.ListProposalsResponse]
+    """Lists proposals, newest first; see "Lists" at the head of common.proto."""
+    GetOpenItem: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetOpenItemRequest, _operations_pb2.OpenItem]
+    """Answers one open item."""
+    ListOpenItems: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListOpenItemsRequest, _operations_pb2.ListOpenItemsResponse]
+    """Lists open items, newest first; see "Lists" at the head of common.proto."""
     AuditLedger: _grpc.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]
     """Checks the ledger invariants on one snapshot of the whole database."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
-    """What operators do: service keys and the audit of the books."""
+    """What operators do: service keys, what takes two of them, and the audit of the books.
+
+    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
+    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.CreateServiceKeyRequest, _operations_pb2.CreateServiceKeyResponse]  # type: ignore[assignment]
@@ -56,16 +86,41 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     ListServiceKeys: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListServiceKeysRequest, _operations_pb2.ListServiceKeysResponse]  # type: ignore[assignment]
     """Lists all service keys, revoked ones included, oldest first."""
     RotateServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.RotateServiceKeyRequest, _operations_pb2.RotateServiceKeyResponse]  # type: ignore[assignment]
-    """Gives a key a new secret. The old one works for `grace` more, so that callers can be moved over without a pause.
+    """Gives a key a new secret. A key that may do what takes two operators gets one only from an operator whose key descends from
+    the same first key (KEY_OF_ANOTHER_OPERATOR). The old one works for `grace` more, so that callers can be moved over without a pause.
     The token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN.
     """
     RevokeServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.RevokeServiceKeyRequest, _operations_pb2.ServiceKey]  # type: ignore[assignment]
     """Ends a key: from the answer on it changes nothing any more. Revoking a revoked key changes nothing."""
+    CreateProposal: _aio.UnaryUnaryMultiCallable[_operations_pb2.CreateProposalRequest, _operations_pb2.Proposal]  # type: ignore[assignment]
+    """Proposes something that takes two operators; nothing changes yet. A proposal that is impossible now (an account that is closed,
+    a key that is revoked) is refused at once.
+    """
+    ApproveProposal: _aio.UnaryUnaryMultiCallable[_operations_pb2.ApproveProposalRequest, _operations_pb2.Proposal]  # type: ignore[assignment]
+    """Approves a proposal and carries it out in the same commit. Refused with SECOND_OPERATOR_NEEDED for keys that descend from the
+    same first key as the proposer's, with PROPOSAL_NOT_PENDING where it was decided or has expired, and with the reason why it
+    is impossible (INSUFFICIENT_FUNDS of the fund for losses, ACCOUNT_CLOSED, ...), which leaves it pending.
+    """
+    RejectProposal: _aio.UnaryUnaryMultiCallable[_operations_pb2.RejectProposalRequest, _operations_pb2.Proposal]  # type: ignore[assignment]
+    """Ends a proposal without carrying it out; its proposer may do so, too."""
+    GetProposal: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetProposalRequest, _operations_pb2.Proposal]  # type: ignore[assignment]
+    """Answers one proposal."""
+    ListProposals: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListProposalsRequest, _operations_pb2.ListProposalsResponse]  # type: ignore[assignment]
+    """Lists proposals, newest first; see "Lists" at the head of common.proto."""
+    GetOpenItem: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetOpenItemRequest, _operations_pb2.OpenItem]  # type: ignore[assignment]
+    """Answers one open item."""
+    ListOpenItems: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListOpenItemsRequest, _operations_pb2.ListOpenItemsResponse]  # type: ignore[assignment]
+    """Lists open items, newest first; see "Lists" at the head of common.proto."""
     AuditLedger: _aio.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]  # type: ignore[assignment]
     """Checks the ledger invariants on one snapshot of the whole database."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What operators do: service keys and the audit of the books."""
+    """What operators do: service keys, what takes two of them, and the audit of the books.
+
+    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
+    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
+    """
 
     @_abc_1.abstractmethod
     def CreateServiceKey(
@@ -89,7 +144,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_pb2.RotateServiceKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.RotateServiceKeyResponse, _abc.Awaitable[_operations_pb2.RotateServiceKeyResponse]]:
-        """Gives a key a new secret. The old one works for `grace` more, so that callers can be moved over without a pause.
+        """Gives a key a new secret. A key that may do what takes two operators gets one only from an operator whose key descends from
+        the same first key (KEY_OF_ANOTHER_OPERATOR). The old one works for `grace` more, so that callers can be moved over without a pause.
         The token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN.
         """
 
@@ -100,6 +156,67 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ServiceKey, _abc.Awaitable[_operations_pb2.ServiceKey]]:
         """Ends a key: from the answer on it changes nothing any more. Revoking a revoked key changes nothing."""
+
+    @_abc_1.abstractmethod
+    def CreateProposal(
+        self,
+        request: _operations_pb2.CreateProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Proposal, _abc.Awaitable[_operations_pb2.Proposal]]:
+        """Proposes something that takes two operators; nothing changes yet. A proposal that is impossible now (an account that is closed,
+        a key that is revoked) is refused at once.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveProposal(
+        self,
+        request: _operations_pb2.ApproveProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Proposal, _abc.Awaitable[_operations_pb2.Proposal]]:
+        """Approves a proposal and carries it out in the same commit. Refused with SECOND_OPERATOR_NEEDED for keys that descend from the
+        same first key as the proposer's, with PROPOSAL_NOT_PENDING where it was decided or has expired, and with the reason why it
+        is impossible (INSUFFICIENT_FUNDS of the fund for losses, ACCOUNT_CLOSED, ...), which leaves it pending.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectProposal(
+        self,
+        request: _operations_pb2.RejectProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Proposal, _abc.Awaitable[_operations_pb2.Proposal]]:
+        """Ends a proposal without carrying it out; its proposer may do so, too."""
+
+    @_abc_1.abstractmethod
+    def GetProposal(
+        self,
+        request: _operations_pb2.GetProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Proposal, _abc.Awaitable[_operations_pb2.Proposal]]:
+        """Answers one proposal."""
+
+    @_abc_1.abstractmethod
+    def ListProposals(
+        self,
+        request: _operations_pb2.ListProposalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ListProposalsResponse, _abc.Awaitable[_operations_pb2.ListProposalsResponse]]:
+        """Lists proposals, newest first; see "Lists" at the head of common.proto."""
+
+    @_abc_1.abstractmethod
+    def GetOpenItem(
+        self,
+        request: _operations_pb2.GetOpenItemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.OpenItem, _abc.Awaitable[_operations_pb2.OpenItem]]:
+        """Answers one open item."""
+
+    @_abc_1.abstractmethod
+    def ListOpenItems(
+        self,
+        request: _operations_pb2.ListOpenItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ListOpenItemsResponse, _abc.Awaitable[_operations_pb2.ListOpenItemsResponse]]:
+        """Lists open items, newest first; see "Lists" at the head of common.proto."""
 
     @_abc_1.abstractmethod
     def AuditLedger(

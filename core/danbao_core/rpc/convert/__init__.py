@@ -23,11 +23,13 @@ from danbao_core.rpc.convert.payments import (
     ship_payment,
     void_payment,
 )
+from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
 from danbao_core.rpc.convert.sandbox import advance_clock, clock
 
 __all__ = [
     "account",
     "advance_clock",
+    "approve_proposal",
     "audit_checks",
     "cancel_payment",
     "capture_payment",
@@ -38,6 +40,7 @@ __all__ = [
     "create_account",
     "create_payment",
     "create_payments",
+    "create_proposal",
     "create_service_key",
     "entry",
     "extend_confirmation",
@@ -45,11 +48,14 @@ __all__ = [
     "id_of",
     "money",
     "money_of",
+    "open_item",
     "open_wallet",
     "pay_payment",
     "payment",
     "payment_filter",
     "payments",
+    "proposal",
+    "reject_proposal",
     "revoke_service_key",
     "rotate_service_key",
     "service_key",

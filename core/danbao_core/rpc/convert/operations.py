@@ -44,6 +44,7 @@ def service_key(row: ServiceKey) -> operations_pb2.ServiceKey:
         rotate_time=timestamp(row.rotated_at),
         old_secret_expire_time=timestamp(row.old_secret_expires_at),
         revoke_time=timestamp(row.revoked_at),
+        root=f"serviceKeys/{row.root_id}",
     )
 
 

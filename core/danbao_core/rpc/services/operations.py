@@ -1,4 +1,4 @@
-"""Service keys, and the audit of the books."""
+"""Service keys, what takes two operators, and the audit of the books."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 from danbao.v1 import operations_pb2, operations_pb2_grpc
 from danbao_core.audit import audit
 from danbao_core.engine import Engine
-from danbao_core.engine.reads import fetch_all
-from danbao_core.errors import SecretAlreadyShown
+from danbao_core.engine.reads import fetch_all, fetch_row
+from danbao_core.errors import OpenItemNotFound, ProposalNotFound, SecretAlreadyShown
 from danbao_core.ids import uuid7
+from danbao_core.ledger import OpenItem, OpenItemState, list_open_items
+from danbao_core.proposals import Grant, Proposal, ProposalState
+from danbao_core.proposals.lists import list_proposals
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.paging import Pages, place_of
 from danbao_core.service_keys import ServiceKey, Token
 
 if TYPE_CHECKING:
@@ -23,11 +27,12 @@ if TYPE_CHECKING:
 
 
 class Operations(operations_pb2_grpc.OperationsServiceServicer):
-    """Service keys, and the audit of the books."""
+    """Service keys, what takes two operators, and the audit of the books."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", authenticator: Authenticator, database_url: str) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, authenticator: Authenticator, database_url: str) -> None:
         self._engine = engine
         self._pool = pool
+        self._pages = pages
         self._authenticator = authenticator
         self._database_url = database_url
         self._auditing = asyncio.Lock()  # an audit takes the memory of a whole database's worth of hashing: one at a time
@@ -60,6 +65,56 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         key = await calls.submit(self._engine, command)
         self._authenticator.forget(key.id)
         return convert.service_key(key)
+
+    async def CreateProposal(
+        self, request: operations_pb2.CreateProposalRequest, context: "_Context"
+    ) -> operations_pb2.Proposal:
+        command = convert.create_proposal(request, calls.current().origin)
+        return convert.proposal(await calls.submit(self._engine, command))
+
+    async def ApproveProposal(
+        self, request: operations_pb2.ApproveProposalRequest, context: "_Context"
+    ) -> operations_pb2.Proposal:
+        proposal = await calls.submit(self._engine, convert.approve_proposal(request, calls.current().origin))
+        if isinstance(granted := proposal.parsed_terms, Grant):
+            self._authenticator.forget(granted.key_id)
+        return convert.proposal(proposal)
+
+    async def RejectProposal(
+        self, request: operations_pb2.RejectProposalRequest, context: "_Context"
+    ) -> operations_pb2.Proposal:
+        command = convert.reject_proposal(request, calls.current().origin)
+        return convert.proposal(await calls.submit(self._engine, command))
+
+    async def GetProposal(self, request: operations_pb2.GetProposalRequest, context: "_Context") -> operations_pb2.Proposal:
+        proposal = await fetch_row(self._pool, Proposal, convert.id_of(request.name))
+        if proposal is None:
+            raise ProposalNotFound(proposal=request.name)
+        return convert.proposal(proposal)
+
+    async def ListProposals(
+        self, request: operations_pb2.ListProposalsRequest, context: "_Context"
+    ) -> operations_pb2.ListProposalsResponse:
+        page = self._pages.page(calls.current(), request)
+        states = [ProposalState(state) for state in request.states]
+        rows = await list_proposals(self._pool, states, before=page.before_id, limit=page.reach)
+        proposals, token = page.show(rows, convert.proposal, place_of)
+        return operations_pb2.ListProposalsResponse(proposals=proposals, next_page_token=token)
+
+    async def GetOpenItem(self, request: operations_pb2.GetOpenItemRequest, context: "_Context") -> operations_pb2.OpenItem:
+        item = await fetch_row(self._pool, OpenItem, convert.id_of(request.name))
+        if item is None:
+            raise OpenItemNotFound(open_item=request.name)
+        return convert.open_item(item)
+
+    async def ListOpenItems(
+        self, request: operations_pb2.ListOpenItemsRequest, context: "_Context"
+    ) -> operations_pb2.ListOpenItemsResponse:
+        page = self._pages.page(calls.current(), request)
+        states = [OpenItemState(state) for state in request.states]
+        rows = await list_open_items(self._pool, states, before=page.before_id, limit=page.reach)
+        items, token = page.show(rows, convert.open_item, place_of)
+        return operations_pb2.ListOpenItemsResponse(open_items=items, next_page_token=token)
 
     async def AuditLedger(
         self, request: operations_pb2.AuditLedgerRequest, context: "_Context"

@@ -1,0 +1,141 @@
+"""`danbao proposals`: what takes two operators."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from danbao_core.cli.locate import Core, DataOption, find_core
+from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from danbao.v1.operations_pb2 import Proposal
+
+app = typer.Typer(help="List, make, approve and reject what takes two operators.", no_args_is_help=True)
+
+ProposalName = Annotated[str, typer.Argument(metavar="NAME", help="proposals/UUID, as `danbao proposals list` shows.")]
+SecondOption = Annotated[
+    bool,
+    typer.Option("--second-operator", help="Ask as the sandbox's second operator; elsewhere set DANBAO_KEY to another key."),
+]
+
+
+@app.command("list")
+def list_proposals(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List the proposals that wait for another operator, newest first."""
+
+    async def command(output: Output) -> None:
+        from danbao.v1.operations_pb2 import ListProposalsRequest, Proposal
+
+        request = ListProposalsRequest(states=[Proposal.STATE_PENDING], page_size=500)
+        async with find_core(data).client() as danbao:
+            answer = await danbao.operations.ListProposals(request)
+        proposals = list(answer.proposals)
+        output.result({"proposals": [_as_dict(each) for each in proposals]}, _table(proposals))
+
+    run(command, as_json=as_json)
+
+
+@app.command()
+def grant(
+    service_key: Annotated[str, typer.Argument(metavar="KEY", help="serviceKeys/UUID that gets the scope.")],
+    scope: Annotated[str, typer.Argument(help="What it may do from then on: payments.pay_any.")],
+    reason: Annotated[str, typer.Option(help="Why; it is written down with the grant.")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Propose a scope for a service key that one operator alone cannot give."""
+
+    async def command(output: Output) -> None:
+        from danbao.v1.operations_pb2 import CreateProposalRequest, Grant
+
+        request = CreateProposalRequest(
+            request_id=str(uuid4()), reason=reason, grant=Grant(service_key=service_key, scopes=[scope])
+        )
+        async with find_core(data).client() as danbao:
+            _show(output, await danbao.operations.CreateProposal(request))
+
+    run(command, as_json=as_json)
+
+
+@app.command()
+def approve(
+    name: ProposalName, second_operator: SecondOption = False, data: DataOption = None, as_json: JsonOption = False
+) -> None:
+    """Approve what another operator proposed; it is carried out at once."""
+
+    async def command(output: Output) -> None:
+        from danbao.v1.operations_pb2 import ApproveProposalRequest
+
+        async with _core(data, second_operator=second_operator).client() as danbao:
+            _show(output, await danbao.operations.ApproveProposal(ApproveProposalRequest(request_id=str(uuid4()), name=name)))
+
+    run(command, as_json=as_json)
+
+
+@app.command()
+def reject(
+    name: ProposalName, second_operator: SecondOption = False, data: DataOption = None, as_json: JsonOption = False
+) -> None:
+    """End a proposal without carrying it out; its proposer may do so, too."""
+
+    async def command(output: Output) -> None:
+        from danbao.v1.operations_pb2 import RejectProposalRequest
+
+        async with _core(data, second_operator=second_operator).client() as danbao:
+            _show(output, await danbao.operations.RejectProposal(RejectProposalRequest(request_id=str(uuid4()), name=name)))
+
+    run(command, as_json=as_json)
+
+
+def _core(data: Path | None, *, second_operator: bool) -> Core:
+    core = find_core(data)
+    if not second_operator:
+        return core
+    if core.second_key is None:
+        raise CommandFailed("NOT_A_SANDBOX", "Only a sandbox has a second operator at hand: set DANBAO_KEY to another's key.")
+    return replace(core, key=core.second_key)
+
+
+def _show(output: Output, proposal: "Proposal") -> None:
+    output.result({"proposal": _as_dict(proposal)}, _table([proposal]))
+
+
+def _table(proposals: "list[Proposal]") -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table("Name", "State", "What", "Reason", "Proposed by", box=box.SIMPLE)
+    for each in proposals:
+        state = each.State.Name(each.state).removeprefix("STATE_").lower()
+        table.add_row(each.name, state, _in_words(each), each.reason, each.proposer)
+    return table
+
+
+def _in_words(proposal: "Proposal") -> str:
+    from danbao.v1.operations_pb2 import AdjustmentSide
+    from danbao_core.money import Money
+
+    def side(of: AdjustmentSide) -> str:
+        named = AdjustmentSide.PlatformBalance.Name(of.platform_balance).removeprefix("PLATFORM_BALANCE_")
+        return of.account or named.lower()
+
+    match proposal.WhichOneof("terms"):
+        case "adjustment":
+            wanted = proposal.adjustment
+            amount = Money(wanted.amount.amount_minor, wanted.amount.currency_code)
+            return f"{amount} from {side(wanted.debit)} to {side(wanted.credit)}"
+        case "grant":
+            return f"{' '.join(proposal.grant.scopes)} for {proposal.grant.service_key}"
+        case _:
+            return f"{proposal.open_item_settlement.open_item} to {side(proposal.open_item_settlement.credit)}"
+
+
+def _as_dict(proposal: "Proposal") -> dict[str, Any]:
+    from google.protobuf.json_format import MessageToDict
+
+    return MessageToDict(proposal, preserving_proto_field_name=True)

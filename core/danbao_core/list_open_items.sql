@@ -1,0 +1,7 @@
+SELECT *
+FROM open_item
+WHERE
+    id < $1
+    AND state = ANY($3::smallint[])
+ORDER BY id DESC
+LIMIT $2
