@@ -43,8 +43,9 @@ INVARIANTS: Final = (
     "order_ref_has_payment",
     "account_has_account_ref",
     "account_ref_has_account",
+    "account_matches_state",
     "funding_has_account",
-    "funding_matches_journal",
+    "funding_matches_journals",
 )
 """What is checked, in this order. That no timer is long past joins `payment_has_timer` when a worker carries timers out."""
 
