@@ -36,6 +36,8 @@ from tests.builders import (
     unfrozen,
 )
 
+Connection = Any
+
 ROUNDS = 12
 
 
@@ -84,7 +86,7 @@ async def test_nothing_is_paid_that_is_asked_for_after_a_freeze_was_answered(
     payer, payee = await an_account(engine, funds_minor=10_000), await a_merchant(engine)
     paid = 0
     for number in range(ROUNDS):
-        waiting = [await a_payment(engine, payer=payer, payee=payee, amount_minor=1, mode=mode) for _ in range(50)]
+        waiting = [await a_payment(engine, payer=payer, payee=payee, amount_minor=1, mode=mode) for _ in range(6)]
         one, two = (engine, second_engine) if number % 2 else (second_engine, engine)
         answered = asyncio.Event()
         created, stepped, _ = await asyncio.gather(
@@ -100,6 +102,22 @@ async def test_nothing_is_paid_that_is_asked_for_after_a_freeze_was_answered(
     assert paid > 0, "else there was no race"
     assert (await money(engine, payer))[0] == 10_000 - paid
     assert await breaches(database_url) == []
+
+
+async def test_a_freeze_waits_for_whatever_moves_the_accounts_money(engine: Engine, connection: Connection) -> None:
+    account = await an_account(engine, funds_minor=5)
+    transaction = connection.transaction()
+    await transaction.start()
+    of = balance_id(account.id, "CNY", Purpose.AVAILABLE)
+    await connection.execute("SELECT FROM balance WHERE id = $1 FOR UPDATE", of)
+    freezing = asyncio.create_task(frozen(engine, account))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(10):
+        while not freezing.done() and not await connection.fetchval(waiting):
+            await asyncio.sleep(0.01)
+    assert not freezing.done()
+    await transaction.rollback()
+    assert (await freezing).frozen
 
 
 async def test_a_pending_funding_is_answered_once(engine: Engine, second_engine: Engine, database_url: str) -> None:

@@ -20,6 +20,7 @@ from tests.rpc_requests import (
     advance_clock,
     an_authorization,
     answer_funding,
+    capture,
     close,
     confirm,
     freeze,
@@ -289,3 +290,14 @@ async def test_a_merchant_closes_sixty_days_after_its_last_takings(core: Core) -
     assert possible_from > taken_at
     await core.operator.ask(advance_clock(86_400))
     assert (await core.operator.ask(close(shop))).state == Account.STATE_CLOSED
+
+
+async def test_a_merchant_that_only_pays_and_a_person_that_is_paid_do_not_wait(core: Core) -> None:
+    buying, shop, friend = await a_merchant(core), await a_merchant(core), await an_account(core)
+    await core.operator.ask(a_top_up(buying, 200))
+    authorized = await core.operator.ask(an_authorization(buying, shop, 100))
+    await core.operator.ask(capture(authorized.name, money(60)))
+    await core.operator.ask(a_transfer(buying, friend, 140))
+    await core.operator.ask(a_withdrawal(friend, 140))
+    for account in (buying, friend):
+        assert (await core.operator.ask(close(account))).state == Account.STATE_CLOSED
