@@ -80,7 +80,8 @@ class MemoryCore:
         """What `read_taking.sql` finds."""
         payee_of = {payment.id: payment.payee_id for payment in self.all(Payment)}
         journals = {each.id: each for each in self.all(Journal) if payee_of.get(each.subject_id) == account_id}
-        wallets = [each.id for each in self.all(Balance) if (each.account_id, each.purpose) == (account_id, Purpose.AVAILABLE)]
+        purposes = (Purpose.AVAILABLE, Purpose.RECEIVABLE)
+        wallets = [each.id for each in self.all(Balance) if each.account_id == account_id and each.purpose in purposes]
         moments = [
             journals[entry.journal_id].created_at
             for entry in self.all(Entry)

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from danbao_core.accounts import AccountState, Purpose
+from danbao_core.accounts import AccountState, Purpose, balance_id
 from danbao_core.audit import INVARIANTS, NotAuditable, audit, audit_within
 from danbao_core.engine import Engine
 from danbao_core.fundings import FundingKind, FundingState
@@ -103,6 +103,18 @@ async def test_a_breach_is_named_with_its_row(draft: Connection, healthy: Books,
     found = breaches(await audit_within(draft))
     assert set(found) == {plant.invariant, *plant.also}
     assert plant.breach.format(**healthy.ids) in found[plant.invariant]
+
+
+async def test_what_a_top_up_repays_is_given_to_its_account(draft: Connection, healthy: Books) -> None:
+    debt = balance_id(healthy.ids["bob"], "CNY", Purpose.RECEIVABLE)
+    repay = (
+        "UPDATE entry SET balance_id = $1, version = 1 "
+        "WHERE amount_minor > 0 AND journal_id = (SELECT id FROM journal WHERE subject_id = $2)"
+    )
+    assert await draft.execute(repay, debt, healthy.ids["funding"]) == "UPDATE 1"
+    found = breaches(await audit_within(draft))
+    assert "balance_counts_entries" in found
+    assert "funding_matches_journals" not in found
 
 
 def test_each_invariant_was_broken_once() -> None:

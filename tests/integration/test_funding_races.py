@@ -17,6 +17,7 @@ from danbao_core.errors import (
     FundingNotPending,
     FundingsOpen,
     InsufficientFunds,
+    TakingsTooRecent,
 )
 from danbao_core.fundings import Funding, FundingState, SettleFunding, TopUp, Withdraw
 from danbao_core.money import Money
@@ -25,6 +26,7 @@ from danbao_core.sandbox import BankBehaviour
 from tests.builders import (
     a_funding,
     a_merchant,
+    a_paid_payment,
     a_payment,
     a_withdrawal,
     an_account,
@@ -185,3 +187,13 @@ async def test_a_frozen_account_is_not_closed_and_its_fundings_are_settled(engin
         await engine.submit(CloseAccount(origin=origin(), account_id=account.id))
     assert (await settled(engine, pending, accepted=True)).state is FundingState.SUCCEEDED
     assert await money(engine, account) == (0, 0)
+
+
+async def test_takings_that_went_against_a_debt_keep_a_merchant_open_too(engine: Engine, connection: Connection) -> None:
+    shop = await a_merchant(engine)
+    await a_paid_payment(engine, payee=shop, mode=Mode.INSTANT)
+    available, debt = [balance_id(shop.id, "CNY", purpose) for purpose in (Purpose.AVAILABLE, Purpose.RECEIVABLE)]
+    await connection.execute("UPDATE entry SET balance_id = $1 WHERE balance_id = $2", debt, available)
+    await connection.execute("UPDATE balance SET amount_minor = 0 WHERE id = $1", available)
+    with pytest.raises(TakingsTooRecent):
+        await engine.submit(CloseAccount(origin=origin(), account_id=shop.id))

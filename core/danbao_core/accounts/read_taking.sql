@@ -1,9 +1,10 @@
--- For each account the moment when money of a payment last reached it, in any of its wallets; nothing where none ever did. What
--- comes back to a payer is none of its takings. Each wallet's entries are walked from the newest back to the first that is one:
--- OFFSET 0 and the subquery keep the planner from beginning at the payments, of which a shop has many.
+-- For each account the moment when money of a payment last reached it, in any of its wallets, to be spent (purpose 1) or against
+-- what it owes (3); nothing where none ever did. What comes back to a payer is none of its takings. Each balance's entries are
+-- walked from the newest back to the first that is one: OFFSET 0 and the subquery keep the planner from beginning at the payments,
+-- of which a shop has many.
 SELECT k.account_id, max(newest.created_at)
 FROM unnest($1::uuid[]) AS k (account_id)
-JOIN balance ON balance.account_id = k.account_id AND balance.purpose = 1
+JOIN balance ON balance.account_id = k.account_id AND balance.purpose IN (1, 3)
 CROSS JOIN LATERAL (
     SELECT taking.created_at
     FROM entry
