@@ -16,11 +16,11 @@ import asyncpg
 import msgspec
 import pytest
 
-from danbao_core.accounts import Account, AccountKind, CreateAccount, Purpose
+from danbao_core.accounts import Account, AccountKind, CreateAccount, FreezeAccount, Purpose, UnfreezeAccount
 from danbao_core.engine import Command, Engine, Origin, Row
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import InvalidTransition
-from danbao_core.fundings import Funding, TopUp
+from danbao_core.fundings import Funding, SettleFunding, TopUp, Withdraw
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
@@ -38,7 +38,7 @@ from danbao_core.payments import (
     VoidPayment,
 )
 from danbao_core.proposals import Adjustment, ApproveProposal, CreateProposal, Proposal, RejectProposal, Side, Terms
-from danbao_core.sandbox import AdvanceClock, ClockReading
+from danbao_core.sandbox import AdvanceClock, BankBehaviour, ClockReading, SetBankBehaviour
 from danbao_core.service_keys import CreateServiceKey, ServiceKey
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -106,6 +106,31 @@ async def a_merchant(engine: Engine, currencies: tuple[str, ...] = ("CNY",), fun
 async def a_funding(engine: Engine, account: Account, amount_minor: int = 10_000, currency: str = "CNY") -> Funding:
     """Money from outside for an account."""
     return await carried_out(engine, TopUp(origin=origin(), account_id=account.id, amount=Money(amount_minor, currency)))
+
+
+async def a_withdrawal(engine: Engine, account: Account, amount_minor: int = 1_000, currency: str = "CNY") -> Funding:
+    """Money of an account that goes out."""
+    return await carried_out(engine, Withdraw(origin=origin(), account_id=account.id, amount=Money(amount_minor, currency)))
+
+
+async def the_bank(engine: Engine, behaviour: BankBehaviour) -> None:
+    """Says how the sandbox's bank answers from now on."""
+    await carried_out(engine, SetBankBehaviour(origin=origin(), behaviour=behaviour))
+
+
+async def settled(engine: Engine, funding: Funding, *, accepted: bool) -> Funding:
+    """A pending funding after the bank's answer."""
+    return await carried_out(engine, SettleFunding(origin=origin(), funding_id=funding.id, accepted=accepted))
+
+
+async def frozen(engine: Engine, account: Account) -> Account:
+    """The account after an operator froze it."""
+    return await carried_out(engine, FreezeAccount(origin=origin(), account_id=account.id, reason="a test"))
+
+
+async def unfrozen(engine: Engine, account: Account) -> Account:
+    """The account after an operator ended its freeze."""
+    return await carried_out(engine, UnfreezeAccount(origin=origin(), account_id=account.id, reason="a test"))
 
 
 # --- Payments ---------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,12 @@ from uuid import UUID
 
 import msgspec
 
-from danbao_core.accounts.rows import Obligation
+from danbao_core.accounts import Balance, Purpose
+from danbao_core.accounts.rows import Obligation, Taking
 from danbao_core.engine import Book, Command, Decision, Key, Row
 from danbao_core.engine.book import RowNeeded
+from danbao_core.fundings import Funding, FundingState
+from danbao_core.ledger import Entry, Journal
 from danbao_core.payments import Payment, State
 from danbao_core.policy import PolicySchedule
 
@@ -60,10 +63,16 @@ class MemoryCore:
         book.discovering = True
         while new := [key for key in (*command.keys(book), *needed) if not book.knows(key)]:
             for key in new:
-                row = self._obligation(*key.place[1]) if key.place[0] is Obligation else self._rows.get(key.place)
+                row = self._row(key)
                 book.place([] if row is None else [row], [key] if row is None else [])
         book.discovering = False
         return book
+
+    def _row(self, key: Key) -> Row | None:
+        row_type, values = key.place
+        if row_type is Obligation:
+            return self._obligation(*values)
+        return self._taking(*values) if row_type is Taking else self._rows.get(key.place)
 
     def _obligation(self, account_id: UUID) -> Obligation | None:
         """What `read_obligation.sql` finds."""
@@ -71,8 +80,24 @@ class MemoryCore:
             over = payment.state in (State.SUCCEEDED, State.FINISHED, State.CLOSED)
             under_way = not over and not (payment.state is State.AWAITING_PAYMENT and payment.is_due(self.now))
             if under_way and account_id in (payment.payer_id, payment.payee_id):
-                return Obligation(account_id, payment.id)
+                return Obligation(account_id, payment.id, None)
+        for funding in self.all(Funding):
+            if (funding.account_id, funding.state) == (account_id, FundingState.PENDING):
+                return Obligation(account_id, None, funding.id)
         return None
+
+    def _taking(self, account_id: UUID) -> Taking | None:
+        """What `read_taking.sql` finds."""
+        payee_of = {payment.id: payment.payee_id for payment in self.all(Payment)}
+        journals = {each.id: each for each in self.all(Journal) if payee_of.get(each.subject_id) == account_id}
+        purposes = (Purpose.AVAILABLE, Purpose.RECEIVABLE)
+        wallets = [each.id for each in self.all(Balance) if each.account_id == account_id and each.purpose in purposes]
+        moments = [
+            journals[entry.journal_id].created_at
+            for entry in self.all(Entry)
+            if entry.balance_id in wallets and entry.amount_minor > 0 and entry.journal_id in journals
+        ]
+        return Taking(account_id, max(moments)) if moments else None
 
     def _keep(self, rows: Iterable[Row]) -> None:
         for row in rows:

@@ -73,6 +73,10 @@ def a_top_up(account: str, amount_minor: int, currency: str = "CNY") -> accounts
     return accounts_pb2.TopUpRequest(request_id=a_request_id(), account=account, amount=money(amount_minor, currency))
 
 
+def a_withdrawal(account: str, amount_minor: int, currency: str = "CNY") -> accounts_pb2.WithdrawRequest:
+    return accounts_pb2.WithdrawRequest(request_id=a_request_id(), account=account, amount=money(amount_minor, currency))
+
+
 # --- Payments ---------------------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +191,22 @@ def reject(proposal: str) -> operations_pb2.RejectProposalRequest:
     return operations_pb2.RejectProposalRequest(request_id=a_request_id(), name=proposal)
 
 
+def freeze(account: str, reason: str = "a court order") -> operations_pb2.FreezeAccountRequest:
+    return operations_pb2.FreezeAccountRequest(request_id=a_request_id(), name=account, reason=reason)
+
+
+def unfreeze(account: str, reason: str = "it was lifted") -> operations_pb2.UnfreezeAccountRequest:
+    return operations_pb2.UnfreezeAccountRequest(request_id=a_request_id(), name=account, reason=reason)
+
+
+def the_bank(behaviour: sandbox_pb2.Bank.Behaviour.ValueType) -> sandbox_pb2.SetBankBehaviourRequest:
+    return sandbox_pb2.SetBankBehaviourRequest(request_id=a_request_id(), behaviour=behaviour)
+
+
+def answer_funding(funding: str, accepted: bool) -> sandbox_pb2.AnswerFundingRequest:
+    return sandbox_pb2.AnswerFundingRequest(request_id=a_request_id(), name=funding, accepted=accepted)
+
+
 def advance_clock(seconds: int = 1) -> sandbox_pb2.AdvanceClockRequest:
     return sandbox_pb2.AdvanceClockRequest(request_id=a_request_id(), by=Duration(seconds=seconds))
 
@@ -207,6 +227,7 @@ def valid_requests() -> Iterator[Message]:
     yield accounts_pb2.ListBalancesRequest(name=ada)
     yield accounts_pb2.ListEntriesRequest(account=ada, currency_code="CNY")
     yield a_top_up(ada, 1)
+    yield a_withdrawal(ada, 1)
     yield accounts_pb2.GetFundingRequest(name=f"fundings/{UNKNOWN}")
     yield accounts_pb2.ListFundingsRequest(account=ada)
     yield a_payment(ada, bob, 1, order_no="1", subject="x", expire_after=Duration(seconds=60), metadata={"a": "b"})
@@ -235,8 +256,12 @@ def valid_requests() -> Iterator[Message]:
     yield operations_pb2.GetOpenItemRequest(name=f"openItems/{UNKNOWN}")
     yield operations_pb2.ListOpenItemsRequest()
     yield operations_pb2.AuditLedgerRequest()
+    yield freeze(ada)
+    yield unfreeze(ada)
     yield advance_clock()
     yield sandbox_pb2.GetClockRequest()
+    yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
+    yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
 
 
 def is_mutating(request: Message) -> bool:

@@ -25,7 +25,7 @@ class Service:
 
 
 class Accounts(Service):
-    """Accounts, their wallets, and the money that comes in from outside."""
+    """Accounts, their wallets, and the money that comes in from outside or goes out."""
 
     descriptor = accounts_pb2.DESCRIPTOR.services_by_name["AccountService"]
 
@@ -38,6 +38,7 @@ class Accounts(Service):
     ListBalances: Rpc[accounts_pb2.ListBalancesRequest, accounts_pb2.ListBalancesResponse]
     ListEntries: Rpc[accounts_pb2.ListEntriesRequest, accounts_pb2.ListEntriesResponse]
     TopUp: Rpc[accounts_pb2.TopUpRequest, accounts_pb2.Funding]
+    Withdraw: Rpc[accounts_pb2.WithdrawRequest, accounts_pb2.Funding]
     GetFunding: Rpc[accounts_pb2.GetFundingRequest, accounts_pb2.Funding]
     ListFundings: Rpc[accounts_pb2.ListFundingsRequest, accounts_pb2.ListFundingsResponse]
 
@@ -64,7 +65,7 @@ class Payments(Service):
 
 
 class Operations(Service):
-    """Service keys, what takes two operators, and the audit of the books."""
+    """Service keys, freezing accounts, what takes two operators, and the audit of the books."""
 
     descriptor = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]
 
@@ -80,6 +81,8 @@ class Operations(Service):
     GetOpenItem: Rpc[operations_pb2.GetOpenItemRequest, operations_pb2.OpenItem]
     ListOpenItems: Rpc[operations_pb2.ListOpenItemsRequest, operations_pb2.ListOpenItemsResponse]
     AuditLedger: Rpc[operations_pb2.AuditLedgerRequest, operations_pb2.AuditLedgerResponse]
+    FreezeAccount: Rpc[operations_pb2.FreezeAccountRequest, accounts_pb2.Account]
+    UnfreezeAccount: Rpc[operations_pb2.UnfreezeAccountRequest, accounts_pb2.Account]
 
 
 class Sandbox(Service):
@@ -89,3 +92,5 @@ class Sandbox(Service):
 
     AdvanceClock: Rpc[sandbox_pb2.AdvanceClockRequest, sandbox_pb2.Clock]
     GetClock: Rpc[sandbox_pb2.GetClockRequest, sandbox_pb2.Clock]
+    SetBankBehaviour: Rpc[sandbox_pb2.SetBankBehaviourRequest, sandbox_pb2.Bank]
+    AnswerFunding: Rpc[sandbox_pb2.AnswerFundingRequest, accounts_pb2.Funding]

@@ -334,6 +334,12 @@ class AccountClosed(Refusal):
     kind = Kind.PRECONDITION
 
 
+class AccountFrozen(Refusal):
+    """The account is frozen: what its owner starts is refused until an operator unfreezes it."""
+
+    kind = Kind.PRECONDITION
+
+
 class BalanceNotZero(Refusal):
     """The account still holds or owes money."""
 
@@ -342,6 +348,24 @@ class BalanceNotZero(Refusal):
 
 class PaymentsOpen(Refusal):
     """The account still has payments under way."""
+
+    kind = Kind.PRECONDITION
+
+
+class FundingsOpen(Refusal):
+    """The account still has fundings that no bank has answered."""
+
+    kind = Kind.PRECONDITION
+
+
+class TakingsTooRecent(Refusal):
+    """Money of payments reached the account so lately that claims may follow; it can close later."""
+
+    kind = Kind.PRECONDITION
+
+
+class FundingNotPending(Refusal):
+    """The funding is settled; no bank can answer it any more."""
 
     kind = Kind.PRECONDITION
 
@@ -359,7 +383,7 @@ class ClockOutOfRange(Refusal):
 
 
 class BankMissing(Refusal):
-    """No bank channel is set up: in live mode money comes in through a bank only."""
+    """No bank channel is set up: in live mode money comes in and goes out through a bank only."""
 
     kind = Kind.PRECONDITION
 

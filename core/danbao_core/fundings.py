@@ -1,17 +1,19 @@
-"""Money that crosses the border of the system."""
+"""Money that crosses the border of the system: asked for, pending while no bank has answered, and settled by the answer."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 from danbao_core import ledger, sql, trail
 from danbao_core.accounts import Account, Purpose, account_of, active_account
-from danbao_core.engine import Book, Command, Decision, Draft, Key, Row, table
+from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin, Row, table
 from danbao_core.engine.reads import fetch_rows
-from danbao_core.ids import AFTER_ALL
+from danbao_core.errors import FundingNotFound, FundingNotPending
+from danbao_core.ids import AFTER_ALL, IdSequence
 from danbao_core.money import Money
+from danbao_core.sandbox import Bank, BankBehaviour, bank_behaviour
 
 if TYPE_CHECKING:
     import asyncpg
@@ -21,17 +23,28 @@ class FundingKind(IntEnum):
     """Which way the money goes; the numbers are those of the contract."""
 
     TOP_UP = 1
+    WITHDRAWAL = 2
 
 
 class FundingState(IntEnum):
     """How far it is; the numbers are those of the contract."""
 
     SUCCEEDED = 1
+    PENDING = 2
+    """No bank has answered. What becomes of the money is not known, and never guessed."""
+    FAILED = 3
+
+
+class FailureReason(IntEnum):
+    """Why a funding failed; the numbers are those of the contract."""
+
+    NOT_FAILED = 0
+    BANK_DECLINED = 1
 
 
 @table("funding", rank=30, key=("id",))
 class Funding(Row, frozen=True):
-    """Money that came in from outside."""
+    """Money that comes in from outside, or goes out."""
 
     id: UUID
     kind: FundingKind
@@ -42,33 +55,109 @@ class Funding(Row, frozen=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    failure_reason: FailureReason = FailureReason.NOT_FAILED
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"fundings/{self.id}"
+
+    def settled(self, *, accepted: bool, at: datetime) -> "Funding":
+        """Itself after the bank's answer. Raises FundingNotPending."""
+        if self.state is not FundingState.PENDING:
+            raise FundingNotPending(funding=self.name, state=self.state.name)
+        return self.replace(
+            state=FundingState.SUCCEEDED if accepted else FundingState.FAILED,
+            failure_reason=FailureReason.NOT_FAILED if accepted else FailureReason.BANK_DECLINED,
+            updated_at=at,
+            version=self.version + 1,
+        )
 
 
-class TopUp(Command[Funding], frozen=True):
-    """Books money from outside at once, as a sandbox does, where no bank has to say yes first.
+_JOURNALS: Final = {
+    (FundingKind.TOP_UP, True): "funding.top_up",
+    (FundingKind.WITHDRAWAL, True): "funding.settle",
+    (FundingKind.WITHDRAWAL, False): "funding.fail",
+}
+"""The journal of each answer; a top-up that fails moves nothing."""
 
-    Refused: AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, WalletMissing.
+
+def _settling(book: Book | Draft, funding: Funding, *, accepted: bool) -> list[ledger.Posting]:
+    """The money that the bank's answer moves."""
+    amount_minor = funding.amount_minor
+    match funding.kind, accepted:
+        case FundingKind.TOP_UP, True:
+            return [
+                ledger.platform(Purpose.BANK_CLEARING, -amount_minor),
+                *ledger.credit(book, funding.account_id, funding.currency, amount_minor),
+            ]
+        case FundingKind.WITHDRAWAL, True:
+            return [
+                ledger.Posting(funding.account_id, Purpose.HELD, -amount_minor),
+                ledger.platform(Purpose.BANK_CLEARING, amount_minor),
+            ]
+        case FundingKind.WITHDRAWAL, False:
+            return [
+                ledger.Posting(funding.account_id, Purpose.HELD, -amount_minor),
+                *ledger.credit(book, funding.account_id, funding.currency, amount_minor),
+            ]
+        case _:
+            return []
+
+
+def settle(draft: Draft, ids: IdSequence, origin: Origin, funding: Funding, *, accepted: bool) -> Funding:
+    """Carries out the bank's answer: puts the new row, the journal and the event into the draft, and answers the new row.
+
+    Raises FundingNotPending or AmountOverflow.
     """
+    settled = funding.settled(accepted=accepted, at=draft.now)
+    moving = _settling(draft, funding, accepted=accepted)
+    draft.put(settled)
+    if moving:
+        _post(draft, ids, origin, funding, _JOURNALS[funding.kind, accepted], moving)
+    else:
+        draft.put(trail.audit_event(ids, origin, funding.id, draft.now))
+    draft.put(trail.event(ids, f"funding.{settled.state.name.lower()}", settled.id, settled.version, settled, draft.now))
+    return settled
+
+
+def _post(draft: Draft, ids: IdSequence, origin: Origin, funding: Funding, kind: str, postings: list[ledger.Posting]) -> None:
+    ledger.post(draft, ids, origin, kind=kind, subject_id=funding.id, currency=funding.currency, postings=postings)
+
+
+class _Funding(Command[Funding], frozen=True):
+    """Asks the bank for a funding, and settles it where the answer comes at once."""
 
     result_type = Funding
     keeps_request_for_ever = True
+    kind: ClassVar[FundingKind]
     account_id: UUID
     amount: Money
 
+    def _set_aside(self) -> list[ledger.Posting]:
+        """The money that waits for the bank's answer."""
+        raise NotImplementedError
+
     def keys(self, book: Book) -> Iterable[Key]:
+        """The balances of every answer, named without a look at any row: the account is open, or nothing moves."""
         yield Account.read_key(self.account_id)
-        moved = [ledger.platform(Purpose.BANK_CLEARING, 0), ledger.Posting(self.account_id, Purpose.AVAILABLE, 0)]
-        yield from ledger.keys(book, self.amount.currency, moved)
+        yield Bank.read_key(1)
+        may_move = [
+            ledger.Posting(self.account_id, Purpose.AVAILABLE, 0),
+            ledger.Posting(self.account_id, Purpose.HELD, 0),
+            ledger.platform(Purpose.BANK_CLEARING, 0),
+        ]
+        yield from ledger.keys(book, self.amount.currency, may_move)
 
     def decide(self, book: Book) -> Decision[Funding]:
         self.amount.must_be_payable()
         account_of(book, self.account_id, self.origin)
-        active_account(book, self.account_id, self.amount.currency)
+        active_account(book, self.account_id, self.amount.currency).must_not_be_frozen()
         ids, draft = self.ids(), Draft(book)
         funding = Funding(
             id=ids.take(),
-            kind=FundingKind.TOP_UP,
-            state=FundingState.SUCCEEDED,
+            kind=self.kind,
+            state=FundingState.PENDING,
             account_id=self.account_id,
             currency=self.amount.currency,
             amount_minor=self.amount.amount_minor,
@@ -76,21 +165,73 @@ class TopUp(Command[Funding], frozen=True):
             updated_at=book.now,
             version=1,
         )
-        draft.put(funding)
-        ledger.post(
-            draft,
-            ids,
-            self.origin,
-            kind="funding.top_up",
-            subject_id=funding.id,
-            currency=funding.currency,
-            postings=[
-                ledger.platform(Purpose.BANK_CLEARING, -funding.amount_minor),
-                *ledger.credit(draft, funding.account_id, funding.currency, funding.amount_minor),
-            ],
-        )
-        draft.put(trail.event(ids, "funding.succeeded", funding.id, funding.version, funding, book.now))
+        if setting_aside := self._set_aside():
+            _post(draft, ids, self.origin, funding, "funding.withdraw", setting_aside)
+        behaviour = bank_behaviour(book)
+        if behaviour is not BankBehaviour.NO_ANSWER:
+            accepted = behaviour is BankBehaviour.ACCEPT
+            return Decision(settle(draft, ids, self.origin, funding, accepted=accepted), draft.changes)
+        draft.put(funding, trail.event(ids, "funding.created", funding.id, funding.version, funding, book.now))
+        if not setting_aside:
+            draft.put(trail.audit_event(ids, self.origin, funding.id, book.now))
         return Decision(funding, draft.changes)
+
+
+class TopUp(_Funding, frozen=True):
+    """Brings money in from outside; booked when the bank has said yes, and not before.
+
+    Refused: AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen, WalletMissing.
+    """
+
+    kind = FundingKind.TOP_UP
+
+    def _set_aside(self) -> list[ledger.Posting]:
+        return []
+
+
+class Withdraw(_Funding, frozen=True):
+    """Pays money out; the account holds it until the bank has answered.
+
+    Refused: AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen, WalletMissing,
+    InsufficientFunds.
+    """
+
+    kind = FundingKind.WITHDRAWAL
+
+    def _set_aside(self) -> list[ledger.Posting]:
+        return [
+            ledger.Posting(self.account_id, Purpose.AVAILABLE, -self.amount.amount_minor),
+            ledger.Posting(self.account_id, Purpose.HELD, self.amount.amount_minor),
+        ]
+
+
+class SettleFunding(Command[Funding], frozen=True):
+    """Carries out a bank's answer to a funding that it had left open.
+
+    Where the account has been closed meanwhile, SUSPENSE takes what comes to it.
+    Refused: FundingNotFound, FundingNotPending, AmountOverflow.
+    """
+
+    result_type = Funding
+    keeps_request_for_ever = True
+    funding_id: UUID
+    accepted: bool
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Funding.key(self.funding_id)
+        funding = book.get(Funding, self.funding_id)
+        if funding is None:
+            return
+        yield Account.read_key(funding.account_id)
+        yield from ledger.keys(book, funding.currency, _settling(book, funding, accepted=self.accepted))
+
+    def decide(self, book: Book) -> Decision[Funding]:
+        funding = book.get(Funding, self.funding_id)
+        if funding is None:
+            raise FundingNotFound(funding=f"fundings/{self.funding_id}")
+        draft = Draft(book)
+        settled = settle(draft, self.ids(), self.origin, funding, accepted=self.accepted)
+        return Decision(settled, draft.changes)
 
 
 async def list_fundings(

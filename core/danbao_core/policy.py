@@ -36,6 +36,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Time after success in which refunds are possible."""
     proposal_seconds: int
     """Time in which a second operator may approve a proposal."""
+    payee_close_wait_seconds: int
+    """Time after money of a payment last reached a merchant in which its account does not close: claims may follow."""
 
     def __post_init__(self) -> None:
         if self.effective_from.tzinfo is None:

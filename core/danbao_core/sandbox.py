@@ -1,7 +1,8 @@
-"""The installation itself: live or sandbox, for good; and the sandbox's clock."""
+"""The installation itself: live or sandbox, for good; and the sandbox's clock and bank."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import Final
 
 import msgspec
@@ -53,3 +54,44 @@ class AdvanceClock(Command[ClockReading], frozen=True):
         moved = installation.replace(clock_offset_seconds=offset_seconds, version=installation.version + 1)
         trace = trail.audit_event(self.ids(), self.origin, PLATFORM_ID, book.now)
         return Decision(ClockReading(moved_to, offset_seconds), [moved, trace])
+
+
+class BankBehaviour(IntEnum):
+    """How the sandbox's bank answers; the numbers are those of the contract."""
+
+    ACCEPT = 1
+    """Yes, at once."""
+    DECLINE = 2
+    """No, at once."""
+    NO_ANSWER = 3
+    """Not at all: what becomes of the money is not known until somebody answers for the bank."""
+
+
+@table("bank", rank=16, key=("id",))
+class Bank(Row, frozen=True):
+    """The one row (id 1) that says how the sandbox's bank answers; without it the bank accepts."""
+
+    id: int
+    behaviour: BankBehaviour
+    version: int
+
+
+def bank_behaviour(book: Book) -> BankBehaviour:
+    """How the sandbox's bank answers now; for commands that name the row `Bank` 1."""
+    bank = book.get(Bank, 1)
+    return BankBehaviour.ACCEPT if bank is None else bank.behaviour
+
+
+class SetBankBehaviour(Command[Bank], frozen=True):
+    """Says how the sandbox's bank answers what it is asked from now on; what it has left open stays so. Never refused."""
+
+    result_type = Bank
+    behaviour: BankBehaviour
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Bank.key(1)
+
+    def decide(self, book: Book) -> Decision[Bank]:
+        before = book.get(Bank, 1)
+        bank = Bank(id=1, behaviour=self.behaviour, version=1 if before is None else before.version + 1)
+        return Decision(bank, [bank, trail.audit_event(self.ids(), self.origin, PLATFORM_ID, book.now)])

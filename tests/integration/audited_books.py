@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from danbao_core.accounts import Purpose
+from danbao_core.accounts import Account, Purpose
 from danbao_core.audit import Check
 from danbao_core.engine import Engine
 from danbao_core.ledger import OpenItemState, list_open_items
@@ -18,6 +18,7 @@ from danbao_core.money import MAX_AMOUNT_MINOR
 from danbao_core.payments import Mode, Shipment, ShipmentMethod
 from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant, OpenItemSettlement, Side
+from danbao_core.sandbox import BankBehaviour
 from danbao_core.service_keys import ServiceKeyGuard
 from tests import builders
 from tests.rpc_client import a_database
@@ -70,10 +71,15 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
     }
     await the_largest_amounts(engine)
     await money_of_closed_accounts(engine)
+    fundings = await fundings_of_every_kind(engine)
     funding = await builders.a_funding(engine, bob)
     ids = {name: payment.id for name, payment in payments.items()}
     ids |= await what_takes_two_operators(engine)
-    return ids | {"ada": ada.id, "bob": bob.id, "cleo": cleo.id, "shop": shop.id, "funding": funding.id, "nobody": NOBODY}
+    return (
+        ids
+        | fundings
+        | {"ada": ada.id, "bob": bob.id, "cleo": cleo.id, "shop": shop.id, "funding": funding.id, "nobody": NOBODY}
+    )
 
 
 async def the_largest_amounts(engine: Engine) -> None:
@@ -82,6 +88,14 @@ async def the_largest_amounts(engine: Engine) -> None:
     for _ in range(2):
         await builders.a_cancelled_payment(engine, payer=rich, amount_minor=MAX_AMOUNT_MINOR, currency="JPY")
     await builders.a_confirmed_payment(engine, payer=rich, amount_minor=MAX_AMOUNT_MINOR, currency="JPY")
+
+
+async def closed_by_force(engine: Engine, *accounts: Account) -> None:
+    """Closes accounts although CloseAccount refuses it."""
+    connection = await asyncpg.connect(engine._database_url)
+    ids = [account.id for account in accounts]
+    await connection.execute("UPDATE account SET state = 2, version = version + 1 WHERE id = ANY($1)", ids)
+    await connection.close()
 
 
 async def money_of_closed_accounts(engine: Engine) -> None:
@@ -94,11 +108,7 @@ async def money_of_closed_accounts(engine: Engine) -> None:
     authorized = await builders.an_authorized_payment(engine, payee=leaving_shop)
     leaving_payer = await builders.an_account(engine, funds_minor=500)
     paid = await builders.a_paid_payment(engine, payer=leaving_payer, amount_minor=500)
-    connection = await asyncpg.connect(engine._database_url)
-    await connection.execute(
-        "UPDATE account SET state = 2, version = version + 1 WHERE id IN ($1, $2)", leaving_shop.id, leaving_payer.id
-    )
-    await connection.close()
+    await closed_by_force(engine, leaving_shop, leaving_payer)
     await builders.confirmed(engine, shipped)
     await builders.captured(engine, authorized, 400)
     await builders.cancelled(engine, paid)
@@ -133,6 +143,34 @@ async def what_takes_two_operators(engine: Engine) -> dict[str, UUID]:
         "item": items[-1].id,
         "operator": key.id,
     }
+
+
+async def fundings_of_every_kind(engine: Engine) -> dict[str, UUID]:
+    """Fundings in every state, answered at once and later, of dora, whom an operator froze meanwhile, and of who has left."""
+    dora = await builders.an_account(engine, funds_minor=10_000, display_name="Dora")
+    withdrawn = await builders.a_withdrawal(engine, dora, 100)
+    await builders.the_bank(engine, BankBehaviour.DECLINE)
+    declined = [await builders.a_funding(engine, dora, 200), await builders.a_withdrawal(engine, dora, 300)]
+    await builders.the_bank(engine, BankBehaviour.NO_ANSWER)
+    answered = [
+        (await builders.a_funding(engine, dora, 1), True),
+        (await builders.a_funding(engine, dora, 2), False),
+        (await builders.a_withdrawal(engine, dora, 3), True),
+        (await builders.a_withdrawal(engine, dora, 4), False),
+    ]
+    topping_up, withdrawing = await builders.a_funding(engine, dora, 500), await builders.a_withdrawal(engine, dora, 600)
+    leaving = await builders.an_account(engine)
+    await builders.the_bank(engine, BankBehaviour.ACCEPT)
+    await builders.a_funding(engine, leaving, 700)
+    await builders.the_bank(engine, BankBehaviour.NO_ANSWER)
+    left = [(await builders.a_withdrawal(engine, leaving, 700), False), (await builders.a_funding(engine, leaving, 8), True)]
+    await builders.the_bank(engine, BankBehaviour.ACCEPT)
+    await builders.frozen(engine, dora)
+    await closed_by_force(engine, leaving)
+    for funding, accepted in answered + left:
+        await builders.settled(engine, funding, accepted=accepted)
+    named = {"withdrawn": withdrawn, "declined": declined[1], "topping_up": topping_up, "withdrawing": withdrawing}
+    return {name: funding.id for name, funding in named.items()} | {"dora": dora.id, "left": leaving.id}
 
 
 class Books(NamedTuple):

@@ -2,6 +2,7 @@
 
 from danbao_core.accounts import PLATFORM_ID
 from tests.integration.audited_books import Plant
+from tests.integration.funding_breaches import FUNDING_PLANTS
 
 PLANTS = [
     # Journals and entries.
@@ -455,29 +456,6 @@ PLANTS = [
         "INSERT INTO account_ref VALUES ('ghost', '{shop}')",
         "external id 'ghost' leads to account {shop}, which has another external id",
     ),
-    # Fundings.
-    Plant(
-        "funding_has_account",
-        "UPDATE funding SET account_id = '{nobody}' WHERE id = '{funding}'",
-        "funding {funding} is for account {nobody}, which is missing",
-        ("funding_matches_journal",),
-    ),
-    Plant(
-        "funding_has_account",
-        "UPDATE funding SET currency = 'EUR' WHERE id = '{funding}'",
-        "funding {funding} is for account {bob}, which has no wallet in EUR",
-        ("funding_matches_journal",),
-    ),
-    Plant(
-        "funding_matches_journal",
-        "UPDATE funding SET amount_minor = 10001 WHERE id = '{funding}'",
-        "funding {funding} brought 10001 minor units of CNY, but has 1 journals, which took 10000 from outside and gave 10000",
-    ),
-    Plant(
-        "funding_matches_journal",
-        "INSERT INTO funding VALUES ('{nobody}', 1, 1, '{bob}', 'CNY', 5, now(), now(), 1)",
-        "funding {nobody} brought 5 minor units of CNY, but has 0 journals",
-    ),
     # What takes two operators.
     Plant(
         "suspense_equals_open_items",
@@ -542,4 +520,6 @@ PLANTS = [
         "UPDATE service_key SET root_id = '{nobody}' WHERE id = '{operator}'",
         "service key {operator} descends from {nobody}, which is no first key",
     ),
+    # Fundings, and accounts in their states.
+    *FUNDING_PLANTS,
 ]

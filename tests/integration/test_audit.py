@@ -1,15 +1,17 @@
 """The audit: healthy books hold, and each kind of breach is named with its row."""
 
 import asyncio
+import itertools
 from importlib import resources
 from typing import Any
 
 import asyncpg
 import pytest
 
-from danbao_core.accounts import Purpose
+from danbao_core.accounts import AccountState, Purpose, balance_id
 from danbao_core.audit import INVARIANTS, NotAuditable, audit, audit_within
 from danbao_core.engine import Engine
+from danbao_core.fundings import FundingKind, FundingState
 from tests import builders
 from tests.integration import audited_books
 from tests.integration.audited_books import Books, Plant, breaches, planted
@@ -35,11 +37,15 @@ async def test_the_story_has_what_the_invariants_speak_of(books: str) -> None:
     connection = await asyncpg.connect(books)
     stories = await connection.fetch("SELECT DISTINCT mode, state, paid_at IS NULL FROM payment")
     suspended = await connection.fetchval("SELECT version FROM balance WHERE purpose = $1", Purpose.SUSPENSE)
+    fundings = await connection.fetch("SELECT DISTINCT kind, state FROM funding")
+    account_states = await connection.fetch("SELECT DISTINCT state FROM account")
     await connection.close()
     of_escrow, of_authorization = {(1, state) for state in range(1, 7)}, {(3, state) for state in (1, 4, 5, 6, 7)}
     assert {(row["mode"], row["state"]) for row in stories} == {*of_escrow, (2, 4), *of_authorization}
     assert len(stories) == 13, "closed ones, both paid and never paid"
-    assert suspended == 5, "three open items, of which two were settled"
+    assert suspended == 5
+    assert {tuple(row) for row in fundings} == set(itertools.product(FundingKind, FundingState))
+    assert {row["state"] for row in account_states} == set(AccountState)
 
 
 async def test_progress_names_each_invariant_before_it_is_checked(database_url: str) -> None:
@@ -97,6 +103,18 @@ async def test_a_breach_is_named_with_its_row(draft: Connection, healthy: Books,
     found = breaches(await audit_within(draft))
     assert set(found) == {plant.invariant, *plant.also}
     assert plant.breach.format(**healthy.ids) in found[plant.invariant]
+
+
+async def test_what_a_top_up_repays_is_given_to_its_account(draft: Connection, healthy: Books) -> None:
+    debt = balance_id(healthy.ids["bob"], "CNY", Purpose.RECEIVABLE)
+    repay = (
+        "UPDATE entry SET balance_id = $1, version = 1 "
+        "WHERE amount_minor > 0 AND journal_id = (SELECT id FROM journal WHERE subject_id = $2)"
+    )
+    assert await draft.execute(repay, debt, healthy.ids["funding"]) == "UPDATE 1"
+    found = breaches(await audit_within(draft))
+    assert "balance_counts_entries" in found
+    assert "funding_matches_journals" not in found
 
 
 def test_each_invariant_was_broken_once() -> None:

@@ -25,6 +25,10 @@ SHIP = next(each for each in REQUESTS if isinstance(each, payments_pb2.ShipPayme
 ADVANCE = next(each for each in REQUESTS if isinstance(each, sandbox_pb2.AdvanceClockRequest))
 ACCOUNT = next(each for each in REQUESTS if isinstance(each, accounts_pb2.CreateAccountRequest))
 KEY = next(each for each in REQUESTS if isinstance(each, operations_pb2.CreateServiceKeyRequest))
+FREEZE = next(each for each in REQUESTS if isinstance(each, operations_pb2.FreezeAccountRequest))
+UNFREEZE = next(each for each in REQUESTS if isinstance(each, operations_pb2.UnfreezeAccountRequest))
+BANK = next(each for each in REQUESTS if isinstance(each, sandbox_pb2.SetBankBehaviourRequest))
+WITHDRAW = next(each for each in REQUESTS if isinstance(each, accounts_pb2.WithdrawRequest))
 ROTATE = next(each for each in REQUESTS if isinstance(each, operations_pb2.RotateServiceKeyRequest))
 
 
@@ -148,6 +152,13 @@ BROKEN: dict[str, tuple[Message, set[str]]] = {
     "a scope twice": (changed(KEY, scopes=["payments.read", "payments.read"]), {"scopes"}),
     "thirty-three scopes": (changed(KEY, scopes=[f"{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(33)]), {"scopes"}),
     "negative grace": (changed(ROTATE, grace_seconds=-1), {"grace_seconds"}),
+    "freeze without a reason": (changed(FREEZE, reason=None), {"reason"}),
+    "freeze for too long a reason": (changed(FREEZE, reason="長" * 257), {"reason"}),
+    "unfreeze without a reason": (changed(UNFREEZE, reason=None), {"reason"}),
+    "unfreeze for too long a reason": (changed(UNFREEZE, reason="長" * 257), {"reason"}),
+    "unspecified behaviour": (changed(BANK, behaviour=None), {"behaviour"}),
+    "unknown behaviour": (changed(BANK, behaviour=4), {"behaviour"}),
+    "withdraw no amount": (changed(WITHDRAW, amount=None), {"amount"}),
     "grace for ever": (changed(ROTATE, grace_seconds=2**63 - 1), {"grace_seconds"}),
 }
 

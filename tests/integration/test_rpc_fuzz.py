@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 from danbao.v1 import payments_pb2
 from danbao_core.accounts import AccountKind, CreateAccount
 from danbao_core.engine import Engine
-from danbao_core.fundings import TopUp
+from danbao_core.fundings import TopUp, Withdraw
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode, ShipPayment
 from danbao_core.policy import PolicySchedule
+from danbao_core.sandbox import BankBehaviour
 from danbao_core.service_keys import CreateServiceKey, Token
-from tests.builders import EXPRESS, carried_out, origin
+from tests.builders import EXPRESS, carried_out, origin, the_bank
 from tests.rpc_client import Caller, Refused, a_core, audit_holds, must_keep_the_rules, outcome, refused_status
 from tests.rpc_requests import METHODS, UNKNOWN, named, path_of
 
@@ -42,8 +43,16 @@ NUMBERS = (0, 1, 2, 3, 7, 99, 100, 1_000, -1, 59, 60, 1_296_000, 1_296_001, 2**3
 BIG_NUMBERS = (2**31, 2**32, 253_402_300_800, 315_576_000, 2**63 - 2, 2**63 - 1, -(2**63))
 
 
-BUYER, SHOP, *PAYMENTS, KEY = [UUID(f"00000000-0000-7000-8000-00000000{number:04x}") for number in range(0x100, 0x800, 0x100)]
-KNOWN = (f"accounts/{BUYER}", f"accounts/{SHOP}", *(f"payments/{each}" for each in PAYMENTS), f"serviceKeys/{KEY}")
+BUYER, SHOP, FUNDING, *PAYMENTS, KEY = [
+    UUID(f"00000000-0000-7000-8000-00000000{number:04x}") for number in range(0x100, 0x900, 0x100)
+]
+KNOWN = (
+    f"accounts/{BUYER}",
+    f"accounts/{SHOP}",
+    f"fundings/{FUNDING}",
+    *(f"payments/{each}" for each in PAYMENTS),
+    f"serviceKeys/{KEY}",
+)
 STRANGE = tuple(f"{collection}/{UNKNOWN}" for collection in ("accounts", "payments", "fundings", "serviceKeys"))
 
 
@@ -62,6 +71,9 @@ async def the_named(database_url: str) -> None:
         create = CreateAccount(origin=origin(), id=account_id, kind=kind, display_name="x", currencies=("CNY", "JPY"))
         await carried_out(engine, create)
     await carried_out(engine, TopUp(origin=origin(), account_id=BUYER, amount=Money(5_000, "CNY")))
+    await the_bank(engine, BankBehaviour.NO_ANSWER)
+    await carried_out(engine, Withdraw(origin=origin(), id=FUNDING, account_id=BUYER, amount=Money(500, "CNY")))
+    await the_bank(engine, BankBehaviour.ACCEPT)
     for number, payment_id in enumerate(PAYMENTS):
         create_payment = CreatePayment(
             origin=origin(),

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from danbao.v1 import operations_pb2, payments_pb2
+from danbao.v1 import operations_pb2, payments_pb2, sandbox_pb2
 from tests import rpc_client
 from tests.rpc_client import (
     Core,
@@ -26,8 +26,10 @@ from tests.rpc_requests import (
     a_payment,
     a_top_up,
     a_transfer,
+    a_withdrawal,
     advance_clock,
     an_authorization,
+    answer_funding,
     cancel,
     capture,
     close,
@@ -36,6 +38,7 @@ from tests.rpc_requests import (
     create_account,
     create_key,
     extend,
+    freeze,
     is_mutating,
     money,
     named,
@@ -44,6 +47,8 @@ from tests.rpc_requests import (
     revoke,
     rotate,
     ship,
+    the_bank,
+    unfreeze,
     valid_requests,
     void,
 )
@@ -74,6 +79,21 @@ async def an_authorized_payment(core: Core) -> str:
     return str((await core.operator.ask(request)).name)
 
 
+async def a_pending_funding(core: Core) -> str:
+    """The name of a withdrawal that the bank has left open; it answers others as before."""
+    account = await an_account(core, funds_minor=100)
+    await core.operator.ask(the_bank(sandbox_pb2.Bank.BEHAVIOUR_NO_ANSWER))
+    funding = await core.operator.ask(a_withdrawal(account, 60))
+    await core.operator.ask(the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT))
+    return str(funding.name)
+
+
+async def a_frozen_account(core: Core) -> str:
+    account = await an_account(core)
+    await core.operator.ask(freeze(account))
+    return account
+
+
 async def a_key(core: Core) -> str:
     made = await core.operator.ask(create_key("payments.read"))
     return str(made.service_key.name)
@@ -99,6 +119,7 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "OpenWallet": lambda core: then(an_account(core), lambda account: open_wallet(account, "USD")),
     "CloseAccount": lambda core: then(an_account(core), close),
     "TopUp": lambda core: then(an_account(core), lambda account: a_top_up(account, 7)),
+    "Withdraw": lambda core: then(an_account(core, funds_minor=7), lambda account: a_withdrawal(account, 7)),
     "CreatePayment": a_create_payment,
     "BatchCreatePayments": a_batch_of_two,
     "PayPayment": lambda core: then(a_made_payment(core, pay=False), pay),
@@ -112,7 +133,11 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateServiceKey": lambda core: done(create_key("payments.read")),
     "RotateServiceKey": lambda core: then(a_key(core), rotate),
     "RevokeServiceKey": lambda core: then(a_key(core), revoke),
+    "FreezeAccount": lambda core: then(an_account(core), freeze),
+    "UnfreezeAccount": lambda core: then(a_frozen_account(core), unfreeze),
     "AdvanceClock": lambda core: done(advance_clock(3600)),
+    "SetBankBehaviour": lambda core: done(the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)),
+    "AnswerFunding": lambda core: then(a_pending_funding(core), lambda funding: answer_funding(funding, accepted=True)),
 }
 """A request that is granted, for every RPC that changes something."""
 

@@ -37,7 +37,7 @@ from tests.rpc_client import (
     settings_for,
     until,
 )
-from tests.rpc_requests import a_payment, a_top_up, a_transfer, advance_clock, create_account
+from tests.rpc_requests import a_payment, a_top_up, a_transfer, a_withdrawal, advance_clock, create_account
 from tests.shared_postgres import SharedServer
 
 core = rpc_client.core
@@ -93,8 +93,9 @@ async def test_a_live_core_has_no_sandbox_and_no_play_money(live: Core) -> None:
     before = await digest(live.connection)
     for request in (advance_clock(), sandbox_pb2.GetClockRequest()):
         assert (await live.operator.refused(request)).code is grpc.StatusCode.UNIMPLEMENTED
-    refused = await live.operator.refused(a_top_up(ada, 1))
-    assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "BANK_MISSING")
+    for funding in (a_top_up(ada, 1), a_withdrawal(ada, 1)):
+        refused = await live.operator.refused(funding)
+        assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "BANK_MISSING")
     assert await digest(live.connection) == before
     with pytest.raises(grpc.aio.AioRpcError):
         await health_of(live, SANDBOX)

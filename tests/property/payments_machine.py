@@ -12,7 +12,15 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 
-from danbao_core.accounts import AccountKind, Balance, CloseAccount, CreateAccount, Purpose
+from danbao_core.accounts import (
+    AccountKind,
+    Balance,
+    CloseAccount,
+    CreateAccount,
+    FreezeAccount,
+    Purpose,
+    UnfreezeAccount,
+)
 from danbao_core.engine import Command, Row
 from danbao_core.errors import Refusal
 from danbao_core.fundings import TopUp
@@ -95,6 +103,9 @@ class PaymentsMachine(RuleBasedStateMachine):
         self.wallets: dict[tuple[UUID, str], int] = {}
         self.merchants: set[UUID] = set()
         self.closed: set[UUID] = set()
+        self.frozen: set[UUID] = set()
+        self.taken: dict[UUID, int] = {}
+        """When money of a payment last reached a merchant."""
         self.expected: dict[UUID, Expected] = {}
         self.orders: set[tuple[UUID, str]] = set()
         self.platform = {(purpose, currency): 0 for purpose in ("ESCROW", "FEES", "SUSPENSE") for currency in CURRENCIES}
@@ -138,6 +149,8 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert outcome == "AMOUNT_NOT_POSITIVE"
         elif account in self.closed:
             assert outcome == "ACCOUNT_CLOSED"
+        elif account in self.frozen:
+            assert outcome == "ACCOUNT_FROZEN"
         else:
             assert outcome == "OK"
             self.wallets[account, currency] += amount
@@ -195,6 +208,8 @@ class PaymentsMachine(RuleBasedStateMachine):
             return "AMOUNT_NOT_POSITIVE"
         if {of, to} & self.closed:
             return "ACCOUNT_CLOSED"
+        if pay and of in self.frozen:
+            return "ACCOUNT_FROZEN"
         if order and (to, order) in self.orders:
             return "ORDER_NO_TAKEN"
         return "INSUFFICIENT_FUNDS" if pay and self.wallets[of, currency] < amount else "OK"
@@ -205,6 +220,8 @@ class PaymentsMachine(RuleBasedStateMachine):
         _, outcome = self.attempt(PayPayment(origin=origin(), payment_id=which))
         if {expected.payer, expected.payee} & self.closed:
             assert outcome == "ACCOUNT_CLOSED"
+        elif expected.payer in self.frozen:
+            assert outcome == "ACCOUNT_FROZEN"
         elif expected.state != "AWAITING_PAYMENT":
             assert outcome == "INVALID_TRANSITION"
         elif self.wallets[expected.payer, expected.currency] < expected.amount:
@@ -225,6 +242,9 @@ class PaymentsMachine(RuleBasedStateMachine):
     def confirm(self, which: UUID) -> None:
         expected = self._caught_up(which)
         _, outcome = self.attempt(ConfirmPayment(origin=origin(), payment_id=which))
+        if expected.payer in self.frozen:
+            assert outcome == "ACCOUNT_FROZEN"
+            return
         assert outcome == ("OK" if expected.state == "SHIPPED" else "INVALID_TRANSITION")
         if outcome == "OK":
             self._release(expected, self.now)
@@ -294,13 +314,29 @@ class PaymentsMachine(RuleBasedStateMachine):
         _, outcome = self.attempt(CloseAccount(origin=origin(), account_id=account))
         if account in self.closed:
             assert outcome == "OK"
+        elif account in self.frozen:
+            assert outcome == "ACCOUNT_FROZEN"
         elif any(self._is_under_way(each) for each in self.expected.values() if account in (each.payer, each.payee)):
             assert outcome == "PAYMENTS_OPEN"
         elif any(self.wallets[account, currency] for currency in CURRENCIES):
             assert outcome == "BALANCE_NOT_ZERO"
+        elif account in self.taken and self.now < self.taken[account] + 60 * DAY:
+            assert outcome == "TAKINGS_TOO_RECENT"
         else:
             assert outcome == "OK"
             self.closed.add(account)
+
+    @rule(which=payments, payer=st.booleans(), freeze=st.integers(0, 2))
+    def freeze(self, which: UUID, payer: bool, freeze: int) -> None:
+        """Freezes an account, or twice as often ends its freeze, so that most payments go on."""
+        account = self.expected[which].payer if payer else self.expected[which].payee
+        command = FreezeAccount if freeze == 0 else UnfreezeAccount
+        _, outcome = self.attempt(command(origin=origin(), account_id=account, reason="x"))
+        assert outcome == ("ACCOUNT_CLOSED" if account in self.closed else "OK")
+        if outcome == "OK" and freeze == 0:
+            self.frozen.add(account)
+        elif outcome == "OK":
+            self.frozen.discard(account)
 
     def _is_under_way(self, expected: Expected) -> bool:
         if expected.state == "AWAITING_PAYMENT":
@@ -340,6 +376,8 @@ class PaymentsMachine(RuleBasedStateMachine):
 
     def _succeed(self, expected: Expected, amount: int, at: int) -> None:
         self._give(expected.payee, expected.currency, amount - expected.fee)
+        if expected.payee in self.merchants:
+            self.taken[expected.payee] = self.now
         self.platform["FEES", expected.currency] += expected.fee
         expected.state, expected.released, expected.due = "SUCCEEDED", amount, at + DUE_AFTER["SUCCEEDED"]
 

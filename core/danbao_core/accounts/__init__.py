@@ -2,6 +2,7 @@
 
 from danbao_core.accounts.balances import Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.commands import CloseAccount, CreateAccount, OpenWallet
+from danbao_core.accounts.freezing import FreezeAccount, UnfreezeAccount
 from danbao_core.accounts.rows import (
     PLATFORM_ID,
     Account,
@@ -21,8 +22,10 @@ __all__ = [
     "Balance",
     "CloseAccount",
     "CreateAccount",
+    "FreezeAccount",
     "OpenWallet",
     "Purpose",
+    "UnfreezeAccount",
     "account_of",
     "active_account",
     "balance_id",

@@ -1,14 +1,24 @@
 """Opening accounts and wallets, closing accounts."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from danbao_core import trail
 from danbao_core.accounts.balances import WALLET, Balance, balance_id, new_wallet
-from danbao_core.accounts.rows import Account, AccountKind, AccountRef, AccountState, Obligation, account_of
+from danbao_core.accounts.rows import Account, AccountKind, AccountRef, AccountState, Obligation, Taking, account_of
 from danbao_core.engine import Book, Command, Decision, Key
-from danbao_core.errors import AccountClosed, BalanceNotZero, ExternalIdTaken, NotYourAccount, PaymentsOpen, TooManyWallets
+from danbao_core.errors import (
+    AccountClosed,
+    BalanceNotZero,
+    ExternalIdTaken,
+    FundingsOpen,
+    NotYourAccount,
+    PaymentsOpen,
+    TakingsTooRecent,
+    TooManyWallets,
+)
 from danbao_core.money import exponent
 
 MAX_WALLETS: Final = 16
@@ -58,7 +68,7 @@ class CreateAccount(Command[Account], frozen=True):
 class OpenWallet(Command[Account], frozen=True):
     """Adds a wallet; for a currency that the account has, nothing changes.
 
-    Refused: AccountNotFound, AccountClosed, CurrencyUnknown, TooManyWallets.
+    Refused: AccountNotFound, AccountClosed, AccountFrozen, CurrencyUnknown, TooManyWallets.
     """
 
     result_type = Account
@@ -74,6 +84,7 @@ class OpenWallet(Command[Account], frozen=True):
         exponent(self.currency)
         if account.closed:
             raise AccountClosed(account=account.name)
+        account.must_not_be_frozen()
         currencies = account.currencies.split()
         if self.currency in currencies:
             return Decision(account)
@@ -87,7 +98,9 @@ class OpenWallet(Command[Account], frozen=True):
 
 
 class CloseAccount(Command[Account], frozen=True):
-    """Closes an account for good; closing a closed one changes nothing. Refused: AccountNotFound, BalanceNotZero, PaymentsOpen.
+    """Closes an account for good; closing a closed one changes nothing.
+
+    Refused: AccountNotFound, AccountFrozen, PaymentsOpen, FundingsOpen, BalanceNotZero, TakingsTooRecent.
 
     The account and its balances are locked, the balances although they do not change. Whatever moves one of them, or sets money
     aside for the account, has either committed, and is seen here, or comes later and reads the account as closed.
@@ -102,22 +115,45 @@ class CloseAccount(Command[Account], frozen=True):
         yield Obligation.read_key(self.account_id)
         account = book.get(Account, self.account_id)
         if account is not None:
-            yield from (Balance.key(each) for each in _balance_ids(account))
+            yield from (Balance.key(each) for each in balance_ids(account))
+            if account.kind is AccountKind.MERCHANT:
+                yield Taking.read_key(self.account_id)
 
     def decide(self, book: Book) -> Decision[Account]:
         account = account_of(book, self.account_id, self.origin)
         if account.closed:
             return Decision(account)
-        if obligation := book.get(Obligation, account.id):
-            raise PaymentsOpen(payment=f"payments/{obligation.payment_id}")
-        for each in _balance_ids(account):
-            balance: Balance = book[Balance, each]
-            if balance.amount_minor != 0:
-                raise BalanceNotZero(currency=balance.currency)
+        account.must_not_be_frozen()
+        _must_have_nothing_open(book, account)
+        if account.kind is AccountKind.MERCHANT:
+            _must_not_have_taken_lately(book, account)
         closed = account.replace(state=AccountState.CLOSED, updated_at=book.now, version=account.version + 1)
         trace = trail.audit_event(self.ids(), self.origin, account.id, book.now)
         return Decision(closed, [closed, trace])
 
 
-def _balance_ids(account: Account) -> list[UUID]:
+def _must_have_nothing_open(book: Book, account: Account) -> None:
+    """Raises PaymentsOpen, FundingsOpen or BalanceNotZero."""
+    if obligation := book.get(Obligation, account.id):
+        if obligation.payment_id is not None:
+            raise PaymentsOpen(payment=f"payments/{obligation.payment_id}")
+        raise FundingsOpen(funding=f"fundings/{obligation.funding_id}")
+    for each in balance_ids(account):
+        balance: Balance = book[Balance, each]
+        if balance.amount_minor != 0:
+            raise BalanceNotZero(currency=balance.currency)
+
+
+def _must_not_have_taken_lately(book: Book, account: Account) -> None:
+    """Raises TakingsTooRecent while refunds and disputes may still ask back what reached a merchant."""
+    taking = book.get(Taking, account.id)
+    if taking is None:
+        return
+    possible_from = taking.taken_at + timedelta(seconds=book.policy.payee_close_wait_seconds)
+    if book.now < possible_from:
+        raise TakingsTooRecent(possible_from=possible_from.isoformat())
+
+
+def balance_ids(account: Account) -> list[UUID]:
+    """The balances of all its wallets."""
     return [balance_id(account.id, currency, purpose) for currency in account.currencies.split() for purpose in WALLET]

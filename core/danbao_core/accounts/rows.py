@@ -7,7 +7,7 @@ from uuid import UUID
 
 from danbao_core import sql
 from danbao_core.engine import Book, Draft, Origin, Row, table
-from danbao_core.errors import AccountClosed, AccountNotFound, NotYourAccount, WalletMissing
+from danbao_core.errors import AccountClosed, AccountFrozen, AccountNotFound, NotYourAccount, WalletMissing
 
 PLATFORM_ID: Final = UUID("00000000-0000-8000-8000-00000000da0b")
 """The platform itself, which owns the striped balances; made by the first migration."""
@@ -26,6 +26,8 @@ class AccountState(IntEnum):
 
     ACTIVE = 1
     CLOSED = 2
+    FROZEN = 3
+    """What the owner starts is refused; what settles, or gives back, goes on."""
 
 
 @table("account", rank=20, key=("id",))
@@ -54,6 +56,15 @@ class Account(Row, frozen=True):
     def closed(self) -> bool:
         return self.state is AccountState.CLOSED
 
+    @property
+    def frozen(self) -> bool:
+        return self.state is AccountState.FROZEN
+
+    def must_not_be_frozen(self) -> None:
+        """Raises AccountFrozen. For what the owner starts: whoever asks for it, it would be the owner's doing."""
+        if self.frozen:
+            raise AccountFrozen(account=self.name)
+
 
 @table("account_ref", rank=22, key=("external_id",))
 class AccountRef(Row, frozen=True):
@@ -65,10 +76,19 @@ class AccountRef(Row, frozen=True):
 
 @table("obligation", rank=95, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_obligation"))
 class Obligation(Row, frozen=True):
-    """A payment under way that keeps an account from being closed; one is enough to know of."""
+    """A payment under way or a pending funding that keeps an account from being closed; one of them is enough to know of."""
 
     account_id: UUID
-    payment_id: UUID
+    payment_id: UUID | None
+    funding_id: UUID | None
+
+
+@table("taking", rank=96, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_taking"))
+class Taking(Row, frozen=True):
+    """When money of a payment last reached an account."""
+
+    account_id: UUID
+    taken_at: datetime
 
 
 def account_of(book: Book | Draft, account_id: UUID, origin: Origin) -> Account:
@@ -81,7 +101,7 @@ def account_of(book: Book | Draft, account_id: UUID, origin: Origin) -> Account:
 
 
 def active_account(book: Book | Draft, account_id: UUID, currency: str) -> Account:
-    """An account that can pay and be paid in a currency, whoever asks.
+    """An account that can be paid in a currency, whoever asks; one that is frozen can, too.
 
     Raises AccountNotFound, AccountClosed or WalletMissing.
     """

@@ -43,13 +43,14 @@ INVARIANTS: Final = (
     "order_ref_has_payment",
     "account_has_account_ref",
     "account_ref_has_account",
+    "account_matches_state",
     "funding_has_account",
-    "funding_matches_journal",
     "suspense_equals_open_items",
     "open_item_matches_journals",
     "proposal_matches_journal",
     "account_owes_knowingly",
     "service_key_has_root",
+    "funding_matches_journals",
 )
 """What is checked, in this order. That no timer is long past joins `payment_has_timer` when a worker carries timers out."""
 

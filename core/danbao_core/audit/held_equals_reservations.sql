@@ -1,9 +1,13 @@
--- What an account has set aside (purpose 2) is what is under way for it: what the authorizations (mode 3) that it pays hold.
--- Whatever else sets money aside, adds its rows to `reservation` with UNION ALL.
+-- What an account has set aside (purpose 2) is what is under way for it: what the authorizations (mode 3) that it pays hold, and its
+-- withdrawals (kind 2) that no bank has answered (state 2). Whatever else sets money aside, adds its rows to `reservation` with UNION ALL.
 WITH reservation (account_id, currency, amount_minor) AS (
     SELECT payer_id, currency, held_minor
     FROM payment
     WHERE mode = 3
+    UNION ALL
+    SELECT account_id, currency, amount_minor
+    FROM funding
+    WHERE kind = 2 AND state = 2
 ), reserved AS (
     SELECT account_id, currency, sum(amount_minor) AS reserved_minor
     FROM reservation

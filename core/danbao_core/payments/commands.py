@@ -33,7 +33,8 @@ class CreatePayment(Command[Payment], frozen=True):
     """Creates a payment and, with `pay`, pays it in the same commit.
 
     Refused: PayerIsPayee, CurrencyUnknown, AmountNotPositive, NotYourAccount, ScopeMissing, AccountNotFound, AccountClosed,
-    WalletMissing, OrderNoTaken, InsufficientFunds, AmountOverflow.
+    AccountFrozen (the payer's, where it pays or its own key asks), WalletMissing, OrderNoTaken, InsufficientFunds,
+    AmountOverflow.
     """
 
     result_type = Payment
@@ -79,8 +80,10 @@ class CreatePayment(Command[Payment], frozen=True):
         must_act_for(self.origin, self.payer_id, self.payee_id)
         if self.pay:
             steps.must_may_pay(self.origin, self.payer_id)
-        active_account(draft, self.payer_id, self.amount.currency)
+        payer = active_account(draft, self.payer_id, self.amount.currency)
         payee = active_account(draft, self.payee_id, self.amount.currency)
+        if self.pay or self.origin.account_id == self.payer_id:
+            payer.must_not_be_frozen()
         if self.order_no and (taken := draft.get(OrderRef, self.payee_id, self.order_no)):
             raise OrderNoTaken(payment=f"payments/{taken.payment_id}", order_no=self.order_no)
         ids = self.ids()
@@ -168,15 +171,16 @@ class _Step(Command[Payment], frozen=True):
 
 class PayPayment(_Step, frozen=True):
     """Takes the money from the payer. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, ScopeMissing,
-    AccountClosed, InsufficientFunds, AmountOverflow."""
+    AccountClosed, AccountFrozen (the payer's), InsufficientFunds, AmountOverflow."""
 
     def event(self) -> Event:
         return Event.PAY
 
     def prepare(self, book: Book, payment: Payment) -> Payment:
         steps.must_may_pay(self.origin, payment.payer_id)
-        for account_id in (payment.payer_id, payment.payee_id):
-            active_account(book, account_id, payment.currency)
+        payer = active_account(book, payment.payer_id, payment.currency)
+        active_account(book, payment.payee_id, payment.currency)
+        payer.must_not_be_frozen()
         return payment
 
 
@@ -218,10 +222,19 @@ class ExtendConfirmation(_Step, frozen=True):
 
 
 class ConfirmPayment(_Step, frozen=True):
-    """The payer has the goods; the money leaves escrow. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed."""
+    """The payer has the goods; the money leaves escrow.
+
+    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, AccountFrozen (the payer's, unless an operator confirms).
+    """
 
     def event(self) -> Event:
         return Event.CONFIRM
+
+    def prepare(self, book: Book, payment: Payment) -> Payment:
+        if steps.actor_of(self.origin, payment) in (Actor.PAYER, Actor.SERVICE):
+            payer: Account = book[Account, payment.payer_id]
+            payer.must_not_be_frozen()
+        return payment
 
 
 class CapturePayment(_Step, frozen=True):

@@ -62,6 +62,12 @@ class Account(_message.Message):
         """Pays and is paid."""
         STATE_CLOSED: Account._State.ValueType  # 2
         """Closed for good."""
+        STATE_FROZEN: Account._State.ValueType  # 3
+        """Frozen by an operator. What the owner starts is refused with ACCOUNT_FROZEN, whoever asks for it: paying, confirming (but an
+        operator may), topping up, withdrawing, opening a wallet, closing the account, and with a key that is bound to it creating
+        payments that it is to pay. What settles or gives back goes on: it is paid, it ships, corrects, extends, captures, voids
+        and cancels, time does what it does, and banks answer pending fundings.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """What an account may do."""
@@ -72,6 +78,12 @@ class Account(_message.Message):
     """Pays and is paid."""
     STATE_CLOSED: Account.State.ValueType  # 2
     """Closed for good."""
+    STATE_FROZEN: Account.State.ValueType  # 3
+    """Frozen by an operator. What the owner starts is refused with ACCOUNT_FROZEN, whoever asks for it: paying, confirming (but an
+    operator may), topping up, withdrawing, opening a wallet, closing the account, and with a key that is bound to it creating
+    payments that it is to pay. What settles or gives back goes on: it is paid, it ships, corrects, extends, captures, voids
+    and cancels, time does what it does, and banks answer pending fundings.
+    """
 
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -327,7 +339,7 @@ Global___ListBalancesResponse: _TypeAlias = ListBalancesResponse  # noqa: Y015
 
 @_typing.final
 class Funding(_message.Message):
-    """Money that came in from outside, or goes out."""
+    """Money that comes in from outside, or goes out."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -341,6 +353,8 @@ class Funding(_message.Message):
         """Never answered."""
         KIND_TOP_UP: Funding._Kind.ValueType  # 1
         """From outside into a wallet."""
+        KIND_WITHDRAWAL: Funding._Kind.ValueType  # 2
+        """From a wallet to outside."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Which way the money goes."""
@@ -349,6 +363,8 @@ class Funding(_message.Message):
     """Never answered."""
     KIND_TOP_UP: Funding.Kind.ValueType  # 1
     """From outside into a wallet."""
+    KIND_WITHDRAWAL: Funding.Kind.ValueType  # 2
+    """From a wallet to outside."""
 
     class _State:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -359,7 +375,13 @@ class Funding(_message.Message):
         STATE_UNSPECIFIED: Funding._State.ValueType  # 0
         """Never answered."""
         STATE_SUCCEEDED: Funding._State.ValueType  # 1
-        """Booked."""
+        """The bank said yes, and it is booked. For good."""
+        STATE_PENDING: Funding._State.ValueType  # 2
+        """No bank has answered, so it is not known what became of the money, and it is not guessed however long that takes: a top-up is
+        not booked, the money of a withdrawal is held and cannot be spent. Either of the other states follows when the bank answers.
+        """
+        STATE_FAILED: Funding._State.ValueType  # 3
+        """It came to nothing, see `failure_reason`; what a withdrawal held can be spent again. For good."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """How far it is."""
@@ -367,7 +389,32 @@ class Funding(_message.Message):
     STATE_UNSPECIFIED: Funding.State.ValueType  # 0
     """Never answered."""
     STATE_SUCCEEDED: Funding.State.ValueType  # 1
-    """Booked."""
+    """The bank said yes, and it is booked. For good."""
+    STATE_PENDING: Funding.State.ValueType  # 2
+    """No bank has answered, so it is not known what became of the money, and it is not guessed however long that takes: a top-up is
+    not booked, the money of a withdrawal is held and cannot be spent. Either of the other states follows when the bank answers.
+    """
+    STATE_FAILED: Funding.State.ValueType  # 3
+    """It came to nothing, see `failure_reason`; what a withdrawal held can be spent again. For good."""
+
+    class _FailureReason:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Funding._FailureReason.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        FAILURE_REASON_UNSPECIFIED: Funding._FailureReason.ValueType  # 0
+        """It did not fail."""
+        FAILURE_REASON_BANK_DECLINED: Funding._FailureReason.ValueType  # 1
+        """The bank said no."""
+
+    class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
+        """Why it failed."""
+
+    FAILURE_REASON_UNSPECIFIED: Funding.FailureReason.ValueType  # 0
+    """It did not fail."""
+    FAILURE_REASON_BANK_DECLINED: Funding.FailureReason.ValueType  # 1
+    """The bank said no."""
 
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -376,6 +423,7 @@ class Funding(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`fundings/{uuid}`, set by the server."""
     kind: Global___Funding.Kind.ValueType
@@ -384,6 +432,8 @@ class Funding(_message.Message):
     """How far it is."""
     account: _builtins.str
     """`accounts/{uuid}`."""
+    failure_reason: Global___Funding.FailureReason.ValueType
+    """Why it failed, in STATE_FAILED; unspecified in other states."""
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """How much."""
@@ -406,10 +456,11 @@ class Funding(_message.Message):
         amount: _common_pb2.Money | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        failure_reason: Global___Funding.FailureReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "create_time", b"create_time", "kind", b"kind", "name", b"name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "create_time", b"create_time", "failure_reason", b"failure_reason", "kind", b"kind", "name", b"name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -767,3 +818,35 @@ class ListFundingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListFundingsResponse: _TypeAlias = ListFundingsResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawRequest(_message.Message):
+    """Request of Withdraw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe, for ever; see the head of common.proto."""
+    account: _builtins.str
+    """`accounts/{uuid}` of the wallet's owner."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much, more than zero, in a currency of which the account has a wallet."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawRequest: _TypeAlias = WithdrawRequest  # noqa: Y015

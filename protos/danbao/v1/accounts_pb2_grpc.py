@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AccountServiceStub(object):
-    """Accounts, their wallets (one per currency) and the money that comes in from outside.
+    """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
 
     A service key that is bound to an account sees and changes that account alone; any other is answered NOT_FOUND.
     """
@@ -82,6 +82,11 @@ class AccountServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.TopUpRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
                 _registered_method=True)
+        self.Withdraw = channel.unary_unary(
+                '/danbao.v1.AccountService/Withdraw',
+                request_serializer=danbao_dot_v1_dot_accounts__pb2.WithdrawRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
+                _registered_method=True)
         self.GetFunding = channel.unary_unary(
                 '/danbao.v1.AccountService/GetFunding',
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.GetFundingRequest.SerializeToString,
@@ -95,7 +100,7 @@ class AccountServiceStub(object):
 
 
 class AccountServiceServicer(object):
-    """Accounts, their wallets (one per currency) and the money that comes in from outside.
+    """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
 
     A service key that is bound to an account sees and changes that account alone; any other is answered NOT_FOUND.
     """
@@ -130,15 +135,19 @@ class AccountServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def OpenWallet(self, request, context):
-        """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing.
+        """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing. A frozen account is
+        refused with ACCOUNT_FROZEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CloseAccount(self, request, context):
-        """Closes an account for good: nothing can be paid by it or to it from then on. Refused with BALANCE_NOT_ZERO while a wallet
-        holds money and with PAYMENTS_OPEN while a payment of the account is under way. Closing a closed account changes nothing.
+        """Closes an account for good: nothing can be paid by it or to it from then on. Refused with PAYMENTS_OPEN while a payment of the
+        account is under way, with FUNDINGS_OPEN while a funding of it is pending, with BALANCE_NOT_ZERO while a wallet holds money,
+        with ACCOUNT_FROZEN while it is frozen; a merchant's also with TAKINGS_TOO_RECENT until 60 days have passed since money of a
+        payment last reached it, because claims may follow (metadata `possible_from` says when it is possible). Closing a closed
+        account changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,7 +169,18 @@ class AccountServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TopUp(self, request, context):
-        """Brings money in from outside. In a sandbox it is booked at once.
+        """Brings money in from outside. It is booked when the bank has said yes, and not before: in a sandbox at once, unless
+        SetBankBehaviour asks for another answer. Where the bank says no, the funding is answered as STATE_FAILED, not as an error.
+        A frozen account is refused with ACCOUNT_FROZEN, a live core without a bank with BANK_MISSING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Withdraw(self, request, context):
+        """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
+        funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
+        with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,6 +249,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.TopUpRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.Funding.SerializeToString,
             ),
+            'Withdraw': grpc.unary_unary_rpc_method_handler(
+                    servicer.Withdraw,
+                    request_deserializer=danbao_dot_v1_dot_accounts__pb2.WithdrawRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Funding.SerializeToString,
+            ),
             'GetFunding': grpc.unary_unary_rpc_method_handler(
                     servicer.GetFunding,
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.GetFundingRequest.FromString,
@@ -248,7 +273,7 @@ def add_AccountServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccountService(object):
-    """Accounts, their wallets (one per currency) and the money that comes in from outside.
+    """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
 
     A service key that is bound to an account sees and changes that account alone; any other is answered NOT_FOUND.
     """
@@ -485,6 +510,33 @@ class AccountService(object):
             target,
             '/danbao.v1.AccountService/TopUp',
             danbao_dot_v1_dot_accounts__pb2.TopUpRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Withdraw(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/Withdraw',
+            danbao_dot_v1_dot_accounts__pb2.WithdrawRequest.SerializeToString,
             danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
             options,
             channel_credentials,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AccountServiceStub:
-    """Accounts, their wallets (one per currency) and the money that comes in from outside.
+    """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
 
     A service key that is bound to an account sees and changes that account alone; any other is answered NOT_FOUND.
     """
@@ -47,10 +47,15 @@ class AccountServiceStub:
     refused with NOT_YOUR_ACCOUNT.
     """
     OpenWallet: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.OpenWalletRequest, _accounts_pb2.Account]
-    """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing."""
+    """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing. A frozen account is
+    refused with ACCOUNT_FROZEN.
+    """
     CloseAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.CloseAccountRequest, _accounts_pb2.Account]
-    """Closes an account for good: nothing can be paid by it or to it from then on. Refused with BALANCE_NOT_ZERO while a wallet
-    holds money and with PAYMENTS_OPEN while a payment of the account is under way. Closing a closed account changes nothing.
+    """Closes an account for good: nothing can be paid by it or to it from then on. Refused with PAYMENTS_OPEN while a payment of the
+    account is under way, with FUNDINGS_OPEN while a funding of it is pending, with BALANCE_NOT_ZERO while a wallet holds money,
+    with ACCOUNT_FROZEN while it is frozen; a merchant's also with TAKINGS_TOO_RECENT until 60 days have passed since money of a
+    payment last reached it, because claims may follow (metadata `possible_from` says when it is possible). Closing a closed
+    account changes nothing.
     """
     ListBalances: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListBalancesRequest, _accounts_pb2.ListBalancesResponse]
     """Lists what every wallet of the account holds, by currency."""
@@ -59,7 +64,15 @@ class AccountServiceStub:
     common.proto.
     """
     TopUp: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.TopUpRequest, _accounts_pb2.Funding]
-    """Brings money in from outside. In a sandbox it is booked at once."""
+    """Brings money in from outside. It is booked when the bank has said yes, and not before: in a sandbox at once, unless
+    SetBankBehaviour asks for another answer. Where the bank says no, the funding is answered as STATE_FAILED, not as an error.
+    A frozen account is refused with ACCOUNT_FROZEN, a live core without a bank with BANK_MISSING.
+    """
+    Withdraw: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.WithdrawRequest, _accounts_pb2.Funding]
+    """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
+    funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
+    with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank.
+    """
     GetFunding: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]
     """Answers one funding."""
     ListFundings: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListFundingsRequest, _accounts_pb2.ListFundingsResponse]
@@ -69,7 +82,7 @@ class AccountServiceStub:
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
-    """Accounts, their wallets (one per currency) and the money that comes in from outside.
+    """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
 
     A service key that is bound to an account sees and changes that account alone; any other is answered NOT_FOUND.
     """
@@ -86,10 +99,15 @@ class AccountServiceAsyncStub(AccountServiceStub):
     refused with NOT_YOUR_ACCOUNT.
     """
     OpenWallet: _aio.UnaryUnaryMultiCallable[_accounts_pb2.OpenWalletRequest, _accounts_pb2.Account]  # type: ignore[assignment]
-    """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing."""
+    """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing. A frozen account is
+    refused with ACCOUNT_FROZEN.
+    """
     CloseAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.CloseAccountRequest, _accounts_pb2.Account]  # type: ignore[assignment]
-    """Closes an account for good: nothing can be paid by it or to it from then on. Refused with BALANCE_NOT_ZERO while a wallet
-    holds money and with PAYMENTS_OPEN while a payment of the account is under way. Closing a closed account changes nothing.
+    """Closes an account for good: nothing can be paid by it or to it from then on. Refused with PAYMENTS_OPEN while a payment of the
+    account is under way, with FUNDINGS_OPEN while a funding of it is pending, with BALANCE_NOT_ZERO while a wallet holds money,
+    with ACCOUNT_FROZEN while it is frozen; a merchant's also with TAKINGS_TOO_RECENT until 60 days have passed since money of a
+    payment last reached it, because claims may follow (metadata `possible_from` says when it is possible). Closing a closed
+    account changes nothing.
     """
     ListBalances: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListBalancesRequest, _accounts_pb2.ListBalancesResponse]  # type: ignore[assignment]
     """Lists what every wallet of the account holds, by currency."""
@@ -98,7 +116,15 @@ class AccountServiceAsyncStub(AccountServiceStub):
     common.proto.
     """
     TopUp: _aio.UnaryUnaryMultiCallable[_accounts_pb2.TopUpRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
-    """Brings money in from outside. In a sandbox it is booked at once."""
+    """Brings money in from outside. It is booked when the bank has said yes, and not before: in a sandbox at once, unless
+    SetBankBehaviour asks for another answer. Where the bank says no, the funding is answered as STATE_FAILED, not as an error.
+    A frozen account is refused with ACCOUNT_FROZEN, a live core without a bank with BANK_MISSING.
+    """
+    Withdraw: _aio.UnaryUnaryMultiCallable[_accounts_pb2.WithdrawRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
+    """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
+    funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
+    with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank.
+    """
     GetFunding: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Answers one funding."""
     ListFundings: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListFundingsRequest, _accounts_pb2.ListFundingsResponse]  # type: ignore[assignment]
@@ -107,7 +133,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Accounts, their wallets (one per currency) and the money that comes in from outside.
+    """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
 
     A service key that is bound to an account sees and changes that account alone; any other is answered NOT_FOUND.
     """
@@ -152,7 +178,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.OpenWalletRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
-        """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing."""
+        """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing. A frozen account is
+        refused with ACCOUNT_FROZEN.
+        """
 
     @_abc_1.abstractmethod
     def CloseAccount(
@@ -160,8 +188,11 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.CloseAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
-        """Closes an account for good: nothing can be paid by it or to it from then on. Refused with BALANCE_NOT_ZERO while a wallet
-        holds money and with PAYMENTS_OPEN while a payment of the account is under way. Closing a closed account changes nothing.
+        """Closes an account for good: nothing can be paid by it or to it from then on. Refused with PAYMENTS_OPEN while a payment of the
+        account is under way, with FUNDINGS_OPEN while a funding of it is pending, with BALANCE_NOT_ZERO while a wallet holds money,
+        with ACCOUNT_FROZEN while it is frozen; a merchant's also with TAKINGS_TOO_RECENT until 60 days have passed since money of a
+        payment last reached it, because claims may follow (metadata `possible_from` says when it is possible). Closing a closed
+        account changes nothing.
         """
 
     @_abc_1.abstractmethod
@@ -188,7 +219,21 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.TopUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.Funding, _abc.Awaitable[_accounts_pb2.Funding]]:
-        """Brings money in from outside. In a sandbox it is booked at once."""
+        """Brings money in from outside. It is booked when the bank has said yes, and not before: in a sandbox at once, unless
+        SetBankBehaviour asks for another answer. Where the bank says no, the funding is answered as STATE_FAILED, not as an error.
+        A frozen account is refused with ACCOUNT_FROZEN, a live core without a bank with BANK_MISSING.
+        """
+
+    @_abc_1.abstractmethod
+    def Withdraw(
+        self,
+        request: _accounts_pb2.WithdrawRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Funding, _abc.Awaitable[_accounts_pb2.Funding]]:
+        """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
+        funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
+        with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank.
+        """
 
     @_abc_1.abstractmethod
     def GetFunding(

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from danbao.v1 import accounts_pb2 as danbao_dot_v1_dot_accounts__pb2
 from danbao.v1 import operations_pb2 as danbao_dot_v1_dot_operations__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -26,7 +27,7 @@ if _version_not_supported:
 
 
 class OperationsServiceStub(object):
-    """What operators do: service keys, what takes two of them, and the audit of the books.
+    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -99,10 +100,20 @@ class OperationsServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerResponse.FromString,
                 _registered_method=True)
+        self.FreezeAccount = channel.unary_unary(
+                '/danbao.v1.OperationsService/FreezeAccount',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.FreezeAccountRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+                _registered_method=True)
+        self.UnfreezeAccount = channel.unary_unary(
+                '/danbao.v1.OperationsService/UnfreezeAccount',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.UnfreezeAccountRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer(object):
-    """What operators do: service keys, what takes two of them, and the audit of the books.
+    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -198,6 +209,22 @@ class OperationsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FreezeAccount(self, request, context):
+        """Freezes an account: from the answer on, what its owner starts is refused with ACCOUNT_FROZEN; see Account.State. Freezing a
+        frozen account changes nothing, a closed one is refused with ACCOUNT_CLOSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnfreezeAccount(self, request, context):
+        """Ends the freeze of an account. Unfreezing an account that is not frozen changes nothing, a closed one is refused with
+        ACCOUNT_CLOSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -261,6 +288,16 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerResponse.SerializeToString,
             ),
+            'FreezeAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.FreezeAccount,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.FreezeAccountRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
+            ),
+            'UnfreezeAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnfreezeAccount,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.UnfreezeAccountRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'danbao.v1.OperationsService', rpc_method_handlers)
@@ -270,7 +307,7 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService(object):
-    """What operators do: service keys, what takes two of them, and the audit of the books.
+    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -591,6 +628,60 @@ class OperationsService(object):
             '/danbao.v1.OperationsService/AuditLedger',
             danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.SerializeToString,
             danbao_dot_v1_dot_operations__pb2.AuditLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FreezeAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/FreezeAccount',
+            danbao_dot_v1_dot_operations__pb2.FreezeAccountRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnfreezeAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/UnfreezeAccount',
+            danbao_dot_v1_dot_operations__pb2.UnfreezeAccountRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Account.FromString,
             options,
             channel_credentials,
             insecure,

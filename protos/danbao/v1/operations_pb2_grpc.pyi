@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from danbao.v1 import accounts_pb2 as _accounts_pb2
 from danbao.v1 import operations_pb2 as _operations_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -27,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsServiceStub:
-    """What operators do: service keys, what takes two of them, and the audit of the books.
+    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -70,10 +71,18 @@ class OperationsServiceStub:
     """Lists open items, newest first; see "Lists" at the head of common.proto."""
     AuditLedger: _grpc.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]
     """Checks the ledger invariants on one snapshot of the whole database."""
+    FreezeAccount: _grpc.UnaryUnaryMultiCallable[_operations_pb2.FreezeAccountRequest, _accounts_pb2.Account]
+    """Freezes an account: from the answer on, what its owner starts is refused with ACCOUNT_FROZEN; see Account.State. Freezing a
+    frozen account changes nothing, a closed one is refused with ACCOUNT_CLOSED.
+    """
+    UnfreezeAccount: _grpc.UnaryUnaryMultiCallable[_operations_pb2.UnfreezeAccountRequest, _accounts_pb2.Account]
+    """Ends the freeze of an account. Unfreezing an account that is not frozen changes nothing, a closed one is refused with
+    ACCOUNT_CLOSED.
+    """
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
-    """What operators do: service keys, what takes two of them, and the audit of the books.
+    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -113,9 +122,17 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Lists open items, newest first; see "Lists" at the head of common.proto."""
     AuditLedger: _aio.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]  # type: ignore[assignment]
     """Checks the ledger invariants on one snapshot of the whole database."""
+    FreezeAccount: _aio.UnaryUnaryMultiCallable[_operations_pb2.FreezeAccountRequest, _accounts_pb2.Account]  # type: ignore[assignment]
+    """Freezes an account: from the answer on, what its owner starts is refused with ACCOUNT_FROZEN; see Account.State. Freezing a
+    frozen account changes nothing, a closed one is refused with ACCOUNT_CLOSED.
+    """
+    UnfreezeAccount: _aio.UnaryUnaryMultiCallable[_operations_pb2.UnfreezeAccountRequest, _accounts_pb2.Account]  # type: ignore[assignment]
+    """Ends the freeze of an account. Unfreezing an account that is not frozen changes nothing, a closed one is refused with
+    ACCOUNT_CLOSED.
+    """
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What operators do: service keys, what takes two of them, and the audit of the books.
+    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -225,5 +242,25 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.AuditLedgerResponse, _abc.Awaitable[_operations_pb2.AuditLedgerResponse]]:
         """Checks the ledger invariants on one snapshot of the whole database."""
+
+    @_abc_1.abstractmethod
+    def FreezeAccount(
+        self,
+        request: _operations_pb2.FreezeAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
+        """Freezes an account: from the answer on, what its owner starts is refused with ACCOUNT_FROZEN; see Account.State. Freezing a
+        frozen account changes nothing, a closed one is refused with ACCOUNT_CLOSED.
+        """
+
+    @_abc_1.abstractmethod
+    def UnfreezeAccount(
+        self,
+        request: _operations_pb2.UnfreezeAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
+        """Ends the freeze of an account. Unfreezing an account that is not frozen changes nothing, a closed one is refused with
+        ACCOUNT_CLOSED.
+        """
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -38,6 +38,9 @@ class PaymentServiceStub(object):
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
     is refused with INVALID_TRANSITION, one that belongs to the other side with ACTOR_NOT_ALLOWED.
+
+    While the payer's account is frozen, paying and confirming are refused with ACCOUNT_FROZEN (an operator's key may confirm), and
+    so is creating a payment with the payer's own key; all else goes on. A frozen payee is paid like any other.
     """
 
     def __init__(self, channel):
@@ -131,6 +134,9 @@ class PaymentServiceServicer(object):
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
     is refused with INVALID_TRANSITION, one that belongs to the other side with ACTOR_NOT_ALLOWED.
+
+    While the payer's account is frozen, paying and confirming are refused with ACCOUNT_FROZEN (an operator's key may confirm), and
+    so is creating a payment with the payer's own key; all else goes on. A frozen payee is paid like any other.
     """
 
     def CreatePayment(self, request, context):
@@ -341,6 +347,9 @@ class PaymentService(object):
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
     is refused with INVALID_TRANSITION, one that belongs to the other side with ACTOR_NOT_ALLOWED.
+
+    While the payer's account is frozen, paying and confirming are refused with ACCOUNT_FROZEN (an operator's key may confirm), and
+    so is creating a payment with the payer's own key; all else goes on. A frozen payee is paid like any other.
     """
 
     @staticmethod

@@ -39,6 +39,9 @@ class PaymentServiceStub:
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
     is refused with INVALID_TRANSITION, one that belongs to the other side with ACTOR_NOT_ALLOWED.
+
+    While the payer's account is frozen, paying and confirming are refused with ACCOUNT_FROZEN (an operator's key may confirm), and
+    so is creating a payment with the payer's own key; all else goes on. A frozen payee is paid like any other.
     """
 
     @_typing.overload
@@ -111,6 +114,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
     is refused with INVALID_TRANSITION, one that belongs to the other side with ACTOR_NOT_ALLOWED.
+
+    While the payer's account is frozen, paying and confirming are refused with ACCOUNT_FROZEN (an operator's key may confirm), and
+    so is creating a payment with the payer's own key; all else goes on. A frozen payee is paid like any other.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -179,6 +185,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
     is refused with INVALID_TRANSITION, one that belongs to the other side with ACTOR_NOT_ALLOWED.
+
+    While the payer's account is frozen, paying and confirming are refused with ACCOUNT_FROZEN (an operator's key may confirm), and
+    so is creating a payment with the payer's own key; all else goes on. A frozen payee is paid like any other.
     """
 
     @_abc_1.abstractmethod

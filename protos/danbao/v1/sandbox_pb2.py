@@ -22,12 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from danbao.v1 import accounts_pb2 as danbao_dot_v1_dot_accounts__pb2
 from danbao.v1 import common_pb2 as danbao_dot_v1_dot_common__pb2
+from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x61nbao/v1/sandbox.proto\x12\tdanbao.v1\x1a\x16\x64\x61nbao/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x05\x43lock\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x31\n\x06offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06offset\"\x8c\x01\n\x13\x41\x64vanceClockRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12@\n\x02\x62y\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xbaH\x12\xaa\x01\x0c\"\x06\x08\xc0\x9d\xbd\x96\x01\x32\x02\x08\x01\xc8\x01\x01R\x02\x62y\"\x11\n\x0fGetClockRequest2\xaa\x01\n\x0eSandboxService\x12O\n\x0c\x41\x64vanceClock\x12\x1e.danbao.v1.AdvanceClockRequest\x1a\x10.danbao.v1.Clock\"\r\xa2\xbb\x18\t\n\x07sandbox\x12G\n\x08GetClock\x12\x1a.danbao.v1.GetClockRequest\x1a\x10.danbao.v1.Clock\"\r\xa2\xbb\x18\t\n\x07sandboxb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x61nbao/v1/sandbox.proto\x12\tdanbao.v1\x1a\x18\x64\x61nbao/v1/accounts.proto\x1a\x16\x64\x61nbao/v1/common.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x05\x43lock\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x31\n\x06offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06offset\"\x8c\x01\n\x13\x41\x64vanceClockRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12@\n\x02\x62y\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xbaH\x12\xaa\x01\x0c\"\x06\x08\xc0\x9d\xbd\x96\x01\x32\x02\x08\x01\xc8\x01\x01R\x02\x62y\"\x11\n\x0fGetClockRequest\"\xad\x01\n\x04\x42\x61nk\x12\x37\n\tbehaviour\x18\x01 \x01(\x0e\x32\x19.danbao.v1.Bank.BehaviourR\tbehaviour\"l\n\tBehaviour\x12\x19\n\x15\x42\x45HAVIOUR_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42\x45HAVIOUR_ACCEPT\x10\x01\x12\x15\n\x11\x42\x45HAVIOUR_DECLINE\x10\x02\x12\x17\n\x13\x42\x45HAVIOUR_NO_ANSWER\x10\x03\"\x93\x01\n\x17SetBankBehaviourRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x43\n\tbehaviour\x18\x02 \x01(\x0e\x32\x19.danbao.v1.Bank.BehaviourB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\tbehaviour\"\xcb\x01\n\x14\x41nswerFundingRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x62\n\x04name\x18\x02 \x01(\tBN\xfa\x41\x10\n\x0e\x64\x61nbao/Funding\xbaH8r624^fundings/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12\x1a\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08R\x08\x61\x63\x63\x65pted2\xd7\x02\n\x0eSandboxService\x12O\n\x0c\x41\x64vanceClock\x12\x1e.danbao.v1.AdvanceClockRequest\x1a\x10.danbao.v1.Clock\"\r\xa2\xbb\x18\t\n\x07sandbox\x12G\n\x08GetClock\x12\x1a.danbao.v1.GetClockRequest\x1a\x10.danbao.v1.Clock\"\r\xa2\xbb\x18\t\n\x07sandbox\x12V\n\x10SetBankBehaviour\x12\".danbao.v1.SetBankBehaviourRequest\x1a\x0f.danbao.v1.Bank\"\r\xa2\xbb\x18\t\n\x07sandbox\x12S\n\rAnswerFunding\x12\x1f.danbao.v1.AnswerFundingRequest\x1a\x12.danbao.v1.Funding\"\r\xa2\xbb\x18\t\n\x07sandboxb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,16 +40,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADVANCECLOCKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
   _globals['_ADVANCECLOCKREQUEST'].fields_by_name['by']._loaded_options = None
   _globals['_ADVANCECLOCKREQUEST'].fields_by_name['by']._serialized_options = b'\272H\022\252\001\014\"\006\010\300\235\275\226\0012\002\010\001\310\001\001'
+  _globals['_SETBANKBEHAVIOURREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETBANKBEHAVIOURREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
+  _globals['_SETBANKBEHAVIOURREQUEST'].fields_by_name['behaviour']._loaded_options = None
+  _globals['_SETBANKBEHAVIOURREQUEST'].fields_by_name['behaviour']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_ANSWERFUNDINGREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ANSWERFUNDINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
+  _globals['_ANSWERFUNDINGREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_ANSWERFUNDINGREQUEST'].fields_by_name['name']._serialized_options = b'\372A\020\n\016danbao/Funding\272H8r624^fundings/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
   _globals['_SANDBOXSERVICE'].methods_by_name['AdvanceClock']._loaded_options = None
   _globals['_SANDBOXSERVICE'].methods_by_name['AdvanceClock']._serialized_options = b'\242\273\030\t\n\007sandbox'
   _globals['_SANDBOXSERVICE'].methods_by_name['GetClock']._loaded_options = None
   _globals['_SANDBOXSERVICE'].methods_by_name['GetClock']._serialized_options = b'\242\273\030\t\n\007sandbox'
-  _globals['_CLOCK']._serialized_start=127
-  _globals['_CLOCK']._serialized_end=233
-  _globals['_ADVANCECLOCKREQUEST']._serialized_start=236
-  _globals['_ADVANCECLOCKREQUEST']._serialized_end=376
-  _globals['_GETCLOCKREQUEST']._serialized_start=378
-  _globals['_GETCLOCKREQUEST']._serialized_end=395
-  _globals['_SANDBOXSERVICE']._serialized_start=398
-  _globals['_SANDBOXSERVICE']._serialized_end=568
+  _globals['_SANDBOXSERVICE'].methods_by_name['SetBankBehaviour']._loaded_options = None
+  _globals['_SANDBOXSERVICE'].methods_by_name['SetBankBehaviour']._serialized_options = b'\242\273\030\t\n\007sandbox'
+  _globals['_SANDBOXSERVICE'].methods_by_name['AnswerFunding']._loaded_options = None
+  _globals['_SANDBOXSERVICE'].methods_by_name['AnswerFunding']._serialized_options = b'\242\273\030\t\n\007sandbox'
+  _globals['_CLOCK']._serialized_start=180
+  _globals['_CLOCK']._serialized_end=286
+  _globals['_ADVANCECLOCKREQUEST']._serialized_start=289
+  _globals['_ADVANCECLOCKREQUEST']._serialized_end=429
+  _globals['_GETCLOCKREQUEST']._serialized_start=431
+  _globals['_GETCLOCKREQUEST']._serialized_end=448
+  _globals['_BANK']._serialized_start=451
+  _globals['_BANK']._serialized_end=624
+  _globals['_BANK_BEHAVIOUR']._serialized_start=516
+  _globals['_BANK_BEHAVIOUR']._serialized_end=624
+  _globals['_SETBANKBEHAVIOURREQUEST']._serialized_start=627
+  _globals['_SETBANKBEHAVIOURREQUEST']._serialized_end=774
+  _globals['_ANSWERFUNDINGREQUEST']._serialized_start=777
+  _globals['_ANSWERFUNDINGREQUEST']._serialized_end=980
+  _globals['_SANDBOXSERVICE']._serialized_start=983
+  _globals['_SANDBOXSERVICE']._serialized_end=1326
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -92,3 +93,108 @@ class GetClockRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetClockRequest: _TypeAlias = GetClockRequest  # noqa: Y015
+
+@_typing.final
+class Bank(_message.Message):
+    """The sandbox's bank."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Behaviour:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _BehaviourEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Bank._Behaviour.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        BEHAVIOUR_UNSPECIFIED: Bank._Behaviour.ValueType  # 0
+        """Not stated; refused in requests."""
+        BEHAVIOUR_ACCEPT: Bank._Behaviour.ValueType  # 1
+        """Yes, at once. What a sandbox begins with."""
+        BEHAVIOUR_DECLINE: Bank._Behaviour.ValueType  # 2
+        """No, at once: fundings fail."""
+        BEHAVIOUR_NO_ANSWER: Bank._Behaviour.ValueType  # 3
+        """Not at all: fundings stay pending until AnswerFunding answers them."""
+
+    class Behaviour(_Behaviour, metaclass=_BehaviourEnumTypeWrapper):
+        """How it answers."""
+
+    BEHAVIOUR_UNSPECIFIED: Bank.Behaviour.ValueType  # 0
+    """Not stated; refused in requests."""
+    BEHAVIOUR_ACCEPT: Bank.Behaviour.ValueType  # 1
+    """Yes, at once. What a sandbox begins with."""
+    BEHAVIOUR_DECLINE: Bank.Behaviour.ValueType  # 2
+    """No, at once: fundings fail."""
+    BEHAVIOUR_NO_ANSWER: Bank.Behaviour.ValueType  # 3
+    """Not at all: fundings stay pending until AnswerFunding answers them."""
+
+    BEHAVIOUR_FIELD_NUMBER: _builtins.int
+    behaviour: Global___Bank.Behaviour.ValueType
+    """How it answers."""
+    def __init__(
+        self,
+        *,
+        behaviour: Global___Bank.Behaviour.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["behaviour", b"behaviour"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Bank: _TypeAlias = Bank  # noqa: Y015
+
+@_typing.final
+class SetBankBehaviourRequest(_message.Message):
+    """Request of SetBankBehaviour."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BEHAVIOUR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    behaviour: Global___Bank.Behaviour.ValueType
+    """How the bank is to answer."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        behaviour: Global___Bank.Behaviour.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["behaviour", b"behaviour", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBankBehaviourRequest: _TypeAlias = SetBankBehaviourRequest  # noqa: Y015
+
+@_typing.final
+class AnswerFundingRequest(_message.Message):
+    """Request of AnswerFunding."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe, for ever; see the head of common.proto."""
+    name: _builtins.str
+    """`fundings/{uuid}`."""
+    accepted: _builtins.bool
+    """Whether the bank says yes; left out, it says no."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        accepted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerFundingRequest: _TypeAlias = AnswerFundingRequest  # noqa: Y015

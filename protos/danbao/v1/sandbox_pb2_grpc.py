@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from danbao.v1 import accounts_pb2 as danbao_dot_v1_dot_accounts__pb2
 from danbao.v1 import sandbox_pb2 as danbao_dot_v1_dot_sandbox__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -45,6 +46,16 @@ class SandboxServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_sandbox__pb2.GetClockRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_sandbox__pb2.Clock.FromString,
                 _registered_method=True)
+        self.SetBankBehaviour = channel.unary_unary(
+                '/danbao.v1.SandboxService/SetBankBehaviour',
+                request_serializer=danbao_dot_v1_dot_sandbox__pb2.SetBankBehaviourRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_sandbox__pb2.Bank.FromString,
+                _registered_method=True)
+        self.AnswerFunding = channel.unary_unary(
+                '/danbao.v1.SandboxService/AnswerFunding',
+                request_serializer=danbao_dot_v1_dot_sandbox__pb2.AnswerFundingRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
+                _registered_method=True)
 
 
 class SandboxServiceServicer(object):
@@ -65,6 +76,20 @@ class SandboxServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetBankBehaviour(self, request, context):
+        """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerFunding(self, request, context):
+        """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SandboxServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +102,16 @@ def add_SandboxServiceServicer_to_server(servicer, server):
                     servicer.GetClock,
                     request_deserializer=danbao_dot_v1_dot_sandbox__pb2.GetClockRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_sandbox__pb2.Clock.SerializeToString,
+            ),
+            'SetBankBehaviour': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetBankBehaviour,
+                    request_deserializer=danbao_dot_v1_dot_sandbox__pb2.SetBankBehaviourRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_sandbox__pb2.Bank.SerializeToString,
+            ),
+            'AnswerFunding': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerFunding,
+                    request_deserializer=danbao_dot_v1_dot_sandbox__pb2.AnswerFundingRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Funding.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +169,60 @@ class SandboxService(object):
             '/danbao.v1.SandboxService/GetClock',
             danbao_dot_v1_dot_sandbox__pb2.GetClockRequest.SerializeToString,
             danbao_dot_v1_dot_sandbox__pb2.Clock.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetBankBehaviour(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.SandboxService/SetBankBehaviour',
+            danbao_dot_v1_dot_sandbox__pb2.SetBankBehaviourRequest.SerializeToString,
+            danbao_dot_v1_dot_sandbox__pb2.Bank.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerFunding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.SandboxService/AnswerFunding',
+            danbao_dot_v1_dot_sandbox__pb2.AnswerFundingRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
             options,
             channel_credentials,
             insecure,

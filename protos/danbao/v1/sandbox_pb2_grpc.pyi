@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from danbao.v1 import accounts_pb2 as _accounts_pb2
 from danbao.v1 import sandbox_pb2 as _sandbox_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -37,6 +38,10 @@ class SandboxServiceStub:
     """Moves business time forward. It never goes back; tokens and leases, which follow wall time, do not move."""
     GetClock: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.GetClockRequest, _sandbox_pb2.Clock]
     """Answers what business time it is."""
+    SetBankBehaviour: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.SetBankBehaviourRequest, _sandbox_pb2.Bank]
+    """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so."""
+    AnswerFunding: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.AnswerFundingRequest, _accounts_pb2.Funding]
+    """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
 
 @_typing.type_check_only
 class SandboxServiceAsyncStub(SandboxServiceStub):
@@ -47,6 +52,10 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
     """Moves business time forward. It never goes back; tokens and leases, which follow wall time, do not move."""
     GetClock: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.GetClockRequest, _sandbox_pb2.Clock]  # type: ignore[assignment]
     """Answers what business time it is."""
+    SetBankBehaviour: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.SetBankBehaviourRequest, _sandbox_pb2.Bank]  # type: ignore[assignment]
+    """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so."""
+    AnswerFunding: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.AnswerFundingRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
+    """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
 
 class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
     """What only a sandbox has; a live core does not serve it."""
@@ -66,5 +75,21 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sandbox_pb2.Clock, _abc.Awaitable[_sandbox_pb2.Clock]]:
         """Answers what business time it is."""
+
+    @_abc_1.abstractmethod
+    def SetBankBehaviour(
+        self,
+        request: _sandbox_pb2.SetBankBehaviourRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.Bank, _abc.Awaitable[_sandbox_pb2.Bank]]:
+        """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so."""
+
+    @_abc_1.abstractmethod
+    def AnswerFunding(
+        self,
+        request: _sandbox_pb2.AnswerFundingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Funding, _abc.Awaitable[_accounts_pb2.Funding]]:
+        """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
 
 def add_SandboxServiceServicer_to_server(servicer: SandboxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,13 +1,24 @@
 """Between the contract and the domain: the only package that knows both. One module per area of the contract."""
 
-from danbao_core.rpc.convert.accounts import account, close_account, create_account, entry, funding, open_wallet, top_up
+from danbao_core.rpc.convert.accounts import (
+    account,
+    close_account,
+    create_account,
+    entry,
+    funding,
+    open_wallet,
+    top_up,
+    withdraw,
+)
 from danbao_core.rpc.convert.bulk import create_payments, payments
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     create_service_key,
+    freeze_account,
     revoke_service_key,
     rotate_service_key,
     service_key,
+    unfreeze_account,
 )
 from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
 from danbao_core.rpc.convert.payments import (
@@ -24,13 +35,15 @@ from danbao_core.rpc.convert.payments import (
     void_payment,
 )
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
-from danbao_core.rpc.convert.sandbox import advance_clock, clock
+from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
 
 __all__ = [
     "account",
     "advance_clock",
+    "answer_funding",
     "approve_proposal",
     "audit_checks",
+    "bank",
     "cancel_payment",
     "capture_payment",
     "clock",
@@ -44,6 +57,7 @@ __all__ = [
     "create_service_key",
     "entry",
     "extend_confirmation",
+    "freeze_account",
     "funding",
     "id_of",
     "money",
@@ -59,9 +73,12 @@ __all__ = [
     "revoke_service_key",
     "rotate_service_key",
     "service_key",
+    "set_bank_behaviour",
     "ship_payment",
     "timestamp",
     "top_up",
+    "unfreeze_account",
     "void_payment",
     "whole_seconds",
+    "withdraw",
 ]

@@ -3,7 +3,7 @@
 from danbao.v1 import accounts_pb2
 from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccount, OpenWallet, Purpose
 from danbao_core.engine import Origin
-from danbao_core.fundings import Funding, TopUp
+from danbao_core.fundings import Funding, TopUp, Withdraw
 from danbao_core.ledger import Line
 from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp
 
@@ -32,6 +32,11 @@ def close_account(request: accounts_pb2.CloseAccountRequest, origin: Origin) -> 
 def top_up(request: accounts_pb2.TopUpRequest, origin: Origin) -> TopUp:
     """The command for a request."""
     return TopUp(origin=origin, account_id=id_of(request.account), amount=money_of(request.amount))
+
+
+def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin) -> Withdraw:
+    """The command for a request."""
+    return Withdraw(origin=origin, account_id=id_of(request.account), amount=money_of(request.amount))
 
 
 def account(row: Account) -> accounts_pb2.Account:
@@ -65,11 +70,12 @@ def entry(line: Line, purpose: Purpose, currency: str) -> accounts_pb2.Entry:
 def funding(row: Funding) -> accounts_pb2.Funding:
     """The resource for a row."""
     return accounts_pb2.Funding(
-        name=f"fundings/{row.id}",
+        name=row.name,
         kind=accounts_pb2.Funding.Kind.ValueType(row.kind),
         state=accounts_pb2.Funding.State.ValueType(row.state),
         account=f"accounts/{row.account_id}",
         amount=money(row.amount_minor, row.currency),
         create_time=timestamp(row.created_at),
         update_time=timestamp(row.updated_at),
+        failure_reason=accounts_pb2.Funding.FailureReason.ValueType(row.failure_reason),
     )

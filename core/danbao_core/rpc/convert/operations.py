@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from danbao.v1 import operations_pb2
+from danbao_core.accounts import FreezeAccount, UnfreezeAccount
 from danbao_core.engine import Origin
 from danbao_core.rpc.convert.parts import id_of, timestamp
 from danbao_core.service_keys import CreateServiceKey, RevokeServiceKey, RotateServiceKey, ServiceKey, Token
@@ -55,3 +56,13 @@ def audit_checks(checks: Iterable[tuple[str, str | None]]) -> operations_pb2.Aud
         for invariant, breach in checks
     ]
     return operations_pb2.AuditLedgerResponse(holds=all(message.holds for message in messages), checks=messages)
+
+
+def freeze_account(request: operations_pb2.FreezeAccountRequest, origin: Origin) -> FreezeAccount:
+    """The command for a request."""
+    return FreezeAccount(origin=origin, account_id=id_of(request.name), reason=request.reason)
+
+
+def unfreeze_account(request: operations_pb2.UnfreezeAccountRequest, origin: Origin) -> UnfreezeAccount:
+    """The command for a request."""
+    return UnfreezeAccount(origin=origin, account_id=id_of(request.name), reason=request.reason)

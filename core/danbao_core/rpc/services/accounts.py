@@ -117,6 +117,12 @@ class Accounts(accounts_pb2_grpc.AccountServiceServicer):
         command = convert.top_up(request, calls.current().origin)
         return convert.funding(await calls.submit(self._engine, command))
 
+    async def Withdraw(self, request: accounts_pb2.WithdrawRequest, context: "_Context") -> accounts_pb2.Funding:
+        if not self._sandbox:
+            raise BankMissing
+        command = convert.withdraw(request, calls.current().origin)
+        return convert.funding(await calls.submit(self._engine, command))
+
     async def GetFunding(self, request: accounts_pb2.GetFundingRequest, context: "_Context") -> accounts_pb2.Funding:
         funding = await fetch_row(self._pool, Funding, convert.id_of(request.name))
         if funding is None or not may_see(calls.current().origin, funding.account_id):

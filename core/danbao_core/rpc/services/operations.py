@@ -1,9 +1,9 @@
-"""Service keys, what takes two operators, and the audit of the books."""
+"""Service keys, freezing accounts, what takes two operators, and the audit of the books."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from danbao.v1 import operations_pb2, operations_pb2_grpc
+from danbao.v1 import accounts_pb2, operations_pb2, operations_pb2_grpc
 from danbao_core.audit import audit
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_all, fetch_row
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Operations(operations_pb2_grpc.OperationsServiceServicer):
-    """Service keys, what takes two operators, and the audit of the books."""
+    """Service keys, freezing accounts, what takes two operators, and the audit of the books."""
 
     def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, authenticator: Authenticator, database_url: str) -> None:
         self._engine = engine
@@ -121,6 +121,16 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> operations_pb2.AuditLedgerResponse:
         async with self._auditing:
             return convert.audit_checks(await audit(self._database_url))
+
+    async def FreezeAccount(self, request: operations_pb2.FreezeAccountRequest, context: "_Context") -> accounts_pb2.Account:
+        command = convert.freeze_account(request, calls.current().origin)
+        return convert.account(await calls.submit(self._engine, command))
+
+    async def UnfreezeAccount(
+        self, request: operations_pb2.UnfreezeAccountRequest, context: "_Context"
+    ) -> accounts_pb2.Account:
+        command = convert.unfreeze_account(request, calls.current().origin)
+        return convert.account(await calls.submit(self._engine, command))
 
     async def _once(self, command: Any) -> ServiceKey:
         """Carries out a command whose answer shows a secret, which no repeat may."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from danbao.v1 import sandbox_pb2, sandbox_pb2_grpc
+from danbao.v1 import accounts_pb2, sandbox_pb2, sandbox_pb2_grpc
 from danbao_core import sql
 from danbao_core.engine import Engine
 from danbao_core.rpc import call as calls
@@ -31,3 +31,11 @@ class Sandbox(sandbox_pb2_grpc.SandboxServiceServicer):
     async def GetClock(self, request: sandbox_pb2.GetClockRequest, context: "_Context") -> sandbox_pb2.Clock:
         (row,) = await self._pool.fetch(sql.load("danbao_core", "read_clock"))
         return convert.clock(ClockReading(row["time"], row["offset_seconds"]))
+
+    async def SetBankBehaviour(self, request: sandbox_pb2.SetBankBehaviourRequest, context: "_Context") -> sandbox_pb2.Bank:
+        command = convert.set_bank_behaviour(request, calls.current().origin)
+        return convert.bank(await calls.submit(self._engine, command))
+
+    async def AnswerFunding(self, request: sandbox_pb2.AnswerFundingRequest, context: "_Context") -> accounts_pb2.Funding:
+        command = convert.answer_funding(request, calls.current().origin)
+        return convert.funding(await calls.submit(self._engine, command))
