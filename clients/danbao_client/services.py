@@ -72,6 +72,7 @@ class Operations(Service):
     ListServiceKeys: Rpc[operations_pb2.ListServiceKeysRequest, operations_pb2.ListServiceKeysResponse]
     RotateServiceKey: Rpc[operations_pb2.RotateServiceKeyRequest, operations_pb2.RotateServiceKeyResponse]
     RevokeServiceKey: Rpc[operations_pb2.RevokeServiceKeyRequest, operations_pb2.ServiceKey]
+    SetMerchantPlan: Rpc[operations_pb2.SetMerchantPlanRequest, accounts_pb2.Account]
     AuditLedger: Rpc[operations_pb2.AuditLedgerRequest, operations_pb2.AuditLedgerResponse]
 
 

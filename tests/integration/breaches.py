@@ -210,19 +210,20 @@ PLANTS = [
         "fees_equal_payments",
         "UPDATE payment SET fee_minor = fee_minor - 1 WHERE id = '{succeeded}'",
         "fees in USD are 30 minor units, but those of the payments that succeeded are 29",
-        ("payment_matches_journals",),
+        ("payment_has_its_fee", "payment_matches_journals"),
     ),
     Plant(
         "fees_equal_payments",
         "UPDATE payment SET fee_minor = 15 WHERE id = '{captured}'",
         "but those of the payments that succeeded are ",
-        ("payment_matches_journals",),
+        ("payment_has_its_fee", "payment_matches_journals"),
     ),
     # Payments in themselves.
     Plant(
         "payment_within_amount",
         "UPDATE payment SET fee_minor = amount_minor + 1 WHERE id = '{waiting}'",
         "payment {waiting} of 1000 minor units of CNY holds 0, released 0, returned 0, with a fee of 1001",
+        ("payment_has_its_fee",),
     ),
     Plant(
         "payment_within_amount",
@@ -235,6 +236,23 @@ PLANTS = [
         "UPDATE payment SET held_minor = 2000, released_minor = -1 WHERE id = '{shipped}'",
         "payment {shipped} of 1999 minor units of CNY holds 2000, released -1, returned 0, with a fee of 30",
         ("escrow_equals_payments", "payment_matches_state", "payment_matches_journals"),
+    ),
+    *(
+        Plant("payment_has_its_fee", f"UPDATE payment SET {change} WHERE id = '{{{name}}}'", f"payment {{{name}}} has {words}")
+        for name, change, words in (
+            ("waiting", "fee_minor = 14", "a fee of 14 minor units of CNY at 150 bps of 1000"),
+            ("shipped", "fee_bps = 151, fee_minor = 31", "a fee of 31 minor units of CNY at 151 bps of 1999"),
+            ("waiting", "fee_bps = -150, fee_minor = 0", "a fee of 0 minor units of CNY at -150 bps of 1000"),
+            ("waiting", "fee_bps = 0", "a fee of 15 minor units of CNY at 0 bps of 1000"),
+            ("captured", "fee_bps = 250", "a fee of 9 minor units of CNY at 250 bps of 601"),
+            ("authorized", "fee_minor = 10", "a fee of 10 minor units of CNY at 150 bps of 700"),
+        )
+    ),
+    Plant(
+        "payment_has_its_fee",
+        "UPDATE payment SET fee_bps = 10001, fee_minor = amount_minor + 1 WHERE id = '{unauthorized}'",
+        "payment {unauthorized} has a fee of 1001 minor units of CNY at 10001 bps of 1000",
+        ("payment_within_amount",),
     ),
     Plant(
         "payment_matches_state",
@@ -257,7 +275,7 @@ PLANTS = [
         "payment_matches_state",
         "UPDATE payment SET released_minor = 0, returned_minor = 1000 WHERE id = '{captured_whole}'",
         "payment {captured_whole} of mode 3 is SUCCEEDED, but of 1000 minor units of CNY it holds 0, released 0 and ",
-        ("payment_matches_journals",),
+        ("payment_has_its_fee", "payment_matches_journals"),
     ),
     Plant(
         "payment_matches_state",
@@ -361,6 +379,7 @@ PLANTS = [
         "payment_matches_journals",
         "UPDATE payment SET fee_minor = 14 WHERE id = '{finished}';UPDATE payment SET fee_minor = 1 WHERE id = '{transfer}'",
         "payment {finished} paid a fee of 14 minor units of CNY, but its journals moved 15",
+        ("payment_has_its_fee",),
     ),
     Plant(
         "payment_matches_journals",

@@ -43,6 +43,7 @@ from tests.rpc_requests import (
     pay,
     revoke,
     rotate,
+    set_plan,
     ship,
     valid_requests,
     void,
@@ -112,6 +113,7 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateServiceKey": lambda core: done(create_key("payments.read")),
     "RotateServiceKey": lambda core: then(a_key(core), rotate),
     "RevokeServiceKey": lambda core: then(a_key(core), revoke),
+    "SetMerchantPlan": lambda core: then(a_merchant(core), lambda account: set_plan(account, 100)),
     "AdvanceClock": lambda core: done(advance_clock(3600)),
 }
 """A request that is granted, for every RPC that changes something."""

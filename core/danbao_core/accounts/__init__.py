@@ -2,6 +2,7 @@
 
 from danbao_core.accounts.balances import Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.commands import CloseAccount, CreateAccount, OpenWallet
+from danbao_core.accounts.plans import SetMerchantPlan
 from danbao_core.accounts.rows import (
     PLATFORM_ID,
     Account,
@@ -23,6 +24,7 @@ __all__ = [
     "CreateAccount",
     "OpenWallet",
     "Purpose",
+    "SetMerchantPlan",
     "account_of",
     "active_account",
     "balance_id",

@@ -34,6 +34,7 @@ INVARIANTS: Final = (
     "held_equals_reservations",
     "fees_equal_payments",
     "payment_within_amount",
+    "payment_has_its_fee",
     "payment_matches_state",
     "payment_matches_times",
     "payment_matches_journals",

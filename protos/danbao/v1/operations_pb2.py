@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from danbao.v1 import accounts_pb2 as danbao_dot_v1_dot_accounts__pb2
 from danbao.v1 import common_pb2 as danbao_dot_v1_dot_common__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64\x61nbao/v1/operations.proto\x12\tdanbao.v1\x1a\x16\x64\x61nbao/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x04\n\nServiceKey\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x18\n\x07service\x18\x02 \x01(\tR\x07service\x12\x16\n\x06scopes\x18\x03 \x03(\tR\x06scopes\x12-\n\x07\x61\x63\x63ount\x18\x04 \x01(\tB\x13\xfa\x41\x10\n\x0e\x64\x61nbao/AccountR\x07\x61\x63\x63ount\x12\x31\n\x05state\x18\x05 \x01(\x0e\x32\x1b.danbao.v1.ServiceKey.StateR\x05state\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0brotate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrotateTime\x12O\n\x16old_secret_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x13oldSecretExpireTime\x12;\n\x0brevoke_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrevokeTime\"C\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01\x12\x11\n\rSTATE_REVOKED\x10\x02:J\xea\x41G\n\x11\x64\x61nbao/ServiceKey\x12\x19serviceKeys/{service_key}*\x0bserviceKeys2\nserviceKey\"\xac\x02\n\x17\x43reateServiceKeyRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x34\n\x07service\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^[a-z0-9._-]{1,64}$R\x07service\x12\x39\n\x06scopes\x18\x03 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x08\x01\x10 \x18\x01\"\x13r\x11\x32\x0f^[a-z_.]{1,64}$R\x06scopes\x12k\n\x07\x61\x63\x63ount\x18\x04 \x01(\tBQ\xfa\x41\x10\n\x0e\x64\x61nbao/Account\xbaH;r927^(accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$R\x07\x61\x63\x63ount\"h\n\x18\x43reateServiceKeyResponse\x12\x36\n\x0bservice_key\x18\x01 \x01(\x0b\x32\x15.danbao.v1.ServiceKeyR\nserviceKey\x12\x14\n\x05token\x18\x02 \x01(\tR\x05token\"\x18\n\x16ListServiceKeysRequest\"S\n\x17ListServiceKeysResponse\x12\x38\n\x0cservice_keys\x18\x01 \x03(\x0b\x32\x15.danbao.v1.ServiceKeyR\x0bserviceKeys\"\xeb\x01\n\x17RotateServiceKeyRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12h\n\x04name\x18\x02 \x01(\tBT\xfa\x41\x13\n\x11\x64\x61nbao/ServiceKey\xbaH;r927^serviceKeys/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12\x31\n\rgrace_seconds\x18\x03 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\x9a\x9e\x01(\x00R\x0cgraceSeconds\"h\n\x18RotateServiceKeyResponse\x12\x36\n\x0bservice_key\x18\x01 \x01(\x0b\x32\x15.danbao.v1.ServiceKeyR\nserviceKey\x12\x14\n\x05token\x18\x02 \x01(\tR\x05token\"\xb8\x01\n\x17RevokeServiceKeyRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12h\n\x04name\x18\x02 \x01(\tBT\xfa\x41\x13\n\x11\x64\x61nbao/ServiceKey\xbaH;r927^serviceKeys/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\"\x14\n\x12\x41uditLedgerRequest\"Z\n\x13\x41uditLedgerResponse\x12\x14\n\x05holds\x18\x01 \x01(\x08R\x05holds\x12-\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x15.danbao.v1.AuditCheckR\x06\x63hecks\"X\n\nAuditCheck\x12\x1c\n\tinvariant\x18\x01 \x01(\tR\tinvariant\x12\x14\n\x05holds\x18\x02 \x01(\x08R\x05holds\x12\x16\n\x06\x62reach\x18\x03 \x01(\tR\x06\x62reach2\x9e\x04\n\x11OperationsService\x12m\n\x10\x43reateServiceKey\x12\".danbao.v1.CreateServiceKeyRequest\x1a#.danbao.v1.CreateServiceKeyResponse\"\x10\xa2\xbb\x18\x0c\n\noperations\x12j\n\x0fListServiceKeys\x12!.danbao.v1.ListServiceKeysRequest\x1a\".danbao.v1.ListServiceKeysResponse\"\x10\xa2\xbb\x18\x0c\n\noperations\x12m\n\x10RotateServiceKey\x12\".danbao.v1.RotateServiceKeyRequest\x1a#.danbao.v1.RotateServiceKeyResponse\"\x10\xa2\xbb\x18\x0c\n\noperations\x12_\n\x10RevokeServiceKey\x12\".danbao.v1.RevokeServiceKeyRequest\x1a\x15.danbao.v1.ServiceKey\"\x10\xa2\xbb\x18\x0c\n\noperations\x12^\n\x0b\x41uditLedger\x12\x1d.danbao.v1.AuditLedgerRequest\x1a\x1e.danbao.v1.AuditLedgerResponse\"\x10\xa2\xbb\x18\x0c\n\noperationsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64\x61nbao/v1/operations.proto\x12\tdanbao.v1\x1a\x18\x64\x61nbao/v1/accounts.proto\x1a\x16\x64\x61nbao/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x04\n\nServiceKey\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x18\n\x07service\x18\x02 \x01(\tR\x07service\x12\x16\n\x06scopes\x18\x03 \x03(\tR\x06scopes\x12-\n\x07\x61\x63\x63ount\x18\x04 \x01(\tB\x13\xfa\x41\x10\n\x0e\x64\x61nbao/AccountR\x07\x61\x63\x63ount\x12\x31\n\x05state\x18\x05 \x01(\x0e\x32\x1b.danbao.v1.ServiceKey.StateR\x05state\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0brotate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrotateTime\x12O\n\x16old_secret_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x13oldSecretExpireTime\x12;\n\x0brevoke_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrevokeTime\"C\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01\x12\x11\n\rSTATE_REVOKED\x10\x02:J\xea\x41G\n\x11\x64\x61nbao/ServiceKey\x12\x19serviceKeys/{service_key}*\x0bserviceKeys2\nserviceKey\"\xac\x02\n\x17\x43reateServiceKeyRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x34\n\x07service\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^[a-z0-9._-]{1,64}$R\x07service\x12\x39\n\x06scopes\x18\x03 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x08\x01\x10 \x18\x01\"\x13r\x11\x32\x0f^[a-z_.]{1,64}$R\x06scopes\x12k\n\x07\x61\x63\x63ount\x18\x04 \x01(\tBQ\xfa\x41\x10\n\x0e\x64\x61nbao/Account\xbaH;r927^(accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$R\x07\x61\x63\x63ount\"h\n\x18\x43reateServiceKeyResponse\x12\x36\n\x0bservice_key\x18\x01 \x01(\x0b\x32\x15.danbao.v1.ServiceKeyR\nserviceKey\x12\x14\n\x05token\x18\x02 \x01(\tR\x05token\"\x18\n\x16ListServiceKeysRequest\"S\n\x17ListServiceKeysResponse\x12\x38\n\x0cservice_keys\x18\x01 \x03(\x0b\x32\x15.danbao.v1.ServiceKeyR\x0bserviceKeys\"\xeb\x01\n\x17RotateServiceKeyRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12h\n\x04name\x18\x02 \x01(\tBT\xfa\x41\x13\n\x11\x64\x61nbao/ServiceKey\xbaH;r927^serviceKeys/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12\x31\n\rgrace_seconds\x18\x03 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\x9a\x9e\x01(\x00R\x0cgraceSeconds\"h\n\x18RotateServiceKeyResponse\x12\x36\n\x0bservice_key\x18\x01 \x01(\x0b\x32\x15.danbao.v1.ServiceKeyR\nserviceKey\x12\x14\n\x05token\x18\x02 \x01(\tR\x05token\"\xb8\x01\n\x17RevokeServiceKeyRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12h\n\x04name\x18\x02 \x01(\tBT\xfa\x41\x13\n\x11\x64\x61nbao/ServiceKey\xbaH;r927^serviceKeys/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\"\xc3\x02\n\x16SetMerchantPlanRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12h\n\x07\x61\x63\x63ount\x18\x02 \x01(\tBN\xfa\x41\x10\n\x0e\x64\x61nbao/Account\xbaH8r624^accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x07\x61\x63\x63ount\x12(\n\x07\x66\x65\x65_bps\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00H\x00R\x06\x66\x65\x65\x42ps\x88\x01\x01\x12T\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\x0b\"\x07\x08\x80\x95\x90\xb8\xba\x06\x32\x00R\reffectiveTimeB\n\n\x08_fee_bps\"\x14\n\x12\x41uditLedgerRequest\"Z\n\x13\x41uditLedgerResponse\x12\x14\n\x05holds\x18\x01 \x01(\x08R\x05holds\x12-\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x15.danbao.v1.AuditCheckR\x06\x63hecks\"X\n\nAuditCheck\x12\x1c\n\tinvariant\x18\x01 \x01(\tR\tinvariant\x12\x14\n\x05holds\x18\x02 \x01(\x08R\x05holds\x12\x16\n\x06\x62reach\x18\x03 \x01(\tR\x06\x62reach2\xfa\x04\n\x11OperationsService\x12m\n\x10\x43reateServiceKey\x12\".danbao.v1.CreateServiceKeyRequest\x1a#.danbao.v1.CreateServiceKeyResponse\"\x10\xa2\xbb\x18\x0c\n\noperations\x12j\n\x0fListServiceKeys\x12!.danbao.v1.ListServiceKeysRequest\x1a\".danbao.v1.ListServiceKeysResponse\"\x10\xa2\xbb\x18\x0c\n\noperations\x12m\n\x10RotateServiceKey\x12\".danbao.v1.RotateServiceKeyRequest\x1a#.danbao.v1.RotateServiceKeyResponse\"\x10\xa2\xbb\x18\x0c\n\noperations\x12_\n\x10RevokeServiceKey\x12\".danbao.v1.RevokeServiceKeyRequest\x1a\x15.danbao.v1.ServiceKey\"\x10\xa2\xbb\x18\x0c\n\noperations\x12Z\n\x0fSetMerchantPlan\x12!.danbao.v1.SetMerchantPlanRequest\x1a\x12.danbao.v1.Account\"\x10\xa2\xbb\x18\x0c\n\noperations\x12^\n\x0b\x41uditLedger\x12\x1d.danbao.v1.AuditLedgerRequest\x1a\x1e.danbao.v1.AuditLedgerResponse\"\x10\xa2\xbb\x18\x0c\n\noperationsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +60,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKESERVICEKEYREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
   _globals['_REVOKESERVICEKEYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_REVOKESERVICEKEYREQUEST'].fields_by_name['name']._serialized_options = b'\372A\023\n\021danbao/ServiceKey\272H;r927^serviceKeys/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  _globals['_SETMERCHANTPLANREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETMERCHANTPLANREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
+  _globals['_SETMERCHANTPLANREQUEST'].fields_by_name['account']._loaded_options = None
+  _globals['_SETMERCHANTPLANREQUEST'].fields_by_name['account']._serialized_options = b'\372A\020\n\016danbao/Account\272H8r624^accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  _globals['_SETMERCHANTPLANREQUEST'].fields_by_name['fee_bps']._loaded_options = None
+  _globals['_SETMERCHANTPLANREQUEST'].fields_by_name['fee_bps']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_SETMERCHANTPLANREQUEST'].fields_by_name['effective_time']._loaded_options = None
+  _globals['_SETMERCHANTPLANREQUEST'].fields_by_name['effective_time']._serialized_options = b'\272H\016\262\001\013\"\007\010\200\225\220\270\272\0062\000'
   _globals['_OPERATIONSSERVICE'].methods_by_name['CreateServiceKey']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['CreateServiceKey']._serialized_options = b'\242\273\030\014\n\noperations'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListServiceKeys']._loaded_options = None
@@ -67,32 +76,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATIONSSERVICE'].methods_by_name['RotateServiceKey']._serialized_options = b'\242\273\030\014\n\noperations'
   _globals['_OPERATIONSSERVICE'].methods_by_name['RevokeServiceKey']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['RevokeServiceKey']._serialized_options = b'\242\273\030\014\n\noperations'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['SetMerchantPlan']._loaded_options = None
+  _globals['_OPERATIONSSERVICE'].methods_by_name['SetMerchantPlan']._serialized_options = b'\242\273\030\014\n\noperations'
   _globals['_OPERATIONSSERVICE'].methods_by_name['AuditLedger']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['AuditLedger']._serialized_options = b'\242\273\030\014\n\noperations'
-  _globals['_SERVICEKEY']._serialized_start=159
-  _globals['_SERVICEKEY']._serialized_end=754
-  _globals['_SERVICEKEY_STATE']._serialized_start=611
-  _globals['_SERVICEKEY_STATE']._serialized_end=678
-  _globals['_CREATESERVICEKEYREQUEST']._serialized_start=757
-  _globals['_CREATESERVICEKEYREQUEST']._serialized_end=1057
-  _globals['_CREATESERVICEKEYRESPONSE']._serialized_start=1059
-  _globals['_CREATESERVICEKEYRESPONSE']._serialized_end=1163
-  _globals['_LISTSERVICEKEYSREQUEST']._serialized_start=1165
-  _globals['_LISTSERVICEKEYSREQUEST']._serialized_end=1189
-  _globals['_LISTSERVICEKEYSRESPONSE']._serialized_start=1191
-  _globals['_LISTSERVICEKEYSRESPONSE']._serialized_end=1274
-  _globals['_ROTATESERVICEKEYREQUEST']._serialized_start=1277
-  _globals['_ROTATESERVICEKEYREQUEST']._serialized_end=1512
-  _globals['_ROTATESERVICEKEYRESPONSE']._serialized_start=1514
-  _globals['_ROTATESERVICEKEYRESPONSE']._serialized_end=1618
-  _globals['_REVOKESERVICEKEYREQUEST']._serialized_start=1621
-  _globals['_REVOKESERVICEKEYREQUEST']._serialized_end=1805
-  _globals['_AUDITLEDGERREQUEST']._serialized_start=1807
-  _globals['_AUDITLEDGERREQUEST']._serialized_end=1827
-  _globals['_AUDITLEDGERRESPONSE']._serialized_start=1829
-  _globals['_AUDITLEDGERRESPONSE']._serialized_end=1919
-  _globals['_AUDITCHECK']._serialized_start=1921
-  _globals['_AUDITCHECK']._serialized_end=2009
-  _globals['_OPERATIONSSERVICE']._serialized_start=2012
-  _globals['_OPERATIONSSERVICE']._serialized_end=2554
+  _globals['_SERVICEKEY']._serialized_start=185
+  _globals['_SERVICEKEY']._serialized_end=780
+  _globals['_SERVICEKEY_STATE']._serialized_start=637
+  _globals['_SERVICEKEY_STATE']._serialized_end=704
+  _globals['_CREATESERVICEKEYREQUEST']._serialized_start=783
+  _globals['_CREATESERVICEKEYREQUEST']._serialized_end=1083
+  _globals['_CREATESERVICEKEYRESPONSE']._serialized_start=1085
+  _globals['_CREATESERVICEKEYRESPONSE']._serialized_end=1189
+  _globals['_LISTSERVICEKEYSREQUEST']._serialized_start=1191
+  _globals['_LISTSERVICEKEYSREQUEST']._serialized_end=1215
+  _globals['_LISTSERVICEKEYSRESPONSE']._serialized_start=1217
+  _globals['_LISTSERVICEKEYSRESPONSE']._serialized_end=1300
+  _globals['_ROTATESERVICEKEYREQUEST']._serialized_start=1303
+  _globals['_ROTATESERVICEKEYREQUEST']._serialized_end=1538
+  _globals['_ROTATESERVICEKEYRESPONSE']._serialized_start=1540
+  _globals['_ROTATESERVICEKEYRESPONSE']._serialized_end=1644
+  _globals['_REVOKESERVICEKEYREQUEST']._serialized_start=1647
+  _globals['_REVOKESERVICEKEYREQUEST']._serialized_end=1831
+  _globals['_SETMERCHANTPLANREQUEST']._serialized_start=1834
+  _globals['_SETMERCHANTPLANREQUEST']._serialized_end=2157
+  _globals['_AUDITLEDGERREQUEST']._serialized_start=2159
+  _globals['_AUDITLEDGERREQUEST']._serialized_end=2179
+  _globals['_AUDITLEDGERRESPONSE']._serialized_start=2181
+  _globals['_AUDITLEDGERRESPONSE']._serialized_end=2271
+  _globals['_AUDITCHECK']._serialized_start=2273
+  _globals['_AUDITCHECK']._serialized_end=2361
+  _globals['_OPERATIONSSERVICE']._serialized_start=2364
+  _globals['_OPERATIONSSERVICE']._serialized_end=2998
 # @@protoc_insertion_point(module_scope)

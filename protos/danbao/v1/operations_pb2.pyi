@@ -301,6 +301,44 @@ class RevokeServiceKeyRequest(_message.Message):
 Global___RevokeServiceKeyRequest: _TypeAlias = RevokeServiceKeyRequest  # noqa: Y015
 
 @_typing.final
+class SetMerchantPlanRequest(_message.Message):
+    """Request of SetMerchantPlan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    FEE_BPS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    account: _builtins.str
+    """`accounts/{uuid}` of the merchant."""
+    fee_bps: _builtins.int
+    """The fee in basis points, 0 to 10,000 (all of it); unset for the fee that the policy gives every merchant."""
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when (business time, up to the year 9000, to the microsecond); unset for now."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account: _builtins.str = ...,
+        fee_bps: _builtins.int | None = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "effective_time", b"effective_time", "fee_bps", b"fee_bps"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "account", b"account", "effective_time", b"effective_time", "fee_bps", b"fee_bps", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fee_bps: _TypeAlias = _typing.Literal["fee_bps"]  # noqa: Y015
+    _WhichOneofArgType__fee_bps: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_bps) -> _WhichOneofReturnType__fee_bps | None: ...
+
+Global___SetMerchantPlanRequest: _TypeAlias = SetMerchantPlanRequest  # noqa: Y015
+
+@_typing.final
 class AuditLedgerRequest(_message.Message):
     """Request of AuditLedger."""
 

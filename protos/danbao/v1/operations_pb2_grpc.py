@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from danbao.v1 import accounts_pb2 as danbao_dot_v1_dot_accounts__pb2
 from danbao.v1 import operations_pb2 as danbao_dot_v1_dot_operations__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -26,7 +27,7 @@ if _version_not_supported:
 
 
 class OperationsServiceStub(object):
-    """What operators do: service keys and the audit of the books.
+    """What operators do: service keys, what merchants pay, and the audit of the books.
     """
 
     def __init__(self, channel):
@@ -55,6 +56,11 @@ class OperationsServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_operations__pb2.RevokeServiceKeyRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_operations__pb2.ServiceKey.FromString,
                 _registered_method=True)
+        self.SetMerchantPlan = channel.unary_unary(
+                '/danbao.v1.OperationsService/SetMerchantPlan',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+                _registered_method=True)
         self.AuditLedger = channel.unary_unary(
                 '/danbao.v1.OperationsService/AuditLedger',
                 request_serializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.SerializeToString,
@@ -63,7 +69,7 @@ class OperationsServiceStub(object):
 
 
 class OperationsServiceServicer(object):
-    """What operators do: service keys and the audit of the books.
+    """What operators do: service keys, what merchants pay, and the audit of the books.
     """
 
     def CreateServiceKey(self, request, context):
@@ -90,6 +96,15 @@ class OperationsServiceServicer(object):
 
     def RevokeServiceKey(self, request, context):
         """Ends a key: from the answer on it changes nothing any more. Revoking a revoked key changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMerchantPlan(self, request, context):
+        """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
+        they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
+        with EFFECTIVE_TIME_PAST for a moment that is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +140,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.RevokeServiceKeyRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_operations__pb2.ServiceKey.SerializeToString,
             ),
+            'SetMerchantPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMerchantPlan,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
+            ),
             'AuditLedger': grpc.unary_unary_rpc_method_handler(
                     servicer.AuditLedger,
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.FromString,
@@ -139,7 +159,7 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService(object):
-    """What operators do: service keys and the audit of the books.
+    """What operators do: service keys, what merchants pay, and the audit of the books.
     """
 
     @staticmethod
@@ -240,6 +260,33 @@ class OperationsService(object):
             '/danbao.v1.OperationsService/RevokeServiceKey',
             danbao_dot_v1_dot_operations__pb2.RevokeServiceKeyRequest.SerializeToString,
             danbao_dot_v1_dot_operations__pb2.ServiceKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMerchantPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/SetMerchantPlan',
+            danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Account.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from danbao.v1 import accounts_pb2 as _accounts_pb2
 from danbao.v1 import operations_pb2 as _operations_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -27,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsServiceStub:
-    """What operators do: service keys and the audit of the books."""
+    """What operators do: service keys, what merchants pay, and the audit of the books."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -43,12 +44,17 @@ class OperationsServiceStub:
     """
     RevokeServiceKey: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RevokeServiceKeyRequest, _operations_pb2.ServiceKey]
     """Ends a key: from the answer on it changes nothing any more. Revoking a revoked key changes nothing."""
+    SetMerchantPlan: _grpc.UnaryUnaryMultiCallable[_operations_pb2.SetMerchantPlanRequest, _accounts_pb2.Account]
+    """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
+    they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
+    with EFFECTIVE_TIME_PAST for a moment that is over.
+    """
     AuditLedger: _grpc.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]
     """Checks the ledger invariants on one snapshot of the whole database."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
-    """What operators do: service keys and the audit of the books."""
+    """What operators do: service keys, what merchants pay, and the audit of the books."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.CreateServiceKeyRequest, _operations_pb2.CreateServiceKeyResponse]  # type: ignore[assignment]
@@ -61,11 +67,16 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """
     RevokeServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.RevokeServiceKeyRequest, _operations_pb2.ServiceKey]  # type: ignore[assignment]
     """Ends a key: from the answer on it changes nothing any more. Revoking a revoked key changes nothing."""
+    SetMerchantPlan: _aio.UnaryUnaryMultiCallable[_operations_pb2.SetMerchantPlanRequest, _accounts_pb2.Account]  # type: ignore[assignment]
+    """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
+    they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
+    with EFFECTIVE_TIME_PAST for a moment that is over.
+    """
     AuditLedger: _aio.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]  # type: ignore[assignment]
     """Checks the ledger invariants on one snapshot of the whole database."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What operators do: service keys and the audit of the books."""
+    """What operators do: service keys, what merchants pay, and the audit of the books."""
 
     @_abc_1.abstractmethod
     def CreateServiceKey(
@@ -100,6 +111,17 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ServiceKey, _abc.Awaitable[_operations_pb2.ServiceKey]]:
         """Ends a key: from the answer on it changes nothing any more. Revoking a revoked key changes nothing."""
+
+    @_abc_1.abstractmethod
+    def SetMerchantPlan(
+        self,
+        request: _operations_pb2.SetMerchantPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
+        """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
+        they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
+        with EFFECTIVE_TIME_PAST for a moment that is over.
+        """
 
     @_abc_1.abstractmethod
     def AuditLedger(

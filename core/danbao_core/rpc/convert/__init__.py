@@ -8,6 +8,7 @@ from danbao_core.rpc.convert.operations import (
     revoke_service_key,
     rotate_service_key,
     service_key,
+    set_merchant_plan,
 )
 from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
 from danbao_core.rpc.convert.payments import (
@@ -53,6 +54,7 @@ __all__ = [
     "revoke_service_key",
     "rotate_service_key",
     "service_key",
+    "set_merchant_plan",
     "ship_payment",
     "timestamp",
     "top_up",

@@ -45,7 +45,18 @@ def account(row: Account) -> accounts_pb2.Account:
         create_time=timestamp(row.created_at),
         update_time=timestamp(row.updated_at),
         external_id=row.external_id,
+        plan=_plan(row) if row.kind is AccountKind.MERCHANT else None,
     )
+
+
+def _plan(row: Account) -> accounts_pb2.MerchantPlan:
+    """Both fees are left unset where the row has none."""
+    plan = accounts_pb2.MerchantPlan(fee_bps=row.fee_bps)
+    if row.next_fee_at is not None:
+        plan.next.MergeFrom(
+            accounts_pb2.MerchantPlan.Change(fee_bps=row.next_fee_bps, effective_time=timestamp(row.next_fee_at))
+        )
+    return plan
 
 
 def entry(line: Line, purpose: Purpose, currency: str) -> accounts_pb2.Entry:

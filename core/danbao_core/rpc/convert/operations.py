@@ -1,10 +1,11 @@
-"""Service keys and the audit."""
+"""Service keys, merchants' plans and the audit."""
 
 from collections.abc import Iterable
 
 from danbao.v1 import operations_pb2
+from danbao_core.accounts import SetMerchantPlan
 from danbao_core.engine import Origin
-from danbao_core.rpc.convert.parts import id_of, timestamp
+from danbao_core.rpc.convert.parts import id_of, moment, timestamp
 from danbao_core.service_keys import CreateServiceKey, RevokeServiceKey, RotateServiceKey, ServiceKey, Token
 
 
@@ -30,6 +31,16 @@ def rotate_service_key(request: operations_pb2.RotateServiceKeyRequest, origin: 
 def revoke_service_key(request: operations_pb2.RevokeServiceKeyRequest, origin: Origin) -> RevokeServiceKey:
     """The command for a request."""
     return RevokeServiceKey(origin=origin, key_id=id_of(request.name))
+
+
+def set_merchant_plan(request: operations_pb2.SetMerchantPlanRequest, origin: Origin) -> SetMerchantPlan:
+    """The command for a request."""
+    return SetMerchantPlan(
+        origin=origin,
+        account_id=id_of(request.account),
+        fee_bps=request.fee_bps if request.HasField("fee_bps") else None,
+        effective_at=moment("effective_time", request.effective_time) if request.HasField("effective_time") else None,
+    )
 
 
 def service_key(row: ServiceKey) -> operations_pb2.ServiceKey:

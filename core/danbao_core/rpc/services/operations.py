@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from danbao.v1 import operations_pb2, operations_pb2_grpc
+from danbao.v1 import accounts_pb2, operations_pb2, operations_pb2_grpc
 from danbao_core.audit import audit
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_all
@@ -60,6 +60,12 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         key = await calls.submit(self._engine, command)
         self._authenticator.forget(key.id)
         return convert.service_key(key)
+
+    async def SetMerchantPlan(
+        self, request: operations_pb2.SetMerchantPlanRequest, context: "_Context"
+    ) -> accounts_pb2.Account:
+        command = convert.set_merchant_plan(request, calls.current().origin)
+        return convert.account(await calls.submit(self._engine, command))
 
     async def AuditLedger(
         self, request: operations_pb2.AuditLedgerRequest, context: "_Context"
