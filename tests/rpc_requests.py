@@ -199,6 +199,7 @@ def valid_requests() -> Iterator[Message]:
     yield rotate(key, 60)
     yield revoke(key)
     yield set_plan(ada, 100, Timestamp(seconds=221_845_392_000))
+    yield operations_pb2.ListAuditEventsRequest(page_size=10)
     yield operations_pb2.AuditLedgerRequest()
     yield advance_clock()
     yield sandbox_pb2.GetClockRequest()

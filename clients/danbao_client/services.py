@@ -73,6 +73,7 @@ class Operations(Service):
     RotateServiceKey: Rpc[operations_pb2.RotateServiceKeyRequest, operations_pb2.RotateServiceKeyResponse]
     RevokeServiceKey: Rpc[operations_pb2.RevokeServiceKeyRequest, operations_pb2.ServiceKey]
     SetMerchantPlan: Rpc[operations_pb2.SetMerchantPlanRequest, accounts_pb2.Account]
+    ListAuditEvents: Rpc[operations_pb2.ListAuditEventsRequest, operations_pb2.ListAuditEventsResponse]
     AuditLedger: Rpc[operations_pb2.AuditLedgerRequest, operations_pb2.AuditLedgerResponse]
 
 

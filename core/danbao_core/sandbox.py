@@ -51,5 +51,5 @@ class AdvanceClock(Command[ClockReading], frozen=True):
             raise ClockOutOfRange(time=book.now.isoformat())
         moved_to = book.database_time + timedelta(seconds=offset_seconds)
         moved = installation.replace(clock_offset_seconds=offset_seconds, version=installation.version + 1)
-        trace = trail.audit_event(self.ids(), self.origin, PLATFORM_ID, book.now)
+        trace = trail.audit_event(self.ids(), self.origin, Installation, PLATFORM_ID, book.now)
         return Decision(ClockReading(moved_to, offset_seconds), [moved, trace])

@@ -127,7 +127,7 @@ class Server:
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock), server
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, authenticator, settings.database_url), server
+            Operations(engine, pool, pages, authenticator, settings.database_url), server
         )
         if self._sandbox:
             sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool), server)

@@ -166,7 +166,7 @@ class CreateServiceKey(Command[ServiceKey], frozen=True):
             revoked_at=None,
             version=1,
         )
-        return Decision(key, [key, trail.audit_event(ids, self.origin, key.id, book.now)])
+        return Decision(key, [key, trail.audit_event(ids, self.origin, ServiceKey, key.id, book.now)])
 
 
 class RotateServiceKey(Command[ServiceKey], frozen=True):
@@ -192,7 +192,7 @@ class RotateServiceKey(Command[ServiceKey], frozen=True):
             rotated_at=at,
             version=key.version + 1,
         )
-        return Decision(rotated, [rotated, trail.audit_event(self.ids(), self.origin, key.id, book.now)])
+        return Decision(rotated, [rotated, trail.audit_event(self.ids(), self.origin, ServiceKey, key.id, book.now)])
 
 
 class RevokeServiceKey(Command[ServiceKey], frozen=True):
@@ -209,7 +209,7 @@ class RevokeServiceKey(Command[ServiceKey], frozen=True):
         if key.state is KeyState.REVOKED:
             return Decision(key)
         revoked = key.replace(state=KeyState.REVOKED, revoked_at=self.origin.received_at, version=key.version + 1)
-        return Decision(revoked, [revoked, trail.audit_event(self.ids(), self.origin, key.id, book.now)])
+        return Decision(revoked, [revoked, trail.audit_event(self.ids(), self.origin, ServiceKey, key.id, book.now)])
 
 
 def _service_key(book: Book, key_id: UUID) -> ServiceKey:

@@ -42,7 +42,7 @@ class SetMerchantPlan(Command[Account], frozen=True):
             after = before.replace(next_fee_bps=self.fee_bps, next_fee_at=at)
         after = after.replace(updated_at=book.now, version=account.version + 1)
         memo = f"from {_in_words(before)} to {_in_words(after)}"
-        return Decision(after, [after, trail.audit_event(self.ids(), self.origin, account.id, book.now, memo)])
+        return Decision(after, [after, trail.audit_event(self.ids(), self.origin, Account, account.id, book.now, memo)])
 
 
 def _in_words(account: Account) -> str:

@@ -93,7 +93,7 @@ class CreatePayment(Command[Payment], frozen=True):
         else:
             draft.put(
                 payment,
-                trail.audit_event(ids, self.origin, payment.id, draft.now),
+                trail.audit_event(ids, self.origin, Payment, payment.id, draft.now),
                 trail.event(ids, "payment.created", payment.id, payment.version, payment, draft.now),
             )
         return payment

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class OperationsServiceStub(object):
-    """What operators do: service keys, what merchants pay, and the audit of the books.
+    """What operators do: service keys, what merchants pay, who did what, and the audit of the books.
     """
 
     def __init__(self, channel):
@@ -61,6 +61,11 @@ class OperationsServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
                 _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/danbao.v1.OperationsService/ListAuditEvents',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
         self.AuditLedger = channel.unary_unary(
                 '/danbao.v1.OperationsService/AuditLedger',
                 request_serializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.SerializeToString,
@@ -69,7 +74,7 @@ class OperationsServiceStub(object):
 
 
 class OperationsServiceServicer(object):
-    """What operators do: service keys, what merchants pay, and the audit of the books.
+    """What operators do: service keys, what merchants pay, who did what, and the audit of the books.
     """
 
     def CreateServiceKey(self, request, context):
@@ -110,6 +115,14 @@ class OperationsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditEvents(self, request, context):
+        """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
+        at 5,000 events at most, of which those of a caller, a method or a time may be none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AuditLedger(self, request, context):
         """Checks the ledger invariants on one snapshot of the whole database.
         """
@@ -145,6 +158,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
             ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
             'AuditLedger': grpc.unary_unary_rpc_method_handler(
                     servicer.AuditLedger,
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.FromString,
@@ -159,7 +177,7 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService(object):
-    """What operators do: service keys, what merchants pay, and the audit of the books.
+    """What operators do: service keys, what merchants pay, who did what, and the audit of the books.
     """
 
     @staticmethod
@@ -287,6 +305,33 @@ class OperationsService(object):
             '/danbao.v1.OperationsService/SetMerchantPlan',
             danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.SerializeToString,
             danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/ListAuditEvents',
+            danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsServiceStub:
-    """What operators do: service keys, what merchants pay, and the audit of the books."""
+    """What operators do: service keys, what merchants pay, who did what, and the audit of the books."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -49,12 +49,16 @@ class OperationsServiceStub:
     they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
     with EFFECTIVE_TIME_PAST for a moment that is over.
     """
+    ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListAuditEventsRequest, _operations_pb2.ListAuditEventsResponse]
+    """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
+    at 5,000 events at most, of which those of a caller, a method or a time may be none.
+    """
     AuditLedger: _grpc.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]
     """Checks the ledger invariants on one snapshot of the whole database."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
-    """What operators do: service keys, what merchants pay, and the audit of the books."""
+    """What operators do: service keys, what merchants pay, who did what, and the audit of the books."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.CreateServiceKeyRequest, _operations_pb2.CreateServiceKeyResponse]  # type: ignore[assignment]
@@ -72,11 +76,15 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
     with EFFECTIVE_TIME_PAST for a moment that is over.
     """
+    ListAuditEvents: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListAuditEventsRequest, _operations_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
+    """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
+    at 5,000 events at most, of which those of a caller, a method or a time may be none.
+    """
     AuditLedger: _aio.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]  # type: ignore[assignment]
     """Checks the ledger invariants on one snapshot of the whole database."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What operators do: service keys, what merchants pay, and the audit of the books."""
+    """What operators do: service keys, what merchants pay, who did what, and the audit of the books."""
 
     @_abc_1.abstractmethod
     def CreateServiceKey(
@@ -121,6 +129,16 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
         they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
         with EFFECTIVE_TIME_PAST for a moment that is over.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAuditEvents(
+        self,
+        request: _operations_pb2.ListAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ListAuditEventsResponse, _abc.Awaitable[_operations_pb2.ListAuditEventsResponse]]:
+        """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
+        at 5,000 events at most, of which those of a caller, a method or a time may be none.
         """
 
     @_abc_1.abstractmethod

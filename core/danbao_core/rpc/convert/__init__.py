@@ -4,7 +4,9 @@ from danbao_core.rpc.convert.accounts import account, close_account, create_acco
 from danbao_core.rpc.convert.bulk import create_payments, payments
 from danbao_core.rpc.convert.operations import (
     audit_checks,
+    audit_event,
     create_service_key,
+    fact_filter,
     revoke_service_key,
     rotate_service_key,
     service_key,
@@ -30,6 +32,7 @@ __all__ = [
     "account",
     "advance_clock",
     "audit_checks",
+    "audit_event",
     "cancel_payment",
     "capture_payment",
     "clock",
@@ -42,6 +45,7 @@ __all__ = [
     "create_service_key",
     "entry",
     "extend_confirmation",
+    "fact_filter",
     "funding",
     "id_of",
     "money",

@@ -5,7 +5,7 @@ from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccou
 from danbao_core.engine import Origin
 from danbao_core.fundings import Funding, TopUp
 from danbao_core.ledger import Line
-from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp
+from danbao_core.rpc.convert.parts import id_of, money, money_of, resource_name, timestamp
 
 
 def create_account(request: accounts_pb2.CreateAccountRequest, origin: Origin) -> CreateAccount:
@@ -68,7 +68,7 @@ def entry(line: Line, purpose: Purpose, currency: str) -> accounts_pb2.Entry:
         balance_after=money(line.balance_after_minor, currency),
         journal=f"journals/{line.journal_id}",
         kind=line.kind,
-        subject=f"{line.kind.partition('.')[0]}s/{line.subject_id}",
+        subject=resource_name(line.kind, line.subject_id),
         create_time=timestamp(line.created_at),
     )
 

@@ -1,11 +1,12 @@
-"""Service keys, merchants' plans and the audit."""
+"""Service keys, merchants' plans, who did what, and the audit."""
 
 from collections.abc import Iterable
 
 from danbao.v1 import operations_pb2
 from danbao_core.accounts import SetMerchantPlan
 from danbao_core.engine import Origin
-from danbao_core.rpc.convert.parts import id_of, moment, timestamp
+from danbao_core.history import Fact, FactFilter
+from danbao_core.rpc.convert.parts import id_of, moment, resource_name, table_of, timestamp
 from danbao_core.service_keys import CreateServiceKey, RevokeServiceKey, RotateServiceKey, ServiceKey, Token
 
 
@@ -55,6 +56,34 @@ def service_key(row: ServiceKey) -> operations_pb2.ServiceKey:
         rotate_time=timestamp(row.rotated_at),
         old_secret_expire_time=timestamp(row.old_secret_expires_at),
         revoke_time=timestamp(row.revoked_at),
+    )
+
+
+def fact_filter(request: operations_pb2.ListAuditEventsRequest) -> FactFilter:
+    """Which facts a request asks for."""
+    return FactFilter(
+        subject=(table_of(request.subject), id_of(request.subject)) if request.subject else None,
+        caller=request.caller,
+        method=request.method,
+        created_from=moment("created_from", request.created_from) if request.HasField("created_from") else None,
+        created_before=moment("created_before", request.created_before) if request.HasField("created_before") else None,
+    )
+
+
+def audit_event(fact: Fact) -> operations_pb2.AuditEvent:
+    """The resource for a fact."""
+    return operations_pb2.AuditEvent(
+        name=f"auditEvents/{fact.id}",
+        subject=resource_name(fact.kind, fact.subject_id),
+        method=fact.method,
+        caller=fact.caller,
+        service_key=f"serviceKeys/{fact.key_id}" if fact.key_id else "",
+        peer=fact.peer,
+        request_id=fact.request_id,
+        memo=fact.memo,
+        journal=f"journals/{fact.id}" if fact.moves_money else "",
+        kind=fact.kind if fact.moves_money else "",
+        create_time=timestamp(fact.created_at),
     )
 
 

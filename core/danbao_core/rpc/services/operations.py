@@ -1,4 +1,4 @@
-"""Service keys, and the audit of the books."""
+"""Service keys, merchants' plans, who did what, and the audit of the books."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -8,10 +8,12 @@ from danbao_core.audit import audit
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_all
 from danbao_core.errors import SecretAlreadyShown
+from danbao_core.history import list_facts
 from danbao_core.ids import uuid7
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.paging import Pages, place_of
 from danbao_core.service_keys import ServiceKey, Token
 
 if TYPE_CHECKING:
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
 
 
 class Operations(operations_pb2_grpc.OperationsServiceServicer):
-    """Service keys, and the audit of the books."""
+    """Service keys, merchants' plans, who did what, and the audit of the books."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", authenticator: Authenticator, database_url: str) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, authenticator: Authenticator, database_url: str) -> None:
         self._engine = engine
         self._pool = pool
+        self._pages = pages
         self._authenticator = authenticator
         self._database_url = database_url
         self._auditing = asyncio.Lock()  # an audit takes the memory of a whole database's worth of hashing: one at a time
@@ -66,6 +69,15 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> accounts_pb2.Account:
         command = convert.set_merchant_plan(request, calls.current().origin)
         return convert.account(await calls.submit(self._engine, command))
+
+    async def ListAuditEvents(
+        self, request: operations_pb2.ListAuditEventsRequest, context: "_Context"
+    ) -> operations_pb2.ListAuditEventsResponse:
+        page = self._pages.page(calls.current(), request)
+        found = await list_facts(self._pool, convert.fact_filter(request), before=page.before_id, limit=page.reach)
+        stopped_at = None if found.stopped_at is None else str(found.stopped_at)
+        events, token = page.show(found.facts, convert.audit_event, place_of, stopped_at)
+        return operations_pb2.ListAuditEventsResponse(audit_events=events, next_page_token=token)
 
     async def AuditLedger(
         self, request: operations_pb2.AuditLedgerRequest, context: "_Context"
