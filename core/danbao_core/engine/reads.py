@@ -9,6 +9,7 @@ from danbao_core.engine import statements
 from danbao_core.engine.connection import INDEXES_ONLY
 from danbao_core.engine.rows import Row, loader
 from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at
+from danbao_core.server_role import AS_SERVER
 
 if TYPE_CHECKING:
     import asyncpg
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Row)
 
 # A bitmap of all that matches would be sorted for every page of a list; an index has the order.
-SETTINGS: Final = {"application_name": "danbao-reads", **INDEXES_ONLY, "enable_bitmapscan": "off"}
-"""The planner of connections that read lists."""
+SETTINGS: Final = {
+    "application_name": "danbao-reads",
+    **AS_SERVER,
+    **INDEXES_ONLY,
+    "enable_bitmapscan": "off",
+}
+"""The role and the planner of connections that read lists."""
 
 CLOCKS_DIFFER: Final = timedelta(days=1)
 """More than the clocks of servers, from which ids come, and the database's, from which times come, are ever apart."""

@@ -14,6 +14,7 @@ from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.server_role import AS_SERVER
 from danbao_core.service_keys import ServiceKey, Token
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         self, request: operations_pb2.AuditLedgerRequest, context: "_Context"
     ) -> operations_pb2.AuditLedgerResponse:
         async with self._auditing:
-            return convert.audit_checks(await audit(self._database_url))
+            return convert.audit_checks(await audit(self._database_url, settings=AS_SERVER))
 
     async def _once(self, command: Any) -> ServiceKey:
         """Carries out a command whose answer shows a secret, which no repeat may."""
