@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2
 
@@ -207,6 +208,12 @@ def answer_funding(funding: str, accepted: bool) -> sandbox_pb2.AnswerFundingReq
     return sandbox_pb2.AnswerFundingRequest(request_id=a_request_id(), name=funding, accepted=accepted)
 
 
+def set_plan(account: str, fee_bps: int | None = None, since: Timestamp | None = None) -> operations_pb2.SetMerchantPlanRequest:
+    return operations_pb2.SetMerchantPlanRequest(
+        request_id=a_request_id(), account=account, fee_bps=fee_bps, effective_time=since
+    )
+
+
 def advance_clock(seconds: int = 1) -> sandbox_pb2.AdvanceClockRequest:
     return sandbox_pb2.AdvanceClockRequest(request_id=a_request_id(), by=Duration(seconds=seconds))
 
@@ -255,6 +262,8 @@ def valid_requests() -> Iterator[Message]:
     yield operations_pb2.ListProposalsRequest()
     yield operations_pb2.GetOpenItemRequest(name=f"openItems/{UNKNOWN}")
     yield operations_pb2.ListOpenItemsRequest()
+    yield set_plan(ada, 100, Timestamp(seconds=221_845_392_000))
+    yield operations_pb2.ListAuditEventsRequest(page_size=10)
     yield operations_pb2.AuditLedgerRequest()
     yield freeze(ada)
     yield unfreeze(ada)

@@ -65,7 +65,7 @@ class Payments(Service):
 
 
 class Operations(Service):
-    """Service keys, freezing accounts, what takes two operators, and the audit of the books."""
+    """Service keys, merchants' plans, freezing accounts, what takes two operators, who did what, and the audit of the books."""
 
     descriptor = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"]
 
@@ -80,6 +80,8 @@ class Operations(Service):
     ListProposals: Rpc[operations_pb2.ListProposalsRequest, operations_pb2.ListProposalsResponse]
     GetOpenItem: Rpc[operations_pb2.GetOpenItemRequest, operations_pb2.OpenItem]
     ListOpenItems: Rpc[operations_pb2.ListOpenItemsRequest, operations_pb2.ListOpenItemsResponse]
+    SetMerchantPlan: Rpc[operations_pb2.SetMerchantPlanRequest, accounts_pb2.Account]
+    ListAuditEvents: Rpc[operations_pb2.ListAuditEventsRequest, operations_pb2.ListAuditEventsResponse]
     AuditLedger: Rpc[operations_pb2.AuditLedgerRequest, operations_pb2.AuditLedgerResponse]
     FreezeAccount: Rpc[operations_pb2.FreezeAccountRequest, accounts_pb2.Account]
     UnfreezeAccount: Rpc[operations_pb2.UnfreezeAccountRequest, accounts_pb2.Account]

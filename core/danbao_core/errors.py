@@ -35,7 +35,7 @@ class Refusal(Exception):
     resource: str | None = None
 
     def __init_subclass__(cls) -> None:
-        cls.reason = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).upper()
+        cls.reason = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).upper()
         cls.message = (cls.__doc__ or "").strip().split("\n")[0]
 
     def __init__(self, **metadata: object) -> None:
@@ -378,6 +378,18 @@ class TooManyWallets(Refusal):
 
 class ClockOutOfRange(Refusal):
     """The sandbox clock does not go past the year 9000."""
+
+    kind = Kind.PRECONDITION
+
+
+class NotAMerchant(Refusal):
+    """Only merchants have a plan; a person is paid free of fees."""
+
+    kind = Kind.PRECONDITION
+
+
+class EffectiveTimePast(Refusal):
+    """The time lies in the past; a plan begins now or later."""
 
     kind = Kind.PRECONDITION
 

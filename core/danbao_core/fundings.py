@@ -116,7 +116,7 @@ def settle(draft: Draft, ids: IdSequence, origin: Origin, funding: Funding, *, a
     if moving:
         _post(draft, ids, origin, funding, _JOURNALS[funding.kind, accepted], moving)
     else:
-        draft.put(trail.audit_event(ids, origin, funding.id, draft.now))
+        draft.put(trail.audit_event(ids, origin, Funding, funding.id, draft.now))
     draft.put(trail.event(ids, f"funding.{settled.state.name.lower()}", settled.id, settled.version, settled, draft.now))
     return settled
 
@@ -173,7 +173,7 @@ class _Funding(Command[Funding], frozen=True):
             return Decision(settle(draft, ids, self.origin, funding, accepted=accepted), draft.changes)
         draft.put(funding, trail.event(ids, "funding.created", funding.id, funding.version, funding, book.now))
         if not setting_aside:
-            draft.put(trail.audit_event(ids, self.origin, funding.id, book.now))
+            draft.put(trail.audit_event(ids, self.origin, Funding, funding.id, book.now))
         return Decision(funding, draft.changes)
 
 

@@ -52,7 +52,7 @@ class AdvanceClock(Command[ClockReading], frozen=True):
             raise ClockOutOfRange(time=book.now.isoformat())
         moved_to = book.database_time + timedelta(seconds=offset_seconds)
         moved = installation.replace(clock_offset_seconds=offset_seconds, version=installation.version + 1)
-        trace = trail.audit_event(self.ids(), self.origin, PLATFORM_ID, book.now)
+        trace = trail.audit_event(self.ids(), self.origin, Installation, PLATFORM_ID, book.now)
         return Decision(ClockReading(moved_to, offset_seconds), [moved, trace])
 
 
@@ -94,4 +94,4 @@ class SetBankBehaviour(Command[Bank], frozen=True):
     def decide(self, book: Book) -> Decision[Bank]:
         before = book.get(Bank, 1)
         bank = Bank(id=1, behaviour=self.behaviour, version=1 if before is None else before.version + 1)
-        return Decision(bank, [bank, trail.audit_event(self.ids(), self.origin, PLATFORM_ID, book.now)])
+        return Decision(bank, [bank, trail.audit_event(self.ids(), self.origin, Installation, PLATFORM_ID, book.now)])

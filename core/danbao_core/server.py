@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc
+from danbao_core import server_role
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine, reads
 from danbao_core.engine.failures import NoStripeLeft
@@ -175,7 +176,7 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
 
 @contextlib.asynccontextmanager
 async def _read_pool(settings: Settings) -> AsyncIterator["Pool"]:
-    """The connections for reads. Raises StartFailed where no database answers, MigrationError where it is not ours."""
+    """The connections for reads. Raises StartFailed where no database answers us, MigrationError where it is not ours."""
     try:
         pool = await asyncpg.create_pool(
             settings.database_url,
@@ -184,7 +185,10 @@ async def _read_pool(settings: Settings) -> AsyncIterator["Pool"]:
             timeout=5,
             command_timeout=30,
             server_settings=reads.SETTINGS,
+            connect=server_role.connect,
         )
+    except server_role.RoleRefused as error:
+        raise StartFailed(f"DANBAO_DATABASE_URL: its login cannot serve ({error})") from None
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartFailed(f"DANBAO_DATABASE_URL: the database does not answer ({error})") from None
     async with pool:

@@ -194,7 +194,7 @@ class CreateServiceKey(Command[ServiceKey], frozen=True):
             version=1,
             root_id=key_id if maker is None else maker.root_id,
         )
-        return Decision(key, [key, trail.audit_event(ids, self.origin, key.id, book.now)])
+        return Decision(key, [key, trail.audit_event(ids, self.origin, ServiceKey, key.id, book.now)])
 
 
 class RotateServiceKey(Command[ServiceKey], frozen=True):
@@ -226,7 +226,7 @@ class RotateServiceKey(Command[ServiceKey], frozen=True):
             rotated_at=at,
             version=key.version + 1,
         )
-        return Decision(rotated, [rotated, trail.audit_event(self.ids(), self.origin, key.id, book.now)])
+        return Decision(rotated, [rotated, trail.audit_event(self.ids(), self.origin, ServiceKey, key.id, book.now)])
 
 
 class RevokeServiceKey(Command[ServiceKey], frozen=True):
@@ -243,7 +243,7 @@ class RevokeServiceKey(Command[ServiceKey], frozen=True):
         if key.state is KeyState.REVOKED:
             return Decision(key)
         revoked = key.replace(state=KeyState.REVOKED, revoked_at=self.origin.received_at, version=key.version + 1)
-        return Decision(revoked, [revoked, trail.audit_event(self.ids(), self.origin, key.id, book.now)])
+        return Decision(revoked, [revoked, trail.audit_event(self.ids(), self.origin, ServiceKey, key.id, book.now)])
 
 
 def service_key_of(book: Book | Draft, key_id: UUID) -> ServiceKey:

@@ -36,6 +36,8 @@ class AuditEvent(Row, frozen=True):
     created_at: datetime
     memo: str = ""
     """Why, in the words that were given."""
+    subject_kind: str = ""
+    """What the subject is: the name of its table."""
 
 
 def as_timer(origin: Origin) -> Origin:
@@ -48,8 +50,10 @@ def event(ids: IdSequence, topic: str, subject_id: UUID, version: int, subject: 
     return Outbox(ids.take(), topic, subject_id, version, msgspec.msgpack.encode(subject), at)
 
 
-def audit_event(ids: IdSequence, origin: Origin, subject_id: UUID, at: datetime, memo: str = "") -> AuditEvent:
-    """The fact that somebody changed a subject, and why where they said so."""
+def audit_event(
+    ids: IdSequence, origin: Origin, subject: type[Row], subject_id: UUID, at: datetime, memo: str = ""
+) -> AuditEvent:
+    """The fact that somebody changed a subject, a row of the type `subject`, and why where they said so."""
     return AuditEvent(
         id=ids.take(),
         subject_id=subject_id,
@@ -60,4 +64,5 @@ def audit_event(ids: IdSequence, origin: Origin, subject_id: UUID, at: datetime,
         request_id=origin.request_id,
         created_at=at,
         memo=memo,
+        subject_kind=subject.table.name,
     )

@@ -3,6 +3,7 @@
 from danbao_core.accounts import PLATFORM_ID
 from tests.integration.audited_books import Plant
 from tests.integration.funding_breaches import FUNDING_PLANTS
+from tests.integration.operator_breaches import OPERATOR_PLANTS
 
 PLANTS = [
     # Journals and entries.
@@ -211,19 +212,20 @@ PLANTS = [
         "fees_equal_payments",
         "UPDATE payment SET fee_minor = fee_minor - 1 WHERE id = '{succeeded}'",
         "fees in USD are 30 minor units, but those of the payments that succeeded, with adjustments, are 29",
-        ("payment_matches_journals",),
+        ("payment_has_its_fee", "payment_matches_journals"),
     ),
     Plant(
         "fees_equal_payments",
         "UPDATE payment SET fee_minor = 15 WHERE id = '{captured}'",
         "but those of the payments that succeeded, with adjustments, are ",
-        ("payment_matches_journals",),
+        ("payment_has_its_fee", "payment_matches_journals"),
     ),
     # Payments in themselves.
     Plant(
         "payment_within_amount",
         "UPDATE payment SET fee_minor = amount_minor + 1 WHERE id = '{waiting}'",
         "payment {waiting} of 1000 minor units of CNY holds 0, released 0, returned 0, with a fee of 1001",
+        ("payment_has_its_fee",),
     ),
     Plant(
         "payment_within_amount",
@@ -236,6 +238,23 @@ PLANTS = [
         "UPDATE payment SET held_minor = 2000, released_minor = -1 WHERE id = '{shipped}'",
         "payment {shipped} of 1999 minor units of CNY holds 2000, released -1, returned 0, with a fee of 30",
         ("escrow_equals_payments", "payment_matches_state", "payment_matches_journals"),
+    ),
+    *(
+        Plant("payment_has_its_fee", f"UPDATE payment SET {change} WHERE id = '{{{name}}}'", f"payment {{{name}}} has {words}")
+        for name, change, words in (
+            ("waiting", "fee_minor = 14", "a fee of 14 minor units of CNY at 150 bps of 1000"),
+            ("shipped", "fee_bps = 151, fee_minor = 31", "a fee of 31 minor units of CNY at 151 bps of 1999"),
+            ("waiting", "fee_bps = -150, fee_minor = 0", "a fee of 0 minor units of CNY at -150 bps of 1000"),
+            ("waiting", "fee_bps = 0", "a fee of 15 minor units of CNY at 0 bps of 1000"),
+            ("captured", "fee_bps = 250", "a fee of 9 minor units of CNY at 250 bps of 601"),
+            ("authorized", "fee_minor = 10", "a fee of 10 minor units of CNY at 150 bps of 700"),
+        )
+    ),
+    Plant(
+        "payment_has_its_fee",
+        "UPDATE payment SET fee_bps = 10001, fee_minor = amount_minor + 1 WHERE id = '{unauthorized}'",
+        "payment {unauthorized} has a fee of 1001 minor units of CNY at 10001 bps of 1000",
+        ("payment_within_amount",),
     ),
     Plant(
         "payment_matches_state",
@@ -258,7 +277,7 @@ PLANTS = [
         "payment_matches_state",
         "UPDATE payment SET released_minor = 0, returned_minor = 1000 WHERE id = '{captured_whole}'",
         "payment {captured_whole} of mode 3 is SUCCEEDED, but of 1000 minor units of CNY it holds 0, released 0 and ",
-        ("payment_matches_journals",),
+        ("payment_has_its_fee", "payment_matches_journals"),
     ),
     Plant(
         "payment_matches_state",
@@ -362,6 +381,7 @@ PLANTS = [
         "payment_matches_journals",
         "UPDATE payment SET fee_minor = 14 WHERE id = '{finished}';UPDATE payment SET fee_minor = 1 WHERE id = '{transfer}'",
         "payment {finished} paid a fee of 14 minor units of CNY, but its journals moved 15",
+        ("payment_has_its_fee",),
     ),
     Plant(
         "payment_matches_journals",
@@ -457,69 +477,7 @@ PLANTS = [
         "external id 'ghost' leads to account {shop}, which has another external id",
     ),
     # What takes two operators.
-    Plant(
-        "suspense_equals_open_items",
-        "UPDATE open_item SET state = 2, settled_by = journal_id, settled_at = now() WHERE id = '{item}'",
-        "suspense in CNY is ",
-        ("open_item_matches_journals",),
-    ),
-    Plant(
-        "suspense_equals_open_items",
-        "DELETE FROM open_item WHERE id = '{item}'",
-        " minor units, but the open items are 0",
-    ),
-    Plant(
-        "open_item_matches_journals",
-        "UPDATE open_item SET amount_minor = amount_minor + 1 WHERE id = '{settled_item}'",
-        "open item {settled_item} is of ",
-        ("proposal_matches_journal",),
-    ),
-    Plant(
-        "open_item_matches_journals",
-        "UPDATE open_item SET journal_id = '{pay}' WHERE id = '{item}'",
-        ", but 0 came by its journal and 0 went",
-    ),
-    Plant(
-        "open_item_matches_journals",
-        "UPDATE open_item SET account_id = '{nobody}' WHERE id = '{item}'",
-        "open item {item} is for account {nobody}, which is missing",
-    ),
-    Plant(
-        "proposal_matches_journal",
-        "UPDATE proposal SET state = 2, decider_key_id = '{operator}', due_at = NULL, decided_at = now() "
-        "WHERE id = '{pending}'",
-        "proposal {pending} was approved, but has no journal",
-    ),
-    Plant(
-        "proposal_matches_journal",
-        "UPDATE proposal SET state = 3 WHERE id = '{debt}'",
-        "proposal {debt} moved money by a journal of kind proposal.adjust",
-    ),
-    Plant(
-        "proposal_matches_journal",
-        "UPDATE proposal SET terms = jsonb_set(terms, '{{amount,amount_minor}}', '1999') WHERE id = '{debt}'",
-        "proposal {debt} is about 1999 minor units, but its journal of kind proposal.adjust moved 2000",
-    ),
-    Plant(
-        "proposal_matches_journal",
-        "UPDATE proposal SET proposer_root_id = decider_key_id WHERE id = '{fund}'",
-        "proposal {fund} was approved by its own proposer, or by a key that is missing",
-    ),
-    Plant(
-        "proposal_matches_journal",
-        "UPDATE journal SET subject_id = '{debt}' WHERE subject_id = '{fund}'",
-        "proposal {debt} has 2 journals",
-    ),
-    Plant(
-        "account_owes_knowingly",
-        "UPDATE account SET ever_owed = FALSE WHERE id = '{debtor}'",
-        "account {debtor} owes ",
-    ),
-    Plant(
-        "service_key_has_root",
-        "UPDATE service_key SET root_id = '{nobody}' WHERE id = '{operator}'",
-        "service key {operator} descends from {nobody}, which is no first key",
-    ),
+    *OPERATOR_PLANTS,
     # Fundings, and accounts in their states.
     *FUNDING_PLANTS,
 ]

@@ -194,7 +194,7 @@ class Poison(Command[AuditEvent], frozen=True):
             yield Account.key(self.account_id) if self.way != "unlocked" else Account.read_key(self.account_id)
 
     def decide(self, book: Book) -> Decision[AuditEvent]:
-        trace = audit_event(self.ids(), self.origin, self.account_id, book.now)
+        trace = audit_event(self.ids(), self.origin, Account, self.account_id, book.now)
         match self.way:
             case "decide":
                 raise RuntimeError("no decision today")

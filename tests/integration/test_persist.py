@@ -132,7 +132,7 @@ async def test_both_ways_write_table_by_table_in_the_order_of_locks(
     names = [name for name, row_type in sorted(TABLES.items(), key=lambda item: item[1].table.rank)]
     await connection.execute("CREATE TABLE written (place serial, name text)")
     await connection.execute(
-        "CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS "
+        "CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
         "$$ BEGIN INSERT INTO written (name) VALUES (TG_TABLE_NAME); RETURN NULL; END $$"
     )
     for name in names:

@@ -125,6 +125,8 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "scopes": st.lists(st.sampled_from(["payments.read", "operations"]), min_size=1, unique=True),
     "seconds": st.integers(60, 3600),
     "nanos": st.just(0),
+    "fee_bps": st.integers(0, 10_000),
+    "subject": st.sampled_from(["", "x", *KNOWN]),
     "grace_seconds": st.integers(0, 100),
     "external_id": st.sampled_from(WORDS[:10]),
     "page_size": st.sampled_from([0, 1, 2, 500]),

@@ -28,8 +28,10 @@ from tests.rpc_requests import (
     a_transfer,
     a_withdrawal,
     advance_clock,
+    an_adjustment,
     an_authorization,
     answer_funding,
+    approve,
     cancel,
     capture,
     close,
@@ -44,8 +46,10 @@ from tests.rpc_requests import (
     named,
     open_wallet,
     pay,
+    reject,
     revoke,
     rotate,
+    set_plan,
     ship,
     the_bank,
     unfreeze,
@@ -99,6 +103,12 @@ async def a_key(core: Core) -> str:
     return str(made.service_key.name)
 
 
+async def a_proposal(core: Core) -> str:
+    """The name of what another operator has proposed."""
+    other = core.operator.with_token(await an_operator_token(core.settings.database_url))
+    return str((await other.ask(an_adjustment("FEES", "BANK_CLEARING", 5))).name)
+
+
 async def a_create_payment(core: Core) -> Message:
     return a_payment(
         await an_account(core, funds_minor=100),
@@ -135,6 +145,10 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "RevokeServiceKey": lambda core: then(a_key(core), revoke),
     "FreezeAccount": lambda core: then(an_account(core), freeze),
     "UnfreezeAccount": lambda core: then(a_frozen_account(core), unfreeze),
+    "SetMerchantPlan": lambda core: then(a_merchant(core), lambda account: set_plan(account, 100)),
+    "CreateProposal": lambda core: done(an_adjustment("BANK_CLEARING", "COMPENSATION", 5)),
+    "ApproveProposal": lambda core: then(a_proposal(core), approve),
+    "RejectProposal": lambda core: then(a_proposal(core), reject),
     "AdvanceClock": lambda core: done(advance_clock(3600)),
     "SetBankBehaviour": lambda core: done(the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)),
     "AnswerFunding": lambda core: then(a_pending_funding(core), lambda funding: answer_funding(funding, accepted=True)),

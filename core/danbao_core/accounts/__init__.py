@@ -3,6 +3,7 @@
 from danbao_core.accounts.balances import Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.commands import CloseAccount, CreateAccount, OpenWallet
 from danbao_core.accounts.freezing import FreezeAccount, UnfreezeAccount
+from danbao_core.accounts.plans import SetMerchantPlan
 from danbao_core.accounts.rows import (
     PLATFORM_ID,
     Account,
@@ -25,6 +26,7 @@ __all__ = [
     "FreezeAccount",
     "OpenWallet",
     "Purpose",
+    "SetMerchantPlan",
     "UnfreezeAccount",
     "account_of",
     "active_account",

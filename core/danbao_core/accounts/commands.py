@@ -61,7 +61,7 @@ class CreateAccount(Command[Account], frozen=True):
         )
         refs = [AccountRef(self.external_id, account.id)] if self.external_id else []
         balances = [balance for currency in self.currencies for balance in new_wallet(account.id, currency)]
-        trace = trail.audit_event(ids, self.origin, account.id, book.now)
+        trace = trail.audit_event(ids, self.origin, Account, account.id, book.now)
         return Decision(account, [account, *refs, *balances, trace])
 
 
@@ -93,7 +93,7 @@ class OpenWallet(Command[Account], frozen=True):
         opened = account.replace(
             currencies=" ".join([*currencies, self.currency]), updated_at=book.now, version=account.version + 1
         )
-        trace = trail.audit_event(self.ids(), self.origin, account.id, book.now)
+        trace = trail.audit_event(self.ids(), self.origin, Account, account.id, book.now)
         return Decision(opened, [opened, *new_wallet(account.id, self.currency), trace])
 
 
@@ -128,7 +128,7 @@ class CloseAccount(Command[Account], frozen=True):
         if account.kind is AccountKind.MERCHANT:
             _must_not_have_taken_lately(book, account)
         closed = account.replace(state=AccountState.CLOSED, updated_at=book.now, version=account.version + 1)
-        trace = trail.audit_event(self.ids(), self.origin, account.id, book.now)
+        trace = trail.audit_event(self.ids(), self.origin, Account, account.id, book.now)
         return Decision(closed, [closed, trace])
 
 

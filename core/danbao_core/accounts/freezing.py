@@ -38,7 +38,7 @@ class _SetState(Command[Account], frozen=True):
         if account.state is self.state:
             return Decision(account)
         changed = account.replace(state=self.state, updated_at=book.now, version=account.version + 1)
-        trace = trail.audit_event(self.ids(), self.origin, account.id, book.now, memo=self.reason)
+        trace = trail.audit_event(self.ids(), self.origin, Account, account.id, book.now, memo=self.reason)
         return Decision(changed, [changed, trace])
 
 

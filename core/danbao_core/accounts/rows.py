@@ -8,6 +8,7 @@ from uuid import UUID
 from danbao_core import sql
 from danbao_core.engine import Book, Draft, Origin, Row, table
 from danbao_core.errors import AccountClosed, AccountFrozen, AccountNotFound, NotYourAccount, WalletMissing
+from danbao_core.policy import Policy
 
 PLATFORM_ID: Final = UUID("00000000-0000-8000-8000-00000000da0b")
 """The platform itself, which owns the striped balances; made by the first migration."""
@@ -44,6 +45,12 @@ class Account(Row, frozen=True):
     version: int
     external_id: str = ""
     """The caller's own number for it, unique among all accounts; empty where none was given."""
+    fee_bps: int | None = None
+    """A merchant's own fee, in basis points; None is the policy's."""
+    next_fee_bps: int | None = None
+    """The fee from `next_fee_at` on; None is the policy's."""
+    next_fee_at: datetime | None = None
+    """When the fee changes, or changed without anybody having written it down; None where no change was set."""
     ever_owed: bool = False
     """Whether it owed anything once, in any currency: what it owes now says RECEIVABLE, which is looked at only then."""
 
@@ -64,6 +71,19 @@ class Account(Row, frozen=True):
         """Raises AccountFrozen. For what the owner starts: whoever asks for it, it would be the owner's doing."""
         if self.frozen:
             raise AccountFrozen(account=self.name)
+
+    def with_plan_at(self, now: datetime) -> "Account":
+        """Itself with the plan as it is at a time: a change that has come into force by then is no longer ahead."""
+        if self.next_fee_at is None or now < self.next_fee_at:
+            return self
+        return self.replace(fee_bps=self.next_fee_bps, next_fee_bps=None, next_fee_at=None)
+
+    def fee_bps_at(self, now: datetime, policy: Policy) -> int:
+        """What the platform keeps, in basis points, of a payment to it that is made at a time; nothing of one to a person."""
+        if self.kind is not AccountKind.MERCHANT:
+            return 0
+        fee_bps = self.fee_bps if self.next_fee_at is None or now < self.next_fee_at else self.next_fee_bps
+        return policy.merchant_fee_bps if fee_bps is None else fee_bps
 
 
 @table("account_ref", rank=22, key=("external_id",))

@@ -7,7 +7,7 @@ The queries are written for the whole: hash joins and aggregates over full table
 `MATERIALIZED` part keeps the planner from choosing a plan that would only be quick if there were a breach.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -34,6 +34,7 @@ INVARIANTS: Final = (
     "held_equals_reservations",
     "fees_equal_payments",
     "payment_within_amount",
+    "payment_has_its_fee",
     "payment_matches_state",
     "payment_matches_times",
     "payment_matches_journals",
@@ -80,13 +81,15 @@ class NotAuditable(Exception):
     """The database is not one that this release can audit; the message says why."""
 
 
-async def audit(database_url: str, progress: Callable[[str], None] | None = None) -> list[Check]:
+async def audit(
+    database_url: str, progress: Callable[[str], None] | None = None, settings: Mapping[str, str] | None = None
+) -> list[Check]:
     """Checks every invariant, on one snapshot, beside whatever else works on the database; nothing is written.
 
-    `progress` is told the name of each invariant before it is checked. Raises NotAuditable, and what asyncpg raises where the
-    database cannot be reached.
+    `progress` is told the name of each invariant before it is checked; `settings` are the connection's. Raises NotAuditable,
+    and what asyncpg raises where the database cannot be reached.
     """
-    connection = await asyncpg.connect(database_url, timeout=_CONNECT_SECONDS)
+    connection = await asyncpg.connect(database_url, timeout=_CONNECT_SECONDS, server_settings=dict(settings or {}))
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await _must_be_auditable(connection)

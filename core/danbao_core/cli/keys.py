@@ -136,6 +136,7 @@ async def _create_in_database(database_url: str, request: "CreateServiceKeyReque
     from danbao_core.policy import PolicySchedule
     from danbao_core.rpc import convert
     from danbao_core.rpc.validation import validate
+    from danbao_core.server_role import RoleRefused
     from danbao_core.service_keys import Token
 
     logs.configure("warning")
@@ -153,6 +154,8 @@ async def _create_in_database(database_url: str, request: "CreateServiceKeyReque
         raise CommandFailed(refusal.reason, str(refusal)) from None
     except asyncpg.UndefinedTableError:
         raise CommandFailed("DATABASE_UNUSABLE", "The database is empty: run `danbao migrate` first.") from None
+    except RoleRefused as error:
+        raise CommandFailed("DATABASE_UNUSABLE", f"--database-url: its login cannot make keys: {error}.") from None
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CommandFailed("DATABASE_UNUSABLE", f"--database-url: the database does not answer: {error}") from None
     return CreateServiceKeyResponse(service_key=convert.service_key(key), token=str(token))

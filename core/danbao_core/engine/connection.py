@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from danbao_core import server_role
 from danbao_core.engine.failures import NoStripeLeft
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
@@ -27,6 +28,7 @@ INDEXES_ONLY: Final = {
 # The time-outs free the locks of a process that stopped answering.
 _SETTINGS: Final = {
     "application_name": "danbao-engine",
+    **server_role.AS_SERVER,
     **INDEXES_ONLY,
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "5s",
@@ -39,8 +41,8 @@ _STATEMENT_SECONDS: Final = 10.0
 
 
 async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
-    """A connection set up for an engine. Raises OSError, TimeoutError or asyncpg's errors."""
-    return await asyncpg.connect(
+    """A connection set up for an engine. Raises OSError (RoleRefused among them), TimeoutError or asyncpg's errors."""
+    return await server_role.connect(
         database_url,
         timeout=timeout_seconds,
         command_timeout=_STATEMENT_SECONDS,

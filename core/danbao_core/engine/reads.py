@@ -1,10 +1,15 @@
 """Reading rows outside a batch, for answers that decide nothing."""
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from uuid import UUID
 
+from danbao_core import sql
 from danbao_core.engine import statements
 from danbao_core.engine.connection import INDEXES_ONLY
 from danbao_core.engine.rows import Row, loader
+from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at
+from danbao_core.server_role import AS_SERVER
 
 if TYPE_CHECKING:
     import asyncpg
@@ -12,8 +17,16 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Row)
 
 # A bitmap of all that matches would be sorted for every page of a list; an index has the order.
-SETTINGS: Final = {"application_name": "danbao-reads", **INDEXES_ONLY, "enable_bitmapscan": "off"}
-"""The planner of connections that read lists."""
+SETTINGS: Final = {
+    "application_name": "danbao-reads",
+    **AS_SERVER,
+    **INDEXES_ONLY,
+    "enable_bitmapscan": "off",
+}
+"""The role and the planner of connections that read lists."""
+
+CLOCKS_DIFFER: Final = timedelta(days=1)
+"""More than the clocks of servers, from which ids come, and the database's, from which times come, are ever apart."""
 
 
 async def fetch_row(pool: "asyncpg.Pool[Any]", row_type: type[R], *values: Any) -> R | None:
@@ -34,3 +47,19 @@ async def fetch_all(pool: "asyncpg.Pool[Any]", row_type: type[R]) -> list[R]:
     """Every row of a small table, in key order."""
     records = await pool.fetch(statements.all_rows(row_type.table))
     return [cast("R", row) for row in map(loader(row_type), records)]
+
+
+async def ids_of_time(
+    pool: "asyncpg.Pool[Any]", created_from: datetime | None, created_before: datetime | None
+) -> tuple[UUID, UUID]:
+    """Ids between which all rows of a business time are (the first is among them), so that no others are looked at.
+
+    Business time is wall time, which the ids hold, or ahead of it, now as far as it ever was.
+    """
+    first, last = BEFORE_ALL, AFTER_ALL
+    if created_before is not None:
+        last = first_at(created_before + CLOCKS_DIFFER)
+    if created_from is not None:
+        (clock,) = await pool.fetch(sql.load("danbao_core", "read_clock"))
+        first = first_at(created_from - timedelta(seconds=clock["offset_seconds"]) - CLOCKS_DIFFER)
+    return first, last

@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from danbao_core import server_role
+
 _LOCK: Final = 0x44414E424D494752
 """The advisory lock under which one runner at a time works ("DANBMIGR")."""
 
@@ -39,12 +41,14 @@ async def migrate(database_url: str, mode: str, progress: Callable[[str], None] 
     """Applies what is missing and answers the names of what was applied; a repeat applies nothing.
 
     The first run writes into the database whether it is "live" or a "sandbox", for good. Raises MigrationError where the
-    database is of the other mode, has a migration that this release does not know, or one whose text was changed.
+    database is of the other mode, has a migration that this release does not know, or one whose text was changed, and where the
+    cluster lacks the servers' role and the login may not make it. Each run grants that role what it needs of every table.
     """
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute(_TIMEOUTS)
+        await _make_role(connection)
         applied = await _applied(connection)
         missing = _missing(available(), applied)
         if applied and (found := await connection.fetchval("SELECT mode FROM installation")) is not None:
@@ -54,6 +58,7 @@ async def migrate(database_url: str, mode: str, progress: Callable[[str], None] 
                 progress(migration.version)
             await _apply(connection, migration)
         await _settle_mode(connection, mode)
+        await server_role.grant(connection)
         return [migration.version for migration in missing]
     finally:
         await connection.close()
@@ -85,6 +90,16 @@ def _missing(known: list[Migration], applied: dict[str, str]) -> list[Migration]
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise MigrationError(f"migration {migration.version} was changed after it was applied: restore its text")
     return [migration for migration in known if migration.version not in applied]
+
+
+async def _make_role(connection: "asyncpg.Connection[Any]") -> None:
+    try:
+        await server_role.make(connection)
+    except asyncpg.InsufficientPrivilegeError:
+        raise MigrationError(
+            f"servers work in the role {server_role.SERVER_ROLE}, which is missing, and this login may not make roles: let a "
+            f"superuser run `CREATE ROLE {server_role.SERVER_ROLE} NOLOGIN` once, and migrate again"
+        ) from None
 
 
 async def _applied(connection: "asyncpg.Connection[Any]") -> dict[str, str]:

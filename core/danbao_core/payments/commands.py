@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from danbao_core import ledger, trail
-from danbao_core.accounts import Account, AccountKind, Purpose, active_account
+from danbao_core.accounts import Account, Purpose, active_account
 from danbao_core.accounts.rows import must_act_for
 from danbao_core.engine import Book, Command, Decision, Draft, Json, Key
 from danbao_core.errors import CurrencyMismatch, OrderNoTaken, PayerIsPayee, Refusal
@@ -96,13 +96,13 @@ class CreatePayment(Command[Payment], frozen=True):
         else:
             draft.put(
                 payment,
-                trail.audit_event(ids, self.origin, payment.id, draft.now),
+                trail.audit_event(ids, self.origin, Payment, payment.id, draft.now),
                 trail.event(ids, "payment.created", payment.id, payment.version, payment, draft.now),
             )
         return payment
 
     def _payment(self, payment_id: UUID, payee: Account, draft: Draft) -> Payment:
-        fee_bps = draft.policy.merchant_fee_bps if payee.kind is AccountKind.MERCHANT else 0
+        fee_bps = payee.fee_bps_at(draft.now, draft.policy)
         expire_after_seconds = self.expire_after_seconds or draft.policy.expire_seconds
         return Payment(
             id=payment_id,

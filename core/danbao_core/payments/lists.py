@@ -1,22 +1,18 @@
 """Reading many payments, newest first."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from danbao_core import sql
-from danbao_core.engine.reads import fetch_rows
-from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at
+from danbao_core.engine.reads import fetch_rows, ids_of_time
 from danbao_core.payments.lifecycle import Mode, State
 from danbao_core.payments.rows import Payment
 
 if TYPE_CHECKING:
     import asyncpg
-
-CLOCKS_DIFFER: Final = timedelta(days=1)
-"""More than the clocks of servers, from which ids come, and the database's, from which times come, are ever apart."""
 
 
 class Side(Enum):
@@ -42,7 +38,7 @@ class PaymentFilter(NamedTuple):
 
 async def list_payments(pool: "asyncpg.Pool[Any]", wanted: PaymentFilter, *, before: UUID | None, limit: int) -> list[Payment]:
     """At most `limit` payments whose ids are smaller than `before`, by descending id."""
-    first, last = await _ids_of_time(pool, wanted)
+    first, last = await ids_of_time(pool, wanted.created_from, wanted.created_before)
     account = () if wanted.side is Side.ALL else (wanted.account_id,)
     return await fetch_rows(
         pool,
@@ -57,17 +53,3 @@ async def list_payments(pool: "asyncpg.Pool[Any]", wanted: PaymentFilter, *, bef
         wanted.created_before,
         *account,
     )
-
-
-async def _ids_of_time(pool: "asyncpg.Pool[Any]", wanted: PaymentFilter) -> tuple[UUID, UUID]:
-    """Ids between which all payments of that time are, so that no others are looked at.
-
-    Business time is wall time, which the ids hold, or ahead of it, now as far as it ever was.
-    """
-    first, last = BEFORE_ALL, AFTER_ALL
-    if wanted.created_before is not None:
-        last = first_at(wanted.created_before + CLOCKS_DIFFER)
-    if wanted.created_from is not None:
-        (clock,) = await pool.fetch(sql.load("danbao_core", "read_clock"))
-        first = first_at(wanted.created_from - timedelta(seconds=clock["offset_seconds"]) - CLOCKS_DIFFER)
-    return first, last

@@ -120,7 +120,7 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
             postings=moving,
         )
     else:
-        draft.put(trail.audit_event(ids, origin, payment.id, draft.now))
+        draft.put(trail.audit_event(ids, origin, Payment, payment.id, draft.now))
     topic = _TOPICS_WITHIN_A_STATE.get(event) or _TOPICS[after.state]
     draft.put(trail.event(ids, topic, after.id, after.version, after, at))
     return after

@@ -50,7 +50,7 @@ class CreateProposal(Command[Proposal], frozen=True):
         )
         draft.put(
             proposal,
-            trail.audit_event(ids, self.origin, proposal.id, book.now, self.reason),
+            trail.audit_event(ids, self.origin, Proposal, proposal.id, book.now, self.reason),
             trail.event(ids, "proposal.created", proposal.id, proposal.version, proposal, book.now),
         )
         return Decision(proposal, draft.changes)
@@ -123,7 +123,7 @@ def _expired(draft: Draft, ids: IdSequence, origin: Origin, proposal: Proposal) 
 def _put(draft: Draft, ids: IdSequence, origin: Origin, decided: Proposal) -> None:
     draft.put(
         decided,
-        trail.audit_event(ids, origin, decided.id, draft.now, decided.reason),
+        trail.audit_event(ids, origin, Proposal, decided.id, draft.now, decided.reason),
         trail.event(ids, _TOPICS[decided.state], decided.id, decided.version, decided, draft.now),
     )
 

@@ -118,7 +118,7 @@ class Grant(msgspec.Struct, frozen=True, tag="grant"):
         scopes = " ".join(sorted({*key.scopes.split(), *self.scopes}))
         draft.put(
             key.replace(scopes=scopes, version=key.version + 1),
-            trail.audit_event(ids, origin, key.id, draft.now, why.reason),
+            trail.audit_event(ids, origin, ServiceKey, key.id, draft.now, why.reason),
         )
 
 

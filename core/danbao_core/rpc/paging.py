@@ -85,8 +85,13 @@ class Page(NamedTuple):
         """The id that is this page's place, in a list whose places are ids."""
         return None if self.place is None else uuid_of(self.place)
 
-    def show(self, rows: Sequence[T], message: Callable[[T], M], place: Callable[[T], str]) -> tuple[list[M], str]:
-        """The items for the first of `rows`, as many as the page takes, and the token of the page after them."""
+    def show(
+        self, rows: Sequence[T], message: Callable[[T], M], place: Callable[[T], str], stopped_at: str | None = None
+    ) -> tuple[list[M], str]:
+        """The items for the first of `rows`, as many as the page takes, and the token of the page after them.
+
+        `stopped_at` is the place where the reading of rows was given up although there may be more.
+        """
         items: list[M] = []
         room = MOST_BYTES
         for row in rows[: self.size]:
@@ -95,8 +100,8 @@ class Page(NamedTuple):
             if items and room < 0:
                 break
             items.append(item)
-        more = len(items) < len(rows)
-        return items, self.token_after(place(rows[len(items) - 1])) if more else ""
+        last = place(rows[len(items) - 1]) if len(items) < len(rows) else stopped_at
+        return items, "" if last is None else self.token_after(last)
 
 
 def place_of(row: Any) -> str:

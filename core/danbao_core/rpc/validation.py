@@ -32,6 +32,8 @@ _IN_WORDS: Final = {
     _ACCOUNT.replace("accounts", "payments"): "must be payments/ and a UUID in lower case",
     _ACCOUNT.replace("accounts", "fundings"): "must be fundings/ and a UUID in lower case",
     _ACCOUNT.replace("accounts", "serviceKeys"): "must be serviceKeys/ and a UUID in lower case",
+    f"^({_ACCOUNT[1:-1].replace('accounts', '[A-Za-z]+')})?$": "must be empty, or such as payments/ and a UUID in lower case",
+    "^[ -~]{0,128}$": "must be at most 128 printable ASCII characters",
     "^[a-z0-9._-]{1,64}$": "must be 1 to 64 of a-z, 0-9, dot, dash and underscore",
     "^[a-z_.]{1,64}$": "must be a scope such as payments.write",
 }

@@ -93,6 +93,7 @@ class Account(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`accounts/{uuid}`, set by the server."""
     kind: Global___Account.Kind.ValueType
@@ -115,6 +116,10 @@ class Account(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed (business time)."""
 
+    @_builtins.property
+    def plan(self) -> Global___MerchantPlan:
+        """What a merchant pays for being paid; unset for a person, who pays nothing."""
+
     def __init__(
         self,
         *,
@@ -126,14 +131,73 @@ class Account(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         external_id: _builtins.str = ...,
+        plan: Global___MerchantPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "plan", b"plan", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "currency_codes", b"currency_codes", "display_name", b"display_name", "external_id", b"external_id", "kind", b"kind", "name", b"name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "currency_codes", b"currency_codes", "display_name", b"display_name", "external_id", b"external_id", "kind", b"kind", "name", b"name", "plan", b"plan", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class MerchantPlan(_message.Message):
+    """What the platform keeps of payments to a merchant, as it was set. Each payment keeps the fee with which it was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Change(_message.Message):
+        """A change of the fee."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FEE_BPS_FIELD_NUMBER: _builtins.int
+        EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+        fee_bps: _builtins.int
+        """The fee from then on, in basis points; unset for the fee that the policy gives every merchant."""
+        @_builtins.property
+        def effective_time(self) -> _timestamp_pb2.Timestamp:
+            """Since when (business time)."""
+
+        def __init__(
+            self,
+            *,
+            fee_bps: _builtins.int | None = ...,
+            effective_time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "effective_time", b"effective_time", "fee_bps", b"fee_bps"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "effective_time", b"effective_time", "fee_bps", b"fee_bps"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__fee_bps: _TypeAlias = _typing.Literal["fee_bps"]  # noqa: Y015
+        _WhichOneofArgType__fee_bps: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_bps) -> _WhichOneofReturnType__fee_bps | None: ...
+
+    FEE_BPS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    fee_bps: _builtins.int
+    """The fee, in basis points; unset for the fee that the policy gives every merchant."""
+    @_builtins.property
+    def next(self) -> Global___MerchantPlan.Change:
+        """The last change that was set for a time of its own. It is shown also when that time has come: from then on it is what counts."""
+
+    def __init__(
+        self,
+        *,
+        fee_bps: _builtins.int | None = ...,
+        next: Global___MerchantPlan.Change | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "fee_bps", b"fee_bps", "next", b"next"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "fee_bps", b"fee_bps", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fee_bps: _TypeAlias = _typing.Literal["fee_bps"]  # noqa: Y015
+    _WhichOneofArgType__fee_bps: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_bps) -> _WhichOneofReturnType__fee_bps | None: ...
+
+Global___MerchantPlan: _TypeAlias = MerchantPlan  # noqa: Y015
 
 @_typing.final
 class CreateAccountRequest(_message.Message):

@@ -307,6 +307,190 @@ class RevokeServiceKeyRequest(_message.Message):
 Global___RevokeServiceKeyRequest: _TypeAlias = RevokeServiceKeyRequest  # noqa: Y015
 
 @_typing.final
+class SetMerchantPlanRequest(_message.Message):
+    """Request of SetMerchantPlan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    FEE_BPS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    account: _builtins.str
+    """`accounts/{uuid}` of the merchant."""
+    fee_bps: _builtins.int
+    """The fee in basis points, 0 to 10,000 (all of it); unset for the fee that the policy gives every merchant."""
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when (business time, up to the year 9000, to the microsecond); unset for now."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account: _builtins.str = ...,
+        fee_bps: _builtins.int | None = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "effective_time", b"effective_time", "fee_bps", b"fee_bps"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "account", b"account", "effective_time", b"effective_time", "fee_bps", b"fee_bps", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fee_bps: _TypeAlias = _typing.Literal["fee_bps"]  # noqa: Y015
+    _WhichOneofArgType__fee_bps: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_bps) -> _WhichOneofReturnType__fee_bps | None: ...
+
+Global___SetMerchantPlanRequest: _TypeAlias = SetMerchantPlanRequest  # noqa: Y015
+
+@_typing.final
+class AuditEvent(_message.Message):
+    """Somebody changed something. It was written in the same commit, and is never changed itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    SERVICE_KEY_FIELD_NUMBER: _builtins.int
+    PEER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MEMO_FIELD_NUMBER: _builtins.int
+    JOURNAL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`auditEvents/{uuid}`, set by the server."""
+    subject: _builtins.str
+    """What was changed: `payments/{uuid}`, `accounts/{uuid}`, `fundings/{uuid}`, `serviceKeys/{uuid}`, or `installations/{uuid}`
+    for the sandbox's clock.
+    """
+    method: _builtins.str
+    """The RPC, such as "PaymentService/CreatePayment", or what else of the system did it."""
+    caller: _builtins.str
+    """Who did it: "service:" and the service of the key, with the account that the key is bound to, as in "service:shop:{uuid}";
+    "timer" for what time brought about, and was written down on the occasion of the call.
+    """
+    service_key: _builtins.str
+    """`serviceKeys/{uuid}` of the key that the caller showed; empty for the system itself."""
+    peer: _builtins.str
+    """The network address that it came from; empty for the system itself."""
+    request_id: _builtins.str
+    """The request_id of the call."""
+    memo: _builtins.str
+    """Why, in the words that were given, or what changed; may be empty."""
+    journal: _builtins.str
+    """`journals/{uuid}` where money moved, otherwise empty."""
+    kind: _builtins.str
+    """What moved the money, such as "payment.pay" or "funding.top_up"; empty where none moved."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was done (business time)."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        method: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        service_key: _builtins.str = ...,
+        peer: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        memo: _builtins.str = ...,
+        journal: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time", b"create_time", "journal", b"journal", "kind", b"kind", "memo", b"memo", "method", b"method", "name", b"name", "peer", b"peer", "request_id", b"request_id", "service_key", b"service_key", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditEvent: _TypeAlias = AuditEvent  # noqa: Y015
+
+@_typing.final
+class ListAuditEventsRequest(_message.Message):
+    """Request of ListAuditEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    subject: _builtins.str
+    """Only what was done to this resource, such as `payments/{uuid}` or `serviceKeys/{uuid}`. Empty for everything."""
+    caller: _builtins.str
+    """Only what this caller did, as events show it. Empty for everybody."""
+    method: _builtins.str
+    """Only what was done by this method, as events show it. Empty for any."""
+    @_builtins.property
+    def created_from(self) -> _timestamp_pb2.Timestamp:
+        """Only what was done at that moment or later (business time, from 1970 to the year 9000, to the microsecond)."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Only what was done before that moment (business time, from 1970 to the year 9000, to the microsecond)."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        method: _builtins.str = ...,
+        created_from: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_from", b"created_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "created_before", b"created_before", "created_from", b"created_from", "method", b"method", "page_size", b"page_size", "page_token", b"page_token", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditEventsRequest: _TypeAlias = ListAuditEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListAuditEventsResponse(_message.Message):
+    """Response of ListAuditEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIT_EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def audit_events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEvent]:
+        """Events, newest first."""
+
+    def __init__(
+        self,
+        *,
+        audit_events: _abc.Iterable[Global___AuditEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_events", b"audit_events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditEventsResponse: _TypeAlias = ListAuditEventsResponse  # noqa: Y015
+
+@_typing.final
 class AuditLedgerRequest(_message.Message):
     """Request of AuditLedger."""
 

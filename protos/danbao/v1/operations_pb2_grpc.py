@@ -27,7 +27,8 @@ if _version_not_supported:
 
 
 class OperationsServiceStub(object):
-    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
+    """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
+    the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -95,6 +96,16 @@ class OperationsServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.FromString,
                 _registered_method=True)
+        self.SetMerchantPlan = channel.unary_unary(
+                '/danbao.v1.OperationsService/SetMerchantPlan',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+                _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/danbao.v1.OperationsService/ListAuditEvents',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
         self.AuditLedger = channel.unary_unary(
                 '/danbao.v1.OperationsService/AuditLedger',
                 request_serializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.SerializeToString,
@@ -113,7 +124,8 @@ class OperationsServiceStub(object):
 
 
 class OperationsServiceServicer(object):
-    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
+    """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
+    the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -202,6 +214,23 @@ class OperationsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetMerchantPlan(self, request, context):
+        """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
+        they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
+        with EFFECTIVE_TIME_PAST for a moment that is over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEvents(self, request, context):
+        """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
+        at 5,000 events at most, of which those of a caller, a method or a time may be none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AuditLedger(self, request, context):
         """Checks the ledger invariants on one snapshot of the whole database.
         """
@@ -283,6 +312,16 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.SerializeToString,
             ),
+            'SetMerchantPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMerchantPlan,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
+            ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
             'AuditLedger': grpc.unary_unary_rpc_method_handler(
                     servicer.AuditLedger,
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.FromString,
@@ -307,7 +346,8 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService(object):
-    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
+    """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
+    the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -601,6 +641,60 @@ class OperationsService(object):
             '/danbao.v1.OperationsService/ListOpenItems',
             danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.SerializeToString,
             danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMerchantPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/SetMerchantPlan',
+            danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/ListAuditEvents',
+            danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

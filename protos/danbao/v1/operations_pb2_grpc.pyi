@@ -28,7 +28,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsServiceStub:
-    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
+    """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
+    the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -69,6 +70,15 @@ class OperationsServiceStub:
     """Answers one open item."""
     ListOpenItems: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListOpenItemsRequest, _operations_pb2.ListOpenItemsResponse]
     """Lists open items, newest first; see "Lists" at the head of common.proto."""
+    SetMerchantPlan: _grpc.UnaryUnaryMultiCallable[_operations_pb2.SetMerchantPlanRequest, _accounts_pb2.Account]
+    """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
+    they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
+    with EFFECTIVE_TIME_PAST for a moment that is over.
+    """
+    ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListAuditEventsRequest, _operations_pb2.ListAuditEventsResponse]
+    """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
+    at 5,000 events at most, of which those of a caller, a method or a time may be none.
+    """
     AuditLedger: _grpc.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]
     """Checks the ledger invariants on one snapshot of the whole database."""
     FreezeAccount: _grpc.UnaryUnaryMultiCallable[_operations_pb2.FreezeAccountRequest, _accounts_pb2.Account]
@@ -82,7 +92,8 @@ class OperationsServiceStub:
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
-    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
+    """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
+    the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -120,6 +131,15 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Answers one open item."""
     ListOpenItems: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListOpenItemsRequest, _operations_pb2.ListOpenItemsResponse]  # type: ignore[assignment]
     """Lists open items, newest first; see "Lists" at the head of common.proto."""
+    SetMerchantPlan: _aio.UnaryUnaryMultiCallable[_operations_pb2.SetMerchantPlanRequest, _accounts_pb2.Account]  # type: ignore[assignment]
+    """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
+    they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
+    with EFFECTIVE_TIME_PAST for a moment that is over.
+    """
+    ListAuditEvents: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListAuditEventsRequest, _operations_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
+    """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
+    at 5,000 events at most, of which those of a caller, a method or a time may be none.
+    """
     AuditLedger: _aio.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]  # type: ignore[assignment]
     """Checks the ledger invariants on one snapshot of the whole database."""
     FreezeAccount: _aio.UnaryUnaryMultiCallable[_operations_pb2.FreezeAccountRequest, _accounts_pb2.Account]  # type: ignore[assignment]
@@ -132,7 +152,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What operators do: service keys, freezing accounts, what takes two of them, and the audit of the books.
+    """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
+    the books.
 
     Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
     one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
@@ -234,6 +255,27 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ListOpenItemsResponse, _abc.Awaitable[_operations_pb2.ListOpenItemsResponse]]:
         """Lists open items, newest first; see "Lists" at the head of common.proto."""
+
+    @_abc_1.abstractmethod
+    def SetMerchantPlan(
+        self,
+        request: _operations_pb2.SetMerchantPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
+        """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
+        they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
+        with EFFECTIVE_TIME_PAST for a moment that is over.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAuditEvents(
+        self,
+        request: _operations_pb2.ListAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ListAuditEventsResponse, _abc.Awaitable[_operations_pb2.ListAuditEventsResponse]]:
+        """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
+        at 5,000 events at most, of which those of a caller, a method or a time may be none.
+        """
 
     @_abc_1.abstractmethod
     def AuditLedger(

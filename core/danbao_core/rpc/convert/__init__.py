@@ -13,11 +13,14 @@ from danbao_core.rpc.convert.accounts import (
 from danbao_core.rpc.convert.bulk import create_payments, payments
 from danbao_core.rpc.convert.operations import (
     audit_checks,
+    audit_event,
     create_service_key,
+    fact_filter,
     freeze_account,
     revoke_service_key,
     rotate_service_key,
     service_key,
+    set_merchant_plan,
     unfreeze_account,
 )
 from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp, whole_seconds
@@ -43,6 +46,7 @@ __all__ = [
     "answer_funding",
     "approve_proposal",
     "audit_checks",
+    "audit_event",
     "bank",
     "cancel_payment",
     "capture_payment",
@@ -57,6 +61,7 @@ __all__ = [
     "create_service_key",
     "entry",
     "extend_confirmation",
+    "fact_filter",
     "freeze_account",
     "funding",
     "id_of",
@@ -74,6 +79,7 @@ __all__ = [
     "rotate_service_key",
     "service_key",
     "set_bank_behaviour",
+    "set_merchant_plan",
     "ship_payment",
     "timestamp",
     "top_up",

@@ -5,7 +5,7 @@ from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccou
 from danbao_core.engine import Origin
 from danbao_core.fundings import Funding, TopUp, Withdraw
 from danbao_core.ledger import Line
-from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp
+from danbao_core.rpc.convert.parts import id_of, money, money_of, resource_name, timestamp
 
 
 def create_account(request: accounts_pb2.CreateAccountRequest, origin: Origin) -> CreateAccount:
@@ -50,7 +50,18 @@ def account(row: Account) -> accounts_pb2.Account:
         create_time=timestamp(row.created_at),
         update_time=timestamp(row.updated_at),
         external_id=row.external_id,
+        plan=_plan(row) if row.kind is AccountKind.MERCHANT else None,
     )
+
+
+def _plan(row: Account) -> accounts_pb2.MerchantPlan:
+    """Both fees are left unset where the row has none."""
+    plan = accounts_pb2.MerchantPlan(fee_bps=row.fee_bps)
+    if row.next_fee_at is not None:
+        plan.next.MergeFrom(
+            accounts_pb2.MerchantPlan.Change(fee_bps=row.next_fee_bps, effective_time=timestamp(row.next_fee_at))
+        )
+    return plan
 
 
 def entry(line: Line, purpose: Purpose, currency: str) -> accounts_pb2.Entry:
@@ -62,7 +73,7 @@ def entry(line: Line, purpose: Purpose, currency: str) -> accounts_pb2.Entry:
         balance_after=money(line.balance_after_minor, currency),
         journal=f"journals/{line.journal_id}",
         kind=line.kind,
-        subject=f"{line.kind.partition('.')[0]}s/{line.subject_id}",
+        subject=resource_name(line.kind, line.subject_id),
         create_time=timestamp(line.created_at),
     )
 

@@ -1,11 +1,12 @@
-"""Service keys and the audit."""
+"""Service keys, merchants' plans, who did what, and the audit."""
 
 from collections.abc import Iterable
 
 from danbao.v1 import operations_pb2
-from danbao_core.accounts import FreezeAccount, UnfreezeAccount
+from danbao_core.accounts import FreezeAccount, SetMerchantPlan, UnfreezeAccount
 from danbao_core.engine import Origin
-from danbao_core.rpc.convert.parts import id_of, timestamp
+from danbao_core.history import Fact, FactFilter
+from danbao_core.rpc.convert.parts import id_of, moment, resource_name, table_of, timestamp
 from danbao_core.service_keys import CreateServiceKey, RevokeServiceKey, RotateServiceKey, ServiceKey, Token
 
 
@@ -33,6 +34,16 @@ def revoke_service_key(request: operations_pb2.RevokeServiceKeyRequest, origin: 
     return RevokeServiceKey(origin=origin, key_id=id_of(request.name))
 
 
+def set_merchant_plan(request: operations_pb2.SetMerchantPlanRequest, origin: Origin) -> SetMerchantPlan:
+    """The command for a request."""
+    return SetMerchantPlan(
+        origin=origin,
+        account_id=id_of(request.account),
+        fee_bps=request.fee_bps if request.HasField("fee_bps") else None,
+        effective_at=moment("effective_time", request.effective_time) if request.HasField("effective_time") else None,
+    )
+
+
 def service_key(row: ServiceKey) -> operations_pb2.ServiceKey:
     """The resource for a row."""
     return operations_pb2.ServiceKey(
@@ -46,6 +57,34 @@ def service_key(row: ServiceKey) -> operations_pb2.ServiceKey:
         old_secret_expire_time=timestamp(row.old_secret_expires_at),
         revoke_time=timestamp(row.revoked_at),
         root=f"serviceKeys/{row.root_id}",
+    )
+
+
+def fact_filter(request: operations_pb2.ListAuditEventsRequest) -> FactFilter:
+    """Which facts a request asks for."""
+    return FactFilter(
+        subject=(table_of(request.subject), id_of(request.subject)) if request.subject else None,
+        caller=request.caller,
+        method=request.method,
+        created_from=moment("created_from", request.created_from) if request.HasField("created_from") else None,
+        created_before=moment("created_before", request.created_before) if request.HasField("created_before") else None,
+    )
+
+
+def audit_event(fact: Fact) -> operations_pb2.AuditEvent:
+    """The resource for a fact."""
+    return operations_pb2.AuditEvent(
+        name=f"auditEvents/{fact.id}",
+        subject=resource_name(fact.kind, fact.subject_id),
+        method=fact.method,
+        caller=fact.caller,
+        service_key=f"serviceKeys/{fact.key_id}" if fact.key_id else "",
+        peer=fact.peer,
+        request_id=fact.request_id,
+        memo=fact.memo,
+        journal=f"journals/{fact.id}" if fact.moves_money else "",
+        kind=fact.kind if fact.moves_money else "",
+        create_time=timestamp(fact.created_at),
     )
 
 

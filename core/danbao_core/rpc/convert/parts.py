@@ -1,5 +1,6 @@
 """What the messages of all services are made of."""
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -18,6 +19,17 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def id_of(name: str) -> UUID:
     """The id in a resource name that the contract's rules have let pass."""
     return uuid_of(name.partition("/")[2])
+
+
+def resource_name(kind: str, row_id: UUID) -> str:
+    """The name of a resource, by the name of its table or by what happened to it: "serviceKeys/..." of a "service_key"."""
+    first, *others = kind.partition(".")[0].split("_")
+    return f"{first}{''.join(other.capitalize() for other in others)}s/{row_id}"
+
+
+def table_of(name: str) -> str:
+    """The table of a resource: the other way round."""
+    return re.sub("(?=[A-Z])", "_", name.partition("/")[0]).lower().removesuffix("s")
 
 
 def timestamp(at: datetime | None) -> Timestamp | None:

@@ -1,4 +1,4 @@
-"""Service keys, freezing accounts, what takes two operators, and the audit of the books."""
+"""Service keys, merchants' plans, freezing accounts, what takes two operators, who did what, and the audit of the books."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from danbao_core.audit import audit
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_all, fetch_row
 from danbao_core.errors import OpenItemNotFound, ProposalNotFound, SecretAlreadyShown
+from danbao_core.history import list_facts
 from danbao_core.ids import uuid7
 from danbao_core.ledger import OpenItem, OpenItemState, list_open_items
 from danbao_core.proposals import Grant, Proposal, ProposalState
@@ -16,6 +17,7 @@ from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.server_role import AS_SERVER
 from danbao_core.service_keys import ServiceKey, Token
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Operations(operations_pb2_grpc.OperationsServiceServicer):
-    """Service keys, freezing accounts, what takes two operators, and the audit of the books."""
+    """Service keys, merchants' plans, freezing accounts, what takes two operators, who did what, and the audit of the books."""
 
     def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, authenticator: Authenticator, database_url: str) -> None:
         self._engine = engine
@@ -116,11 +118,26 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         items, token = page.show(rows, convert.open_item, place_of)
         return operations_pb2.ListOpenItemsResponse(open_items=items, next_page_token=token)
 
+    async def SetMerchantPlan(
+        self, request: operations_pb2.SetMerchantPlanRequest, context: "_Context"
+    ) -> accounts_pb2.Account:
+        command = convert.set_merchant_plan(request, calls.current().origin)
+        return convert.account(await calls.submit(self._engine, command))
+
+    async def ListAuditEvents(
+        self, request: operations_pb2.ListAuditEventsRequest, context: "_Context"
+    ) -> operations_pb2.ListAuditEventsResponse:
+        page = self._pages.page(calls.current(), request)
+        found = await list_facts(self._pool, convert.fact_filter(request), before=page.before_id, limit=page.reach)
+        stopped_at = None if found.stopped_at is None else str(found.stopped_at)
+        events, token = page.show(found.facts, convert.audit_event, place_of, stopped_at)
+        return operations_pb2.ListAuditEventsResponse(audit_events=events, next_page_token=token)
+
     async def AuditLedger(
         self, request: operations_pb2.AuditLedgerRequest, context: "_Context"
     ) -> operations_pb2.AuditLedgerResponse:
         async with self._auditing:
-            return convert.audit_checks(await audit(self._database_url))
+            return convert.audit_checks(await audit(self._database_url, settings=AS_SERVER))
 
     async def FreezeAccount(self, request: operations_pb2.FreezeAccountRequest, context: "_Context") -> accounts_pb2.Account:
         command = convert.freeze_account(request, calls.current().origin)
