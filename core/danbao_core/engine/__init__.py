@@ -4,6 +4,7 @@ from danbao_core.engine.book import Book, Draft, NotLoaded
 from danbao_core.engine.command import Command, Decision, Origin
 from danbao_core.engine.engine import Answer, Engine, Guard
 from danbao_core.engine.failures import Restart
+from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.engine.rows import Json, Key, Row, table
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Decision",
     "Draft",
     "Engine",
+    "EngineMetrics",
     "Guard",
     "Json",
     "Key",

@@ -27,6 +27,7 @@ from danbao_core.engine.book import Book, NotLoaded
 from danbao_core.engine.command import AnyCommand, Command, Origin
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_connection_loss, remedy
+from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.engine.requests import Request, answer_again, remembered
 from danbao_core.engine.rows import Hold, Key, Place
 from danbao_core.errors import (
@@ -133,6 +134,7 @@ class Engine:
         self._connection: Connection | None = None
         self._stripe = 0
         self._task: asyncio.Task[None] | None = None
+        self.metrics = EngineMetrics(waiting=lambda: self._queue_size)
 
     # --- For callers ---
 
@@ -155,6 +157,7 @@ class Engine:
         if self._stopping:
             raise ShuttingDown
         if self._queue_size >= self._queue_max:
+            self.metrics.commands["turned_away"] += 1
             raise QueueFull(waiting=self._queue_size)
         (answer,) = self._enqueue((command,), _deadline(timeout_seconds))
         return await answer
@@ -194,7 +197,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         waiting = [_Waiting(command, deadline, loop.create_future()) for command in commands]
         self._queue.extend(waiting)
-        self._queue_size += sum(each.size for each in waiting)
+        self._queue_size += _size(waiting)
         self._wake_up.set()
         return [each.answer for each in waiting]
 
@@ -212,9 +215,7 @@ class Engine:
                 await self._carry_out(batch)
             except BaseException as error:
                 # Nothing may leave callers waiting for ever, whatever it was.
-                fault = _internal_fault("the engine failed", error)
-                for waiting in batch:
-                    waiting.settle(fault)
+                self._refuse(batch, _internal_fault("the engine failed", error))
                 if not isinstance(error, Exception):
                     raise
 
@@ -243,6 +244,7 @@ class Engine:
             self._queue_size -= waiting.size
             if waiting.deadline is not None and waiting.deadline <= now:
                 waiting.settle(DeadlinePassed())
+                self.metrics.commands["dropped"] += 1
             else:
                 batch.append(waiting)
                 room -= waiting.size
@@ -260,15 +262,18 @@ class Engine:
                 outcomes = await self._commit(batch)
             except CommitInDoubt as doubt:
                 taken = await self._was_taken(doubt)
+                self.metrics.count_doubt(taken)
                 if taken is None:
                     self._refuse(batch, DatabaseUnavailable())
                     return
                 if not taken:
                     continue
+                self.metrics.count_batch("committed", _size(batch))
                 outcomes = doubt.outcomes
             except Exception as error:
                 match remedy(error):
                     case Remedy.RETRY:
+                        self.metrics.count_retry(error)
                         last = error
                         continue
                     case Remedy.WAIT:
@@ -290,6 +295,7 @@ class Engine:
         if len(batch) == 1:
             self._refuse(batch, _internal_fault("a command cannot be written", error, batch[0].command))
         else:
+            self.metrics.splits += 1
             middle = len(batch) // 2
             await self._carry_out(batch[:middle])
             await self._carry_out(batch[middle:])
@@ -297,17 +303,23 @@ class Engine:
     async def _commit(self, batch: Sequence[_Waiting]) -> list[_Outcome]:
         """One try: the outcomes, committed. Raises CommitInDoubt, or what the database raised before that."""
         connection = await self._connect()
+        stopwatch = self.metrics.stopwatch()
         try:
             await connection.execute("BEGIN")
             batch_no, database_time, offset_seconds = await connections.begin_batch(connection, self.id)
             now = database_time + timedelta(seconds=offset_seconds)
             book = Book(now=now, database_time=database_time, policy=self._policies.at(now), stripe=self._stripe)
+            stopwatch.lap("begin")
             await self._gather(connection, book, batch)
+            stopwatch.lap("gather")
             outcomes = [self._decide(waiting, book) for waiting in batch]
+            stopwatch.lap("decide")
             if not book.changed:
                 await connection.execute("ROLLBACK")  # so that repeats and refusals write nothing at all
+                self.metrics.count_batch("unchanged", _size(batch))
                 return outcomes
             await book.persist(connection)
+            stopwatch.lap("persist")
         except BaseException as error:
             await self._roll_back(connection, error)
             raise
@@ -319,6 +331,8 @@ class Engine:
             raise
         if status != "COMMIT":
             raise Restart(f"the database answered COMMIT with {status}")
+        stopwatch.lap("commit")
+        self.metrics.count_batch("committed", _size(batch))
         return outcomes
 
     async def _gather(self, connection: Connection, book: Book, batch: Sequence[_Waiting]) -> None:
@@ -399,10 +413,14 @@ class Engine:
                 postponed.append(waiting)
             else:
                 waiting.settle(outcome)
+                self.metrics.commands[_told_as(outcome)] += 1
         self._queue.extendleft(reversed(postponed))
-        self._queue_size += sum(each.size for each in postponed)
+        self._queue_size += _size(postponed)
+        self.metrics.postponed += len(postponed)
 
     def _refuse(self, batch: Sequence[_Waiting], refusal: Refusal) -> None:
+        self.metrics.count_batch("failed", _size(batch))
+        self.metrics.commands["failed"] += len(batch)
         for waiting in batch:
             waiting.settle(refusal)
 
@@ -421,6 +439,7 @@ class Engine:
             raise
         connection.add_termination_listener(lambda _: self._wake_up.set())
         self._connection = connection
+        self.metrics.connections += 1
         return connection
 
     async def _disconnect(self) -> None:
@@ -457,6 +476,17 @@ class Engine:
 def _deadline(timeout_seconds: float | None) -> float | None:
     """The event loop's time at which a time-out passes."""
     return None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
+
+
+def _size(commands: Sequence[_Waiting]) -> int:
+    return sum([each.size for each in commands])
+
+
+def _told_as(outcome: Answer[Any] | Refusal) -> str:
+    """The outcome as it is counted."""
+    if isinstance(outcome, Answer):
+        return "replayed" if outcome.replayed else "answered"
+    return "failed" if isinstance(outcome, InternalFault) else "refused"
 
 
 def _internal_fault(what: str, error: BaseException, command: AnyCommand | None = None) -> InternalFault:
