@@ -1,4 +1,4 @@
-"""Every command on a payment, in every mode and state, by everybody: what `test_lifecycle.py` promises, kept by the commands."""
+"""Every command on a payment, in every mode and state, by everybody: what `test_lifecycle.py` promises, commands keep."""
 
 from typing import Any
 
