@@ -112,6 +112,7 @@ class Server:
             yield engine
         finally:
             await engine.stop()
+            _log.info("engine stopped", engine=str(engine.id), **engine.metrics.totals())
 
     async def _serve(self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool") -> None:
         settings = self._settings

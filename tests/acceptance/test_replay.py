@@ -105,6 +105,27 @@ async def test_orders_go_through_escrow_to_the_cent(sandbox: Sandbox, tmp_path: 
     assert await books_hold(sandbox)
 
 
+@pytest.mark.parametrize(
+    ("currency", "figures", "takings", "fees", "together"),
+    [
+        ("JPY", ("1200", "34", "33"), "1,248 JPY", "19 JPY", "1,267 JPY"),
+        ("KWD", ("1200.5", "0.034", "0.033"), "1,182.558 KWD", "18.009 KWD", "1,200.567 KWD"),
+    ],
+)
+async def test_people_read_it_with_the_currencys_own_decimals(
+    sandbox: Sandbox, tmp_path: Path, currency: str, figures: tuple[str, ...], takings: str, fees: str, together: str
+) -> None:
+    file = tmp_path / "orders.csv"
+    lines = [f"{number},c{number},2001-02-26,1,{figure}" for number, figure in enumerate(figures)]
+    file.write_text("\n".join([f"order_no,customer,date,quantity,amount_{currency.lower()}", *lines]))
+    asked = ("replay", file, "--merchant", a_merchant_name(), "--currency", currency)
+    told = await danbao(*asked, "--data", sandbox.folder)
+    assert told.code == 0, told.err
+    rows = [[cell.strip() for cell in line.strip().rsplit("  ", 1)] for line in told.out.splitlines()]
+    for row in (["The merchant's takings", takings], ["The platform's fees", fees], ["Takings and fees", together]):
+        assert row in rows, told.out
+
+
 async def test_a_repeat_changes_no_row_and_moves_no_clock(sandbox: Sandbox, tmp_path: Path) -> None:
     orders, merchant = some_orders(tmp_path), a_merchant_name()
     first = await sandbox.danbao(*replay_of(orders, merchant))

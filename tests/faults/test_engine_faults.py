@@ -12,6 +12,7 @@ import pytest
 from danbao_core.accounts import Account, Balance, Purpose, balance_id
 from danbao_core.audit import audit
 from danbao_core.engine import Answer, Engine
+from danbao_core.engine.engine import ATTEMPTS
 from danbao_core.errors import DatabaseUnavailable, RetriesExhausted
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode
@@ -66,6 +67,9 @@ async def test_a_commit_whose_answer_is_lost_is_done_once_and_answered(
     assert proxy.struck.is_set()
     # Never replayed: the engine answers from memory what was taken, and does again what was not.
     assert not any(answer.replayed for answer in answers)
+    found = "lost" if loss is Loss.BEFORE_COMMIT else "taken"
+    assert engine.metrics.doubts == {"taken": 0, "lost": 0, "unknown": 0} | {found: 1}
+    assert engine.metrics.commands["answered"] == 3 + 10  # two accounts and a top-up came first
     assert await available(engine, payer) == 90
     assert await connection.fetchval("SELECT count(*) FROM payment") == 10
     assert await holds(database_url)
@@ -83,6 +87,8 @@ async def test_a_commit_that_stays_in_doubt_is_safe_to_send_again(database_url: 
     with pytest.raises(DatabaseUnavailable) as refused:
         await engine.submit(command)
     assert refused.value.retry_after_seconds
+    assert engine.metrics.doubts["unknown"] == 1
+    assert (engine.metrics.batches["failed"], engine.metrics.commands["failed"]) == (1, 1)
     again = await engine.submit(command)
     assert again.replayed == (loss is Loss.AFTER_COMMIT)
     assert await available(engine, payer) == 99
@@ -98,6 +104,7 @@ async def test_a_connection_that_is_killed_while_idle_is_made_anew_before_anybod
     async with asyncio.timeout(5):
         while engine._connection is before or not engine.connected:
             await asyncio.sleep(0.01)
+    assert engine.metrics.reconnects == 1
     assert isinstance(await engine.submit(transfer(payer, payee)), Answer)
 
 
@@ -149,6 +156,7 @@ async def test_a_row_that_others_keep_locked_is_waited_for_and_then_given_up(eng
         with pytest.raises(RetriesExhausted) as refused:
             await engine.submit(transfer(payer, payee))
         assert refused.value.retry_after_seconds
+    assert (engine.metrics.retries["lock_timeout"], engine.metrics.commands["failed"]) == (ATTEMPTS, 1)
     assert isinstance(await engine.submit(transfer(payer, payee)), Answer)
 
 
@@ -168,6 +176,7 @@ async def test_a_deadlock_with_somebody_else_is_tried_again(engine: Engine, conn
                 await asyncio.sleep(0.01)
         await connection.execute(lock, balance_id(first.id, "CNY", Purpose.AVAILABLE))
     assert isinstance(await waiting, Answer)
+    assert engine.metrics.retries["deadlock"] == 1
     assert await available(engine, first) == 99
     assert engine._connection is not None
     await engine._connection.execute("SELECT pg_stat_force_next_flush()")

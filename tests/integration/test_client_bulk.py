@@ -14,8 +14,9 @@ from danbao_client import Danbao, DanbaoError
 from danbao_client.bulk import MOST_IN_A_MESSAGE, MOST_UNANSWERED
 from tests import rpc_client
 from tests.integration.test_client import KEY, a_create_request, a_refusal
-from tests.rpc_client import Core, a_core, a_merchant, an_account, an_operator_token, audit_holds, available
+from tests.rpc_client import Core, a_core, a_merchant, an_account, an_operator_token, audit_holds, available, id_of
 from tests.rpc_requests import a_transfer, changed
+from tests.tcp_proxy import Cut, TcpProxy, Way
 
 core = rpc_client.core
 
@@ -120,6 +121,40 @@ async def test_a_stream_goes_on_at_another_server_when_one_stops(database_url: s
                 assert len({result.payment.name for result in found}) == 5_000
                 assert await available(second, buyer) == 0
                 assert await audit_holds(second)
+
+
+CUTS: dict[str, list[Cut]] = {
+    "in the first message": [Cut(Way.TO_SERVER, 20_000)],
+    "between messages": [Cut(Way.TO_SERVER, 200_000)],
+    "in the first answer": [Cut(Way.TO_CALLER, 10_000)],
+    "in a later answer": [Cut(Way.TO_CALLER, 300_000)],
+    "again and again": [
+        Cut(Way.TO_CALLER, 1_000),
+        Cut(Way.TO_SERVER, 100_000),
+        Cut(Way.TO_CALLER, 200_000),
+        Cut(Way.TO_CALLER, 100_000),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+async def test_a_stream_whose_connection_is_cut_makes_each_payment_once(core: Core, name: str) -> None:
+    buyer, shop = await an_account(core, funds_minor=3_000), await a_merchant(core)
+    requests = [a_transfer(buyer, shop, 1) for _ in range(3_000)]
+    async with (
+        TcpProxy(core.server.address, CUTS[name]) as proxy,
+        Danbao.connect(proxy.address, key=str(core.operator.token)) as danbao,
+    ):
+        results = await all_of(danbao.stream_payments(each(*requests)))
+        assert proxy.cuts == [], "each has struck"
+    assert [result.request_id for result in results] == [request.request_id for request in requests]
+    assert not [result for result in results if result.HasField("status")]
+    assert len({result.payment.name for result in results}) == 3_000
+    assert await core.connection.fetchval("SELECT count(*) FROM payment WHERE payer_id = $1", id_of(buyer)) == 3_000
+    assert await available(core, buyer) == 0
+    if CUTS[name][0].way is Way.TO_CALLER:
+        assert any(result.replayed for result in results), "made before the cut, and answered after it"
+    assert await audit_holds(core)
 
 
 # --- What goes over the wire ------------------------------------------------------------------------------------------------

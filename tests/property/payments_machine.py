@@ -18,6 +18,7 @@ from danbao_core.accounts import (
     CloseAccount,
     CreateAccount,
     FreezeAccount,
+    OpenWallet,
     Purpose,
     UnfreezeAccount,
 )
@@ -47,6 +48,13 @@ R = TypeVar("R", bound=msgspec.Struct)
 S = TypeVar("S", bound=Row)
 
 CURRENCIES = ("CNY", "USD", "JPY", "KWD")
+PEOPLE: Final = (
+    (AccountKind.PERSONAL, CURRENCIES),
+    (AccountKind.PERSONAL, ("CNY", "USD", "JPY")),
+    (AccountKind.MERCHANT, CURRENCIES),
+    (AccountKind.MERCHANT, ("USD", "KWD", "CNY")),
+)
+"""Two buyers and two sellers, and the wallets that they begin with: one of each lacks one."""
 DAY = 86_400
 DUE_AFTER = {"AWAITING_PAYMENT": 30 * 60, "PAID": 15 * DAY, "AUTHORIZED": 7 * DAY, "SUCCEEDED": 365 * DAY}
 CONFIRM_AFTER = {ShipmentMethod.EXPRESS: 10 * DAY, ShipmentMethod.VIRTUAL: 3 * DAY, ShipmentMethod.PICK_UP: 2 * DAY}
@@ -62,6 +70,8 @@ STEPS: Final = {
     VoidPayment,
 }
 """What the machine does with a payment."""
+ENDS: Final = {*Mode, *CURRENCIES, "captured in part"}
+"""How, and in which currencies, payments are to end well."""
 BY_TIME = {
     "AWAITING_PAYMENT": "CLOSED",
     "PAID": "CLOSED",
@@ -96,6 +106,8 @@ class PaymentsMachine(RuleBasedStateMachine):
     core: Core
     granted: ClassVar[set[type[Command[Any]]]] = set()
     """What was granted at least once, in any run."""
+    ended: ClassVar[set[Mode | str]] = set()
+    """How, and in which currencies, payments ended well at least once, in any run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,12 +125,12 @@ class PaymentsMachine(RuleBasedStateMachine):
 
     @initialize()
     def people(self) -> None:
-        """Two buyers and two sellers, with a wallet in every currency; the buyers have money."""
-        for kind in (AccountKind.PERSONAL, AccountKind.PERSONAL, AccountKind.MERCHANT, AccountKind.MERCHANT):
+        """The buyers have money in every wallet."""
+        for kind, currencies in PEOPLE:
             account = self.core.carry_out(
-                CreateAccount(origin=origin(), kind=kind, display_name=kind.name, currencies=CURRENCIES)
+                CreateAccount(origin=origin(), kind=kind, display_name=kind.name, currencies=currencies)
             )
-            for currency in CURRENCIES:
+            for currency in currencies:
                 self.wallets[account.id, currency] = 0
                 if kind is AccountKind.PERSONAL:
                     self._top_up(account.id, currency, 5_000)
@@ -149,12 +161,26 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert outcome == "AMOUNT_NOT_POSITIVE"
         elif account in self.closed:
             assert outcome == "ACCOUNT_CLOSED"
+        elif (account, currency) not in self.wallets:
+            assert outcome == "WALLET_MISSING"
         elif account in self.frozen:
             assert outcome == "ACCOUNT_FROZEN"
         else:
             assert outcome == "OK"
             self.wallets[account, currency] += amount
             self.outside[currency] -= amount
+
+    @rule(who=st.integers(0, 3), currency=st.sampled_from(CURRENCIES))
+    def open_wallet(self, who: int, currency: str) -> None:
+        account = self.account(who)
+        _, outcome = self.attempt(OpenWallet(origin=origin(), account_id=account, currency=currency))
+        if account in self.closed:
+            assert outcome == "ACCOUNT_CLOSED"
+        elif account in self.frozen:
+            assert outcome == "ACCOUNT_FROZEN"
+        else:
+            assert outcome == "OK"
+            self.wallets.setdefault((account, currency), 0)
 
     @rule(
         target=payments,
@@ -191,14 +217,22 @@ class PaymentsMachine(RuleBasedStateMachine):
         payee=st.integers(2, 3),
         currency=st.sampled_from(CURRENCIES),
         amount=st.integers(1, 600),
-        mode=st.sampled_from([Mode.ESCROW, Mode.AUTHORIZATION]),
-        method=st.none() | st.sampled_from(list(CONFIRM_AFTER)),
+        mode=st.sampled_from(Mode),
+        method=st.sampled_from(list(CONFIRM_AFTER)),
+        percent=st.sampled_from([0, 0, 33, 50, 100]),
     )
-    def purchase(self, payer: int, payee: int, currency: str, amount: int, mode: Mode, method: ShipmentMethod | None) -> Any:
-        """What is rarely reached by chance: a payment whose money is held, goods under way."""
+    def purchase(
+        self, payer: int, payee: int, currency: str, amount: int, mode: Mode, method: ShipmentMethod, percent: int
+    ) -> Any:
+        """What is rarely reached by chance: goods under way or money held, and the end of both, which 0 percent leaves open."""
         payment = self.create(payer, payee, currency, amount, mode, "", pay=True)
-        if method is not None and isinstance(payment, UUID):
-            self.ship(payment, method)
+        if isinstance(payment, UUID):
+            if mode is Mode.AUTHORIZATION and percent:
+                self.capture(payment, percent, None)
+            if mode is Mode.ESCROW:
+                self.ship(payment, method)
+            if mode is Mode.ESCROW and percent == 100:
+                self.confirm(payment)
         return payment
 
     def _foresee_creation(self, of: UUID, to: UUID, currency: str, amount: int, order: str, pay: bool) -> str:
@@ -206,16 +240,27 @@ class PaymentsMachine(RuleBasedStateMachine):
             return "PAYER_IS_PAYEE"
         if amount <= 0:
             return "AMOUNT_NOT_POSITIVE"
-        if {of, to} & self.closed:
-            return "ACCOUNT_CLOSED"
+        for account in (of, to):
+            if account in self.closed:
+                return "ACCOUNT_CLOSED"
+            if (account, currency) not in self.wallets:
+                return "WALLET_MISSING"
         if pay and of in self.frozen:
             return "ACCOUNT_FROZEN"
         if order and (to, order) in self.orders:
             return "ORDER_NO_TAKEN"
         return "INSUFFICIENT_FUNDS" if pay and self.wallets[of, currency] < amount else "OK"
 
-    @rule(which=payments)
-    def pay(self, which: UUID) -> None:
+    def _newest(self, state: str) -> UUID | None:
+        """The newest payment that is in a state, for which a step is wanted that is granted; by chance few are."""
+        for payment, expected in reversed(self.expected.items()):
+            if expected.state == state and expected.due is not None and expected.due > self.now:
+                return payment
+        return None
+
+    @rule(which=payments, wanted=st.booleans())
+    def pay(self, which: UUID, wanted: bool = False) -> None:
+        which = (wanted and self._newest("AWAITING_PAYMENT")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(PayPayment(origin=origin(), payment_id=which))
         if {expected.payer, expected.payee} & self.closed:
@@ -230,16 +275,18 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert outcome == "OK"
             self._pay(expected)
 
-    @rule(which=payments, method=st.sampled_from(list(CONFIRM_AFTER)))
-    def ship(self, which: UUID, method: ShipmentMethod) -> None:
+    @rule(which=payments, wanted=st.booleans(), method=st.sampled_from(list(CONFIRM_AFTER)))
+    def ship(self, which: UUID, method: ShipmentMethod, wanted: bool = False) -> None:
+        which = (wanted and self._newest("PAID")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(ShipPayment(origin=origin(), payment_id=which, shipment=Shipment(method)))
         assert outcome == ("OK" if expected.state == "PAID" else "INVALID_TRANSITION")
         if outcome == "OK":
             expected.state, expected.due = "SHIPPED", self.now + CONFIRM_AFTER[method]
 
-    @rule(which=payments)
-    def confirm(self, which: UUID) -> None:
+    @rule(which=payments, wanted=st.booleans())
+    def confirm(self, which: UUID, wanted: bool = False) -> None:
+        which = (wanted and self._newest("SHIPPED")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(ConfirmPayment(origin=origin(), payment_id=which))
         if expected.payer in self.frozen:
@@ -249,8 +296,9 @@ class PaymentsMachine(RuleBasedStateMachine):
         if outcome == "OK":
             self._release(expected, self.now)
 
-    @rule(which=payments, method=st.sampled_from(list(CONFIRM_AFTER)))
-    def correct(self, which: UUID, method: ShipmentMethod) -> None:
+    @rule(which=payments, wanted=st.booleans(), method=st.sampled_from(list(CONFIRM_AFTER)))
+    def correct(self, which: UUID, method: ShipmentMethod, wanted: bool = False) -> None:
+        which = (wanted and self._newest("SHIPPED")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(CorrectShipment(origin=origin(), payment_id=which, shipment=Shipment(method)))
         if expected.state != "SHIPPED":
@@ -262,8 +310,9 @@ class PaymentsMachine(RuleBasedStateMachine):
             expected.corrected = True
             expected.due = self.now + CONFIRM_AFTER[method] + (EXTENSION if expected.extended else 0)
 
-    @rule(which=payments)
-    def extend(self, which: UUID) -> None:
+    @rule(which=payments, wanted=st.booleans())
+    def extend(self, which: UUID, wanted: bool = False) -> None:
+        which = (wanted and self._newest("SHIPPED")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(ExtendConfirmation(origin=origin(), payment_id=which))
         if expected.state != "SHIPPED" or expected.due is None:
@@ -275,13 +324,22 @@ class PaymentsMachine(RuleBasedStateMachine):
             expected.extended = True
             expected.due += EXTENSION
 
-    @rule(which=payments, percent=st.sampled_from([None, 1, 33, 50, 99, 100, 101]))
-    def capture(self, which: UUID, percent: int | None) -> None:
+    @rule(
+        which=payments,
+        wanted=st.booleans(),
+        percent=st.sampled_from([None, 1, 33, 50, 99, 100, 101]),
+        currency=st.sampled_from([None, None, None, *CURRENCIES]),
+    )
+    def capture(self, which: UUID, percent: int | None, currency: str | None, wanted: bool = False) -> None:
+        """All of it, or so much, mostly in the currency of the payment."""
+        which = (wanted and self._newest("AUTHORIZED")) or which
         expected = self._caught_up(which)
         amount = None if percent is None else -(-expected.amount * percent // 100)
-        asked = None if amount is None else Money(amount, expected.currency)
+        asked = None if amount is None else Money(amount, currency or expected.currency)
         _, outcome = self.attempt(CapturePayment(origin=origin(), payment_id=which, amount=asked))
-        if expected.state != "AUTHORIZED":
+        if asked is not None and asked.currency != expected.currency:
+            assert outcome == "CURRENCY_MISMATCH"
+        elif expected.state != "AUTHORIZED":
             assert outcome == "INVALID_TRANSITION"
         elif amount is not None and amount > expected.amount:
             assert outcome == "CAPTURE_EXCEEDS_AUTHORIZATION"
@@ -289,16 +347,18 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert outcome == "OK"
             self._capture(expected, expected.amount if amount is None else amount)
 
-    @rule(which=payments)
-    def void(self, which: UUID) -> None:
+    @rule(which=payments, wanted=st.booleans())
+    def void(self, which: UUID, wanted: bool = False) -> None:
+        which = (wanted and self._newest("AUTHORIZED")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(VoidPayment(origin=origin(), payment_id=which))
         assert outcome == ("OK" if expected.state == "AUTHORIZED" else "INVALID_TRANSITION")
         if outcome == "OK":
             self._return(expected)
 
-    @rule(which=payments)
-    def cancel(self, which: UUID) -> None:
+    @rule(which=payments, wanted=st.booleans())
+    def cancel(self, which: UUID, wanted: bool = False) -> None:
+        which = (wanted and self._newest("PAID")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(CancelPayment(origin=origin(), payment_id=which))
         assert outcome == ("OK" if expected.state in ("AWAITING_PAYMENT", "PAID") else "INVALID_TRANSITION")
@@ -318,7 +378,7 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert outcome == "ACCOUNT_FROZEN"
         elif any(self._is_under_way(each) for each in self.expected.values() if account in (each.payer, each.payee)):
             assert outcome == "PAYMENTS_OPEN"
-        elif any(self.wallets[account, currency] for currency in CURRENCIES):
+        elif any(minor for (of, _), minor in self.wallets.items() if of == account):
             assert outcome == "BALANCE_NOT_ZERO"
         elif account in self.taken and self.now < self.taken[account] + 60 * DAY:
             assert outcome == "TAKINGS_TOO_RECENT"
@@ -380,6 +440,7 @@ class PaymentsMachine(RuleBasedStateMachine):
             self.taken[expected.payee] = self.now
         self.platform["FEES", expected.currency] += expected.fee
         expected.state, expected.released, expected.due = "SUCCEEDED", amount, at + DUE_AFTER["SUCCEEDED"]
+        self.ended.update((expected.mode if amount == expected.amount else "captured in part", expected.currency))
 
     def _return(self, expected: Expected) -> None:
         expected.returned = expected.held
@@ -428,28 +489,32 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert (payment.state.name, payment.held_minor) == (expected.state, expected.held)
             assert (payment.released_minor, payment.returned_minor) == (expected.released, expected.returned)
             assert payment.fee_minor == expected.fee
+        held = {wallet: self._held(*wallet) for wallet in self.wallets}
+        core: dict[Purpose, dict[tuple[UUID, str], int]] = {purpose: {} for purpose in Purpose}
         platform = dict.fromkeys(self.platform, 0) | {("BANK_CLEARING", currency): 0 for currency in CURRENCIES}
         for balance in self.core.all(Balance):
-            if balance.purpose is Purpose.AVAILABLE:
-                assert balance.amount_minor == self.wallets[balance.account_id, balance.currency]
-            elif balance.purpose is Purpose.HELD:
-                assert balance.amount_minor == self._held(balance.account_id, balance.currency)
-            elif balance.purpose is Purpose.RECEIVABLE:
-                assert balance.amount_minor == 0
+            if balance.purpose in (Purpose.AVAILABLE, Purpose.HELD, Purpose.RECEIVABLE):
+                core[balance.purpose][balance.account_id, balance.currency] = balance.amount_minor
             else:
                 platform[balance.purpose.name, balance.currency] += balance.amount_minor
+        assert core[Purpose.AVAILABLE] == self.wallets
+        assert core[Purpose.HELD] == held
+        assert core[Purpose.RECEIVABLE] == dict.fromkeys(self.wallets, 0)
         outside = {("BANK_CLEARING", currency): amount for currency, amount in self.outside.items()}
         assert platform == self.platform | outside
         self._check_entries()
 
     def _check_entries(self) -> None:
-        by_journal: dict[UUID, int] = {journal.id: 0 for journal in self.core.all(Journal)}
-        by_balance: dict[UUID, list[Entry]] = {balance.id: [] for balance in self.core.all(Balance)}
+        balances = {balance.id: balance for balance in self.core.all(Balance)}
+        by_journal: dict[UUID, list[Entry]] = {journal.id: [] for journal in self.core.all(Journal)}
+        by_balance: dict[UUID, list[Entry]] = {balance: [] for balance in balances}
         for entry in self.core.all(Entry):
-            by_journal[entry.journal_id] += entry.amount_minor
+            by_journal[entry.journal_id].append(entry)
             by_balance[entry.balance_id].append(entry)
-        assert not any(by_journal.values())
-        for balance in self.core.all(Balance):
+        for entries in by_journal.values():
+            assert sum(entry.amount_minor for entry in entries) == 0
+            assert len({balances[entry.balance_id].currency for entry in entries}) == 1
+        for balance in balances.values():
             entries = sorted(by_balance[balance.id], key=lambda entry: entry.version)
             assert [entry.version for entry in entries] == list(range(1, balance.version + 1))
             assert sum(entry.amount_minor for entry in entries) == balance.amount_minor

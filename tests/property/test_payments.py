@@ -13,11 +13,12 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 from danbao_core.audit import audit
 from danbao_core.engine import Command, Engine, Row
 from danbao_core.engine.reads import fetch_all
+from danbao_core.payments import Mode
 from danbao_core.policy import PolicySchedule
 from danbao_core.sandbox import AdvanceClock
 from tests.builders import origin
 from tests.memory_core import MemoryCore
-from tests.property.payments_machine import STEPS, PaymentsMachine
+from tests.property.payments_machine import ENDS, STEPS, PaymentsMachine
 from tests.shared_postgres import TEMPLATE, SharedServer
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -30,6 +31,7 @@ class InMemory(PaymentsMachine):
     """Every step is checked."""
 
     granted: ClassVar[set[type[Command[Any]]]] = set()
+    ended: ClassVar[set[Mode | str]] = set()
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +80,7 @@ def test_payments_do_what_the_model_says() -> None:
         InMemory, settings=settings(max_examples=250, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
     )
     assert InMemory.granted >= STEPS, "else nothing was checked of what was never granted"
+    assert InMemory.ended >= ENDS, "nor of what never ended well"
 
 
 def test_a_real_engine_does_what_the_model_says(postgres: SharedServer) -> None:

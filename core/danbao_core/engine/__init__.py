@@ -2,9 +2,11 @@
 
 from danbao_core.engine.book import Book, Draft, NotLoaded
 from danbao_core.engine.command import Command, Decision, Origin
-from danbao_core.engine.engine import Answer, Engine, Guard
+from danbao_core.engine.engine import Engine, Guard
 from danbao_core.engine.failures import Restart
+from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.engine.rows import Json, Key, Row, table
+from danbao_core.engine.waiting import Answer
 
 __all__ = [
     "Answer",
@@ -13,6 +15,7 @@ __all__ = [
     "Decision",
     "Draft",
     "Engine",
+    "EngineMetrics",
     "Guard",
     "Json",
     "Key",

@@ -17,7 +17,7 @@ import contextlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -27,8 +27,10 @@ from danbao_core.engine.book import Book, NotLoaded, RowNeeded
 from danbao_core.engine.command import AnyCommand, Command, Origin
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_connection_loss, remedy
+from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.engine.requests import Request, answer_again, remembered
 from danbao_core.engine.rows import Hold, Key, Place
+from danbao_core.engine.waiting import Answer, Outcome, Postponed, Waiting
 from danbao_core.errors import (
     DatabaseUnavailable,
     DeadlinePassed,
@@ -50,13 +52,6 @@ _log = structlog.get_logger("danbao.engine")
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class Answer(NamedTuple, Generic[R]):
-    """What a command came to, and whether it had been carried out before."""
-
-    result: R
-    replayed: bool
-
-
 class Guard(Protocol):
     """Checks, in the commit itself, that the caller of a command may still call."""
 
@@ -65,38 +60,6 @@ class Guard(Protocol):
 
     def check(self, origin: Origin, book: Book) -> None:
         """Raises the Refusal, if any."""
-
-
-class _Postponed(Exception):
-    """The command needs rows that it could only name in its decision: it goes into the next batch."""
-
-
-class _Waiting:
-    """A command, who waits for it, and what is known of it while its batch is made."""
-
-    __slots__ = ("answer", "command", "deadline", "fault", "keys", "needed", "size")
-
-    def __init__(self, command: AnyCommand, deadline: float | None, answer: "asyncio.Future[Answer[Any]]") -> None:
-        self.command = command
-        self.deadline = deadline
-        self.answer = answer
-        self.size = command.size
-        self.keys: list[Key] = []
-        self.needed: list[Key] = []  # what its decision found out to need beyond them
-        self.fault: Refusal | None = None
-
-    def settle(self, outcome: Answer[Any] | Refusal) -> None:
-        # A caller that went away has cancelled its future; setting it then would raise here and stop the engine.
-        if self.answer.done():
-            return
-        if isinstance(outcome, Refusal):
-            self.answer.set_exception(outcome)
-            self.answer.exception()  # marks it as seen: a caller that left is no "exception was never retrieved"
-        else:
-            self.answer.set_result(outcome)
-
-
-_Outcome = Answer[Any] | Refusal | _Postponed
 
 
 class Engine:
@@ -126,7 +89,7 @@ class Engine:
         self._request_retention = request_retention
         self._connect_timeout_seconds = connect_timeout_seconds
         self._doubt_patience_seconds = doubt_patience_seconds
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._queue_size = 0
         self._room = asyncio.Event()
         self._wake_up = asyncio.Event()
@@ -134,6 +97,7 @@ class Engine:
         self._connection: Connection | None = None
         self._stripe = 0
         self._task: asyncio.Task[None] | None = None
+        self.metrics = EngineMetrics(waiting=lambda: self._queue_size)
 
     # --- For callers ---
 
@@ -156,6 +120,7 @@ class Engine:
         if self._stopping:
             raise ShuttingDown
         if self._queue_size >= self._queue_max:
+            self.metrics.commands["turned_away"] += 1
             raise QueueFull(waiting=self._queue_size)
         (answer,) = self._enqueue((command,), _deadline(timeout_seconds))
         return await answer
@@ -193,9 +158,9 @@ class Engine:
 
     def _enqueue(self, commands: Sequence[AnyCommand], deadline: float | None) -> "list[asyncio.Future[Answer[Any]]]":
         loop = asyncio.get_running_loop()
-        waiting = [_Waiting(command, deadline, loop.create_future()) for command in commands]
+        waiting = [Waiting(command, deadline, loop.create_future()) for command in commands]
         self._queue.extend(waiting)
-        self._queue_size += sum(each.size for each in waiting)
+        self._queue_size += _size(waiting)
         self._wake_up.set()
         return [each.answer for each in waiting]
 
@@ -213,9 +178,7 @@ class Engine:
                 await self._carry_out(batch)
             except BaseException as error:
                 # Nothing may leave callers waiting for ever, whatever it was.
-                fault = _internal_fault("the engine failed", error)
-                for waiting in batch:
-                    waiting.settle(fault)
+                self._refuse(batch, _internal_fault("the engine failed", error))
                 if not isinstance(error, Exception):
                     raise
 
@@ -232,10 +195,10 @@ class Engine:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake_up.wait(), timeout=_RECONNECT_SECONDS)
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[Waiting]:
         """The next commands, without those whose deadline has passed."""
         now = asyncio.get_running_loop().time()
-        batch: list[_Waiting] = []
+        batch: list[Waiting] = []
         room = self._batch_max
         while self._queue and (self._queue[0].size <= room or not batch):
             if batch and (batch[-1].command.alone or self._queue[0].command.alone):
@@ -244,6 +207,7 @@ class Engine:
             self._queue_size -= waiting.size
             if waiting.deadline is not None and waiting.deadline <= now:
                 waiting.settle(DeadlinePassed())
+                self.metrics.commands["dropped"] += 1
             else:
                 batch.append(waiting)
                 room -= waiting.size
@@ -253,7 +217,7 @@ class Engine:
 
     # --- One batch ---
 
-    async def _carry_out(self, batch: list[_Waiting]) -> None:
+    async def _carry_out(self, batch: list[Waiting]) -> None:
         """Commits a batch and answers its callers, whatever the database does meanwhile."""
         last: Exception | None = None
         for _ in range(ATTEMPTS):
@@ -261,15 +225,18 @@ class Engine:
                 outcomes = await self._commit(batch)
             except CommitInDoubt as doubt:
                 taken = await self._was_taken(doubt)
+                self.metrics.count_doubt(taken)
                 if taken is None:
                     self._refuse(batch, DatabaseUnavailable())
                     return
                 if not taken:
                     continue
+                self.metrics.count_batch("committed", _size(batch))
                 outcomes = doubt.outcomes
             except Exception as error:
                 match remedy(error):
                     case Remedy.RETRY:
+                        self.metrics.count_retry(error)
                         last = error
                         continue
                     case Remedy.WAIT:
@@ -286,29 +253,36 @@ class Engine:
         else:
             self._refuse(batch, RetriesExhausted())
 
-    async def _split(self, batch: list[_Waiting], error: Exception) -> None:
+    async def _split(self, batch: list[Waiting], error: Exception) -> None:
         """Finds the command that cannot be written; the others are carried out."""
         if len(batch) == 1:
             self._refuse(batch, _internal_fault("a command cannot be written", error, batch[0].command))
         else:
+            self.metrics.splits += 1
             middle = len(batch) // 2
             await self._carry_out(batch[:middle])
             await self._carry_out(batch[middle:])
 
-    async def _commit(self, batch: Sequence[_Waiting]) -> list[_Outcome]:
+    async def _commit(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """One try: the outcomes, committed. Raises CommitInDoubt, or what the database raised before that."""
         connection = await self._connect()
+        stopwatch = self.metrics.stopwatch()
         try:
             await connection.execute("BEGIN")
             batch_no, database_time, offset_seconds = await connections.begin_batch(connection, self.id)
             now = database_time + timedelta(seconds=offset_seconds)
             book = Book(now=now, database_time=database_time, policy=self._policies.at(now), stripe=self._stripe)
+            stopwatch.lap("begin")
             await self._gather(connection, book, batch)
+            stopwatch.lap("gather")
             outcomes = [self._decide(waiting, book) for waiting in batch]
+            stopwatch.lap("decide")
             if not book.changed:
                 await connection.execute("ROLLBACK")  # so that repeats and refusals write nothing at all
+                self.metrics.count_batch("unchanged", _size(batch))
                 return outcomes
             await book.persist(connection)
+            stopwatch.lap("persist")
         except BaseException as error:
             await self._roll_back(connection, error)
             raise
@@ -320,9 +294,11 @@ class Engine:
             raise
         if status != "COMMIT":
             raise Restart(f"the database answered COMMIT with {status}")
+        stopwatch.lap("commit")
+        self.metrics.count_batch("committed", _size(batch))
         return outcomes
 
-    async def _gather(self, connection: Connection, book: Book, batch: Sequence[_Waiting]) -> None:
+    async def _gather(self, connection: Connection, book: Book, batch: Sequence[Waiting]) -> None:
         """Loads what the commands need, so that every row that may change is locked, in one order for all engines.
 
         Commands whose keys do not depend on rows skip the first, unlocked reading. Rows that are only looked at are read when
@@ -348,7 +324,7 @@ class Engine:
                 raise Restart("a row names another one than before")
         book.discovering = False
 
-    def _name_keys(self, waiting: _Waiting, book: Book) -> bool:
+    def _name_keys(self, waiting: Waiting, book: Book) -> bool:
         """Asks a command for its keys; answers whether they depend on rows."""
         command = waiting.command
         book.asked = False
@@ -365,7 +341,7 @@ class Engine:
             waiting.keys.extend(self._guard.keys(command.origin))
         return book.asked
 
-    def _decide(self, waiting: _Waiting, book: Book) -> _Outcome:
+    def _decide(self, waiting: Waiting, book: Book) -> Outcome:
         """The outcome of one command; its changes are in the book only where it succeeded."""
         command = waiting.command
         origin = command.origin
@@ -391,26 +367,30 @@ class Engine:
             return _internal_fault("a command failed to decide", error, command)
         return decision.refusal or Answer(decision.result, replayed=False)
 
-    def _with_more_rows(self, waiting: _Waiting, book: Book, error: RowNeeded | NotLoaded) -> _Outcome:
+    def _with_more_rows(self, waiting: Waiting, book: Book, error: RowNeeded | NotLoaded) -> Outcome:
         """Postpones a command that lacks a row: one that it asks for, or one that another command of the batch let it name."""
         if isinstance(error, RowNeeded) and error.key not in waiting.needed:
             waiting.needed.append(error.key)
-            return _Postponed()
+            return Postponed()
         if isinstance(error, NotLoaded) and book.changed:
-            return _Postponed()
+            return Postponed()
         return _internal_fault("a command did not name a row that it needs", error, waiting.command)
 
-    def _answer(self, batch: Sequence[_Waiting], outcomes: Sequence[_Outcome]) -> None:
+    def _answer(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
         postponed = []
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, _Postponed):
+            if isinstance(outcome, Postponed):
                 postponed.append(waiting)
             else:
                 waiting.settle(outcome)
+                self.metrics.commands[_told_as(outcome)] += 1
         self._queue.extendleft(reversed(postponed))
-        self._queue_size += sum(each.size for each in postponed)
+        self._queue_size += _size(postponed)
+        self.metrics.postponed += len(postponed)
 
-    def _refuse(self, batch: Sequence[_Waiting], refusal: Refusal) -> None:
+    def _refuse(self, batch: Sequence[Waiting], refusal: Refusal) -> None:
+        self.metrics.count_batch("failed", _size(batch))
+        self.metrics.commands["failed"] += len(batch)
         for waiting in batch:
             waiting.settle(refusal)
 
@@ -429,6 +409,7 @@ class Engine:
             raise
         connection.add_termination_listener(lambda _: self._wake_up.set())
         self._connection = connection
+        self.metrics.connections += 1
         return connection
 
     async def _disconnect(self) -> None:
@@ -465,6 +446,17 @@ class Engine:
 def _deadline(timeout_seconds: float | None) -> float | None:
     """The event loop's time at which a time-out passes."""
     return None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
+
+
+def _size(commands: Sequence[Waiting]) -> int:
+    return sum([each.size for each in commands])
+
+
+def _told_as(outcome: Answer[Any] | Refusal) -> str:
+    """The outcome as it is counted."""
+    if isinstance(outcome, Answer):
+        return "replayed" if outcome.replayed else "answered"
+    return "failed" if isinstance(outcome, InternalFault) else "refused"
 
 
 def _internal_fault(what: str, error: BaseException, command: AnyCommand | None = None) -> InternalFault:

@@ -1,7 +1,7 @@
 """What a database error means for the batch that met it."""
 
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -61,6 +61,19 @@ def remedy(error: BaseException) -> Remedy:
     if is_connection_loss(error):
         return Remedy.WAIT
     return Remedy.SPLIT
+
+
+_CAUSES: Final = {"40P01": "deadlock", "40001": "serialization", "55P03": "lock_timeout", "23505": "unique_violation"}
+
+RETRY_CAUSES: Final = (*_CAUSES.values(), "restart", "other")
+"""Why a batch is tried again, as it is counted."""
+
+
+def retry_cause(error: BaseException) -> str:
+    """Which of them an error is whose remedy is RETRY."""
+    if isinstance(error, Restart):
+        return "restart"
+    return _CAUSES.get(getattr(error, "sqlstate", None) or "", "other")
 
 
 def is_connection_loss(error: BaseException) -> bool:

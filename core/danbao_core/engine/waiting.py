@@ -1,0 +1,51 @@
+"""Commands that wait for their batch, and what they come to."""
+
+import asyncio
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from danbao_core.engine.command import AnyCommand
+from danbao_core.engine.rows import Key
+from danbao_core.errors import Refusal
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class Answer(NamedTuple, Generic[R]):
+    """What a command came to, and whether it had been carried out before."""
+
+    result: R
+    replayed: bool
+
+
+class Postponed(Exception):
+    """The command needs rows that it could only name in its decision: it goes into the next batch."""
+
+
+class Waiting:
+    """A command, who waits for it, and what is known of it while its batch is made."""
+
+    __slots__ = ("answer", "command", "deadline", "fault", "keys", "needed", "size")
+
+    def __init__(self, command: AnyCommand, deadline: float | None, answer: "asyncio.Future[Answer[Any]]") -> None:
+        self.command = command
+        self.deadline = deadline
+        self.answer = answer
+        self.size = command.size
+        self.keys: list[Key] = []
+        self.needed: list[Key] = []  # what its decision found out to need beyond them
+        self.fault: Refusal | None = None
+
+    def settle(self, outcome: Answer[Any] | Refusal) -> None:
+        # A caller that went away has cancelled its future; setting it then would raise here and stop the engine.
+        if self.answer.done():
+            return
+        if isinstance(outcome, Refusal):
+            self.answer.set_exception(outcome)
+            self.answer.exception()  # marks it as seen: a caller that left is no "exception was never retrieved"
+        else:
+            self.answer.set_result(outcome)
+
+
+Outcome = Answer[Any] | Refusal | Postponed
