@@ -12,7 +12,7 @@ OPERATOR_PLANTS = [
     Plant(
         "suspense_equals_open_items",
         "DELETE FROM open_item WHERE id = '{item}'",
-        " minor units, but the open items are 0",
+        "suspense in CNY is 1879 minor units, but the open items are 894",
     ),
     Plant(
         "open_item_matches_journals",

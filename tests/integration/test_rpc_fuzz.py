@@ -18,15 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from danbao.v1 import payments_pb2
-from danbao_core.accounts import AccountKind, CreateAccount
+from danbao_core.accounts import AccountKind, CreateAccount, Purpose
 from danbao_core.engine import Engine
 from danbao_core.fundings import TopUp, Withdraw
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode, ShipPayment
 from danbao_core.policy import PolicySchedule
+from danbao_core.proposals import CreateProposal
 from danbao_core.sandbox import BankBehaviour
 from danbao_core.service_keys import CreateServiceKey, Token
-from tests.builders import EXPRESS, carried_out, origin, the_bank
+from tests.builders import EXPRESS, an_adjustment, an_operator, by, carried_out, origin, the_bank
 from tests.rpc_client import Caller, Refused, a_core, audit_holds, must_keep_the_rules, outcome, refused_status
 from tests.rpc_requests import METHODS, UNKNOWN, named, path_of
 
@@ -43,17 +44,20 @@ NUMBERS = (0, 1, 2, 3, 7, 99, 100, 1_000, -1, 59, 60, 1_296_000, 1_296_001, 2**3
 BIG_NUMBERS = (2**31, 2**32, 253_402_300_800, 315_576_000, 2**63 - 2, 2**63 - 1, -(2**63))
 
 
-BUYER, SHOP, FUNDING, *PAYMENTS, KEY = [
-    UUID(f"00000000-0000-7000-8000-00000000{number:04x}") for number in range(0x100, 0x900, 0x100)
+BUYER, SHOP, FUNDING, PROPOSAL, *PAYMENTS, KEY = [
+    UUID(f"00000000-0000-7000-8000-00000000{number:04x}") for number in range(0x100, 0xA00, 0x100)
 ]
 KNOWN = (
     f"accounts/{BUYER}",
     f"accounts/{SHOP}",
     f"fundings/{FUNDING}",
+    f"proposals/{PROPOSAL}",
     *(f"payments/{each}" for each in PAYMENTS),
     f"serviceKeys/{KEY}",
 )
-STRANGE = tuple(f"{collection}/{UNKNOWN}" for collection in ("accounts", "payments", "fundings", "serviceKeys"))
+STRANGE = tuple(
+    f"{collection}/{UNKNOWN}" for collection in ("accounts", "payments", "fundings", "serviceKeys", "proposals", "openItems")
+)
 
 
 class World(NamedTuple):
@@ -90,6 +94,9 @@ async def the_named(database_url: str) -> None:
     secret_hash = Token.new(KEY).secret_hash
     scopes = frozenset({"payments.read"})
     await carried_out(engine, CreateServiceKey(origin=origin(), id=KEY, service="x", scopes=scopes, secret_hash=secret_hash))
+    terms = an_adjustment(Purpose.BANK_CLEARING, Purpose.COMPENSATION)
+    operator = by(await an_operator(engine))
+    await carried_out(engine, CreateProposal(origin=operator, id=PROPOSAL, terms=terms, reason="seed"))
     await engine.stop()
 
 

@@ -41,7 +41,17 @@ SUBJECTS = {
     "OperationsService": "serviceKeys/",
     "SandboxService": "installations/",
 }
-OTHER_SUBJECTS = {"TopUp": "fundings/", "SetMerchantPlan": "accounts/"}
+OTHER_SUBJECTS = {
+    "TopUp": "fundings/",
+    "Withdraw": "fundings/",
+    "AnswerFunding": "fundings/",
+    "SetMerchantPlan": "accounts/",
+    "FreezeAccount": "accounts/",
+    "UnfreezeAccount": "accounts/",
+    "CreateProposal": "proposals/",
+    "ApproveProposal": "proposals/",
+    "RejectProposal": "proposals/",
+}
 """What an RPC changes where it is something else than its service is about."""
 
 

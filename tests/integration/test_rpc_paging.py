@@ -20,8 +20,8 @@ from danbao_core.payments import CreatePayment, Mode
 from danbao_core.policy import PolicySchedule
 from tests import builders, rpc_client
 from tests.builders import origin
-from tests.rpc_client import Caller, Core, a_core, a_merchant, an_account, an_operator_token, walked
-from tests.rpc_requests import METHODS, a_payment, a_top_up, changed, named, rotate, valid_requests
+from tests.rpc_client import Caller, Core, a_core, a_merchant, an_account, an_operator_token, id_of, walked
+from tests.rpc_requests import METHODS, a_payment, a_top_up, an_adjustment, cancel, changed, named, rotate, valid_requests
 
 core = rpc_client.core
 
@@ -42,12 +42,23 @@ class Clock:
 
 
 async def a_world(core: Core) -> tuple[str, str]:
-    """A buyer and a shop with three payments between them, two accounts, two fundings and more entries."""
+    """A buyer and a shop with three payments between them; two or more of everything else that is listed."""
     buyer, shop = await an_account(core, funds_minor=1_000), await a_merchant(core)
     for _ in range(3):
         await core.operator.ask(a_payment(buyer, shop))
     await core.operator.ask(a_top_up(buyer, 5))
+    for _ in range(2):
+        await core.operator.ask(an_adjustment("FEES", "COMPENSATION"))
+        await an_open_item(core, shop)
     return buyer, shop
+
+
+async def an_open_item(core: Core, shop: str) -> None:
+    """Money that returns to somebody whose account was closed by force."""
+    leaver = await an_account(core, funds_minor=10)
+    payment = await core.operator.ask(a_payment(leaver, shop, 10, mode=payments_pb2.Payment.MODE_ESCROW))
+    await core.connection.execute("UPDATE account SET state = 2, version = version + 1 WHERE id = $1", id_of(leaver))
+    await core.operator.ask(cancel(payment.name))
 
 
 def of(account: str, request: Any) -> Any:
