@@ -46,9 +46,9 @@ class MemoryCore:
         try:
             return book, command.decide(book)
         except RowNeeded as error:
-            if error.key in needed:
+            if set(error.keys) <= set(needed):
                 raise
-            return self._decided(command, [*needed, error.key])
+            return self._decided(command, [*needed, *error.keys])
 
     def advance(self, seconds: int) -> None:
         """Lets business time pass."""

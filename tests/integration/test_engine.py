@@ -524,38 +524,3 @@ async def test_the_statements_of_a_batch_use_indexes(engine: Engine) -> None:
                     assert index in plan, plan
                 assert "Index Scan Backward using entry_pkey" in plan, plan
             assert "Index" in plan, plan
-
-
-class _TakesAnother(Command[Account], frozen=True):
-    """Finds out in its decision that it needs another account, too."""
-
-    result_type = Account
-    account_id: UUID
-    other_id: UUID
-
-    def keys(self, book: Book) -> Iterable[Key]:
-        yield Account.key(self.account_id)
-
-    def decide(self, book: Book) -> Decision[Account]:
-        account: Account = book[Account, self.account_id]
-        other = book.need(Account, self.other_id)
-        assert other is not None
-        renamed = account.replace(display_name=other.display_name, version=account.version + 1)
-        return Decision(renamed, [renamed])
-
-
-async def test_a_decision_that_needs_one_more_row_is_made_again_with_it(engine: Engine, second_engine: Engine) -> None:
-    ada, bob = await an_account(engine, display_name="Ada"), await an_account(engine, display_name="Bob")
-    commands = [_TakesAnother(origin=origin(), account_id=ada.id, other_id=bob.id) for _ in range(4)]
-    answers = await asyncio.gather(*((engine, second_engine)[number % 2].submit(each) for number, each in enumerate(commands)))
-    assert [answer.result.display_name for answer in answers] == ["Bob"] * 4
-    assert (await stored(engine, Account, ada.id)).version == ada.version + 4
-    for each in commands:
-        assert (await engine.submit(each)).replayed
-
-
-async def test_a_row_that_is_needed_and_not_there_is_asked_for_once(engine: Engine) -> None:
-    ada = await an_account(engine)
-    with pytest.raises(InternalFault):  # its own assertion: the row was looked for, and there is none
-        await engine.submit(_TakesAnother(origin=origin(), account_id=ada.id, other_id=uuid7()))
-    await an_account(engine)  # the engine goes on

@@ -1,6 +1,6 @@
 """The commit engine: commands in, one transaction per batch, outcomes out. Start reading at `engine.py`."""
 
-from danbao_core.engine.book import Book, Draft, NotLoaded
+from danbao_core.engine.book import Book, Draft, NotLoaded, RowNeeded
 from danbao_core.engine.command import Command, Decision, Origin
 from danbao_core.engine.engine import Engine, Guard
 from danbao_core.engine.failures import Restart
@@ -23,5 +23,6 @@ __all__ = [
     "Origin",
     "Restart",
     "Row",
+    "RowNeeded",
     "table",
 ]

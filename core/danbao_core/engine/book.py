@@ -31,11 +31,11 @@ class NotLoaded(Exception):
 
 
 class RowNeeded(Exception):
-    """A decision met a case, too rare for its keys to provide for, in which it needs one more row: it is made again with it."""
+    """A decision met a case, too rare for its keys to provide for, in which it needs more rows: it is made again with them."""
 
-    def __init__(self, key: Key) -> None:
-        super().__init__(key)
-        self.key = key
+    def __init__(self, *keys: Key) -> None:
+        super().__init__(*keys)
+        self.keys = keys
 
 
 class Book:
@@ -127,6 +127,19 @@ class Book:
             columns = [list(column) for column in zip(*wanted, strict=True)]
             found = await connection.fetch(statement(row_type.table), *columns)
             self._take(row_type, wanted, map(loader(row_type), found), hold)
+
+    async def lock(self, connection: Connection, writes: set[Place], shares: set[Place]) -> None:
+        """Locks rows, table by table in the order of ranks and each table's rows by one statement in key order.
+
+        Where a batch changes one row of a table and shares another, both are locked as if to be changed: two statements on one
+        table would take its locks in two orders.
+        """
+        changing = {row_type for row_type, _ in writes}
+        by_type: dict[type[Row], list[Place]] = defaultdict(list)
+        for place in writes | shares:
+            by_type[place[0]].append(place)
+        for row_type in sorted(by_type, key=_by_rank):
+            await self.load(connection, by_type[row_type], Hold.WRITE if row_type in changing else Hold.SHARE)
 
     def place(self, rows: Iterable[Row], absent: Iterable[Key] = ()) -> None:
         """Takes rows as if they had been loaded and locked: what a book is made of without a database."""

@@ -315,8 +315,7 @@ class Engine:
             for key in waiting.keys:
                 places[key.hold].add(key.place)
         writes, shares, reads = places[Hold.WRITE], places[Hold.SHARE], places[Hold.READ]
-        await book.load(connection, shares - writes, Hold.SHARE)
-        await book.load(connection, writes, Hold.WRITE)
+        await book.lock(connection, writes, shares)
         await book.load(connection, reads - writes - shares, Hold.READ)
         for waiting in dependent:
             self._name_keys(waiting, book)
@@ -369,9 +368,10 @@ class Engine:
 
     def _with_more_rows(self, waiting: Waiting, book: Book, error: RowNeeded | NotLoaded) -> Outcome:
         """Postpones a command that lacks a row: one that it asks for, or one that another command of the batch let it name."""
-        if isinstance(error, RowNeeded) and error.key not in waiting.needed:
-            waiting.needed.append(error.key)
-            return Postponed()
+        if isinstance(error, RowNeeded) and not set(error.keys) <= set(waiting.needed):
+            waiting.needed.extend(error.keys)
+            waiting.postponements += 1
+            return Postponed() if waiting.postponements < ATTEMPTS else RetriesExhausted()
         if isinstance(error, NotLoaded) and book.changed:
             return Postponed()
         return _internal_fault("a command did not name a row that it needs", error, waiting.command)

@@ -26,7 +26,7 @@ class Postponed(Exception):
 class Waiting:
     """A command, who waits for it, and what is known of it while its batch is made."""
 
-    __slots__ = ("answer", "command", "deadline", "fault", "keys", "needed", "size")
+    __slots__ = ("answer", "command", "deadline", "fault", "keys", "needed", "postponements", "size")
 
     def __init__(self, command: AnyCommand, deadline: float | None, answer: "asyncio.Future[Answer[Any]]") -> None:
         self.command = command
@@ -35,6 +35,7 @@ class Waiting:
         self.size = command.size
         self.keys: list[Key] = []
         self.needed: list[Key] = []  # what its decision found out to need beyond them
+        self.postponements = 0
         self.fault: Refusal | None = None
 
     def settle(self, outcome: Answer[Any] | Refusal) -> None:

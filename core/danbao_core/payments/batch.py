@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from danbao_core.engine import Book, Command, Decision, Draft, Key
+from danbao_core.engine import Book, Command, Decision, Draft, Key, RowNeeded
 from danbao_core.errors import Refusal
 from danbao_core.payments.commands import CreatePayment
 from danbao_core.payments.rows import Payment
@@ -37,13 +37,21 @@ class CreatePayments(Command[PaymentBatch], frozen=True):
     def decide(self, book: Book) -> Decision[PaymentBatch]:
         draft = Draft(book)
         made: dict[str, Payment] = {}
+        needed: list[Key] = []
         for number, item in enumerate(self.items):
             try:
                 payment = item.create(draft)
+            except RowNeeded as missing:
+                needed += missing.keys  # and on, to learn at once what the other items need
+                continue
             except Refusal as refusal:
+                if needed:
+                    break  # it may be refused only for what is missing
                 if refusal.resource in made:
                     refusal.metadata["earlier_item"] = str([*made].index(refusal.resource))
                     refusal.resource = None
                 raise refusal.of_item(number) from None
             made[payment.name] = payment
+        if needed:
+            raise RowNeeded(*needed)
         return Decision(PaymentBatch(tuple(made.values())), draft.changes)
