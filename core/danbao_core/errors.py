@@ -195,7 +195,7 @@ class SecondOperatorNeeded(Refusal):
 
 
 class KeyOfAnotherOperator(Refusal):
-    """The key may do what takes two operators, so only its own operator gets a new token for it; you can revoke it."""
+    """Only an operator of the key's own first key gets a new token for it; you can revoke it, and make another."""
 
     kind = Kind.DENIED
 

@@ -10,7 +10,7 @@ from danbao_core import ledger, sql, trail
 from danbao_core.accounts import Account, Purpose, account_of, active_account
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin, Row, table
 from danbao_core.engine.reads import fetch_rows
-from danbao_core.errors import FundingNotFound, FundingNotPending
+from danbao_core.errors import FundingNotFound, FundingNotPending, ScopeMissing
 from danbao_core.ids import AFTER_ALL, IdSequence
 from danbao_core.money import Money
 from danbao_core.sandbox import Bank, BankBehaviour, bank_behaviour
@@ -192,11 +192,19 @@ class TopUp(_Funding, frozen=True):
 class Withdraw(_Funding, frozen=True):
     """Pays money out; the account holds it until the bank has answered.
 
-    Refused: AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen, WalletMissing,
-    InsufficientFunds.
+    A key that is bound to no account needs `fundings.withdraw_any`.
+
+    Refused: ScopeMissing, AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen,
+    WalletMissing, InsufficientFunds.
     """
 
     kind = FundingKind.WITHDRAWAL
+
+    def decide(self, book: Book) -> Decision[Funding]:
+        origin = self.origin
+        if origin.key_id is not None and origin.account_id is None and "fundings.withdraw_any" not in origin.scopes:
+            raise ScopeMissing(scope="fundings.withdraw_any")
+        return _Funding.decide(self, book)
 
     def _set_aside(self) -> list[ledger.Posting]:
         return [

@@ -30,6 +30,7 @@ SCOPES: Final = frozenset(
     {
         "accounts.read",
         "accounts.write",
+        "fundings.withdraw_any",
         "fundings.write",
         "operations",
         "payments.pay",
@@ -39,17 +40,13 @@ SCOPES: Final = frozenset(
         "sandbox",
     }
 )
-"""What a key may be allowed: the scopes that RPCs declare, and the two that let a payment be paid."""
+"""What a key may be allowed: the scopes that RPCs declare, and those that let it pay, or withdraw from any wallet."""
 
 UNBINDABLE_SCOPES: Final = frozenset({"operations", "sandbox"})
 """What reaches over all accounts: with one of these, a key that is bound to an account could make itself one that is not."""
 
-GRANTED_SCOPES: Final = frozenset({"payments.pay_any"})
-"""What takes two operators: a key made by one of them begins without it, and a proposal grants it."""
-
-GUARDED_SCOPES: Final = GRANTED_SCOPES | {"operations"}
-"""Whoever had the token of a key with one of these could do alone what takes two operators: a new token for it is given only to
-an operator of the key's own root."""
+GRANTED_SCOPES: Final = frozenset({"fundings.withdraw_any", "payments.pay_any"})
+"""What reaches into every wallet takes two operators: a key made by one of them begins without it, and a proposal grants it."""
 
 
 class KeyState(IntEnum):
@@ -199,7 +196,11 @@ class CreateServiceKey(Command[ServiceKey], frozen=True):
 
 class RotateServiceKey(Command[ServiceKey], frozen=True):
     """Gives a key a new secret; the old one works on for the grace time. Refused: ServiceKeyNotFound, KeyRevoked,
-    KeyOfAnotherOperator."""
+    KeyOfAnotherOperator.
+
+    Who asks learns the secret, so it is refused to who descends from another first key: what the key may do now, or is granted
+    later, two operators gave to its own.
+    """
 
     result_type = ServiceKey
     key_id: UUID
@@ -216,7 +217,7 @@ class RotateServiceKey(Command[ServiceKey], frozen=True):
         if key.state is KeyState.REVOKED:
             raise KeyRevoked
         by = None if self.origin.key_id is None else book.get(ServiceKey, self.origin.key_id)
-        if by is not None and by.root_id != key.root_id and GUARDED_SCOPES & set(key.scopes.split()):
+        if by is not None and by.root_id != key.root_id:
             raise KeyOfAnotherOperator
         at = self.origin.received_at
         rotated = key.replace(

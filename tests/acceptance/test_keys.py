@@ -224,6 +224,14 @@ async def test_the_first_key_of_a_live_core_is_made_on_the_machine(live_database
         async with Danbao.connect(address, key=second.answer["token"]) as client:
             with pytest.raises(DanbaoError, match="ACCOUNT_NOT_FOUND"):
                 await client.accounts.GetAccount(GetAccountRequest(name=NOBODY))
+        name = made.answer["service_key"]["name"]
+        rotated = await danbao(
+            *("keys", "rotate", name, "--grace", "0", "--database-url", live_database_url, "--json"), cwd=tmp_path
+        )
+        renewed = environment | {"DANBAO_KEY": rotated.answer["token"]}
+        assert (await danbao("keys", "list", "--json", env=renewed, cwd=tmp_path)).code == 0
+        nobody = await danbao("keys", "rotate", "shop", "--database-url", live_database_url, "--json", cwd=tmp_path)
+        assert nobody.answer["error"]["reason"] == "FIELD_INVALID"
 
 
 async def test_what_cannot_be_written_to_a_database_is_said(

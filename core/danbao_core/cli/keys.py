@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import typer
 
+from danbao_core.cli import keys_in_database
 from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from danbao.v1.operations_pb2 import (
-        CreateServiceKeyRequest,
         CreateServiceKeyResponse,
         RotateServiceKeyResponse,
         ServiceKey,
@@ -41,15 +41,14 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Make a service key. Its token is shown this once."""
-    if database_url is not None and data is not None:
-        raise typer.BadParameter("goes without --data: it names the core in another way", param_hint="--database-url")
+    _must_name_one_core(data, database_url)
 
     async def command(output: Output) -> None:
         from danbao.v1.operations_pb2 import CreateServiceKeyRequest
 
         request = CreateServiceKeyRequest(request_id=str(uuid4()), service=service, scopes=scope, account=account)
         if database_url is not None:
-            answer = await _create_in_database(database_url, request)
+            answer = await keys_in_database.create_key(database_url, request)
         else:
             async with find_core(data).client() as danbao:
                 answer = await danbao.operations.CreateServiceKey(request)
@@ -82,13 +81,21 @@ def rotate(
         ),
     ] = DEFAULT_GRACE_SECONDS,
     data: DataOption = None,
+    database_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Write to this database directly: for a live core's first keys.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a key a new token, shown this once. A sandbox's own operators' keys are also renewed in its folder."""
+    _must_name_one_core(data, database_url)
 
     async def command(output: Output) -> None:
         from danbao.v1.operations_pb2 import RotateServiceKeyRequest
 
+        if database_url is not None:
+            request = RotateServiceKeyRequest(request_id=str(uuid4()), name=name, grace_seconds=grace)
+            _show_token(output, await keys_in_database.rotate_key(database_url, request))
+            return
         core = find_core(data)
         is_second = core.second_key is not None and name == _name_of(core.second_key)
         asking = (
@@ -120,45 +127,9 @@ def revoke(name: KeyName, data: DataOption = None, as_json: JsonOption = False) 
     run(command, as_json=as_json)
 
 
-# --- The database itself ----------------------------------------------------------------------------------------------------
-
-
-async def _create_in_database(database_url: str, request: "CreateServiceKeyRequest") -> "CreateServiceKeyResponse":
-    """Makes a key with no core running and no key to ask with: whoever may write to the database may do that."""
-    import asyncpg
-
-    from danbao.v1.operations_pb2 import CreateServiceKeyResponse
-    from danbao_core import logs
-    from danbao_core.clock import system_wall_clock
-    from danbao_core.engine import Engine, Origin
-    from danbao_core.errors import Refusal
-    from danbao_core.ids import uuid7
-    from danbao_core.policy import PolicySchedule
-    from danbao_core.rpc import convert
-    from danbao_core.rpc.validation import validate
-    from danbao_core.server_role import RoleRefused
-    from danbao_core.service_keys import Token
-
-    logs.configure("warning")
-    token = Token.new(uuid7())
-    origin = Origin(caller="core", method="keys create", received_at=system_wall_clock())
-    engine = Engine(database_url, policies=PolicySchedule.load())
-    try:
-        validate(request)
-        await engine.start()
-        try:
-            key = (await engine.submit(convert.create_service_key(request, origin, token))).result
-        finally:
-            await engine.stop()
-    except Refusal as refusal:
-        raise CommandFailed(refusal.reason, str(refusal)) from None
-    except asyncpg.UndefinedTableError:
-        raise CommandFailed("DATABASE_UNUSABLE", "The database is empty: run `danbao migrate` first.") from None
-    except RoleRefused as error:
-        raise CommandFailed("DATABASE_UNUSABLE", f"--database-url: its login cannot make keys: {error}.") from None
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandFailed("DATABASE_UNUSABLE", f"--database-url: the database does not answer: {error}") from None
-    return CreateServiceKeyResponse(service_key=convert.service_key(key), token=str(token))
+def _must_name_one_core(data: Path | None, database_url: str | None) -> None:
+    if database_url is not None and data is not None:
+        raise typer.BadParameter("goes without --data: it names the core in another way", param_hint="--database-url")
 
 
 # --- The sandbox's own keys -------------------------------------------------------------------------------------------------

@@ -180,7 +180,8 @@ class AccountServiceServicer(object):
     def Withdraw(self, request, context):
         """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
         funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
-        with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank.
+        with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
+        account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

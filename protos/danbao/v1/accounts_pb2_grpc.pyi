@@ -71,7 +71,8 @@ class AccountServiceStub:
     Withdraw: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.WithdrawRequest, _accounts_pb2.Funding]
     """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
     funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
-    with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank.
+    with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
+    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
     """
     GetFunding: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]
     """Answers one funding."""
@@ -123,7 +124,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     Withdraw: _aio.UnaryUnaryMultiCallable[_accounts_pb2.WithdrawRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
     funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
-    with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank.
+    with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
+    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
     """
     GetFunding: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Answers one funding."""
@@ -232,7 +234,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_accounts_pb2.Funding, _abc.Awaitable[_accounts_pb2.Funding]]:
         """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
         funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
-        with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank.
+        with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
+        account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
         """
 
     @_abc_1.abstractmethod

@@ -132,9 +132,9 @@ class CreateServiceKeyRequest(_message.Message):
     """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the key may do: 1 to 32 of the scopes that RPCs declare, `payments.pay` and `payments.pay_any`; an unknown one is
-        refused with SCOPE_UNKNOWN. `payments.pay_any` takes two operators (SCOPE_NEEDS_GRANT): make the key without it and propose
-        to grant it.
+        """What the key may do: 1 to 32 of the scopes that RPCs declare, `payments.pay`, `payments.pay_any` and `fundings.withdraw_any`; an unknown one is
+        refused with SCOPE_UNKNOWN. The two that reach into every wallet take two operators (SCOPE_NEEDS_GRANT): make the key
+        without them and propose to grant them.
         """
 
     def __init__(
@@ -670,7 +670,7 @@ class Grant(_message.Message):
     """`serviceKeys/{uuid}`."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`payments.pay_any`; any other is refused with SCOPE_NOT_GRANTED. The key works with it from the approval on."""
+        """`payments.pay_any` and `fundings.withdraw_any`; any other is refused with SCOPE_NOT_GRANTED. The key works with it from the approval on."""
 
     def __init__(
         self,

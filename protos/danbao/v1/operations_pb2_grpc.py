@@ -147,8 +147,8 @@ class OperationsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RotateServiceKey(self, request, context):
-        """Gives a key a new secret. A key that may do what takes two operators gets one only from an operator whose key descends from
-        the same first key (KEY_OF_ANOTHER_OPERATOR). The old one works for `grace` more, so that callers can be moved over without a pause.
+        """Gives a key a new secret. Only an operator whose key descends from the same first key may (KEY_OF_ANOTHER_OPERATOR): others
+        revoke it and make another. The old one works for `grace` more, so that callers can be moved over without a pause.
         The token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -45,8 +45,8 @@ class OperationsServiceStub:
     ListServiceKeys: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListServiceKeysRequest, _operations_pb2.ListServiceKeysResponse]
     """Lists all service keys, revoked ones included, oldest first."""
     RotateServiceKey: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RotateServiceKeyRequest, _operations_pb2.RotateServiceKeyResponse]
-    """Gives a key a new secret. A key that may do what takes two operators gets one only from an operator whose key descends from
-    the same first key (KEY_OF_ANOTHER_OPERATOR). The old one works for `grace` more, so that callers can be moved over without a pause.
+    """Gives a key a new secret. Only an operator whose key descends from the same first key may (KEY_OF_ANOTHER_OPERATOR): others
+    revoke it and make another. The old one works for `grace` more, so that callers can be moved over without a pause.
     The token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN.
     """
     RevokeServiceKey: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RevokeServiceKeyRequest, _operations_pb2.ServiceKey]
@@ -106,8 +106,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     ListServiceKeys: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListServiceKeysRequest, _operations_pb2.ListServiceKeysResponse]  # type: ignore[assignment]
     """Lists all service keys, revoked ones included, oldest first."""
     RotateServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.RotateServiceKeyRequest, _operations_pb2.RotateServiceKeyResponse]  # type: ignore[assignment]
-    """Gives a key a new secret. A key that may do what takes two operators gets one only from an operator whose key descends from
-    the same first key (KEY_OF_ANOTHER_OPERATOR). The old one works for `grace` more, so that callers can be moved over without a pause.
+    """Gives a key a new secret. Only an operator whose key descends from the same first key may (KEY_OF_ANOTHER_OPERATOR): others
+    revoke it and make another. The old one works for `grace` more, so that callers can be moved over without a pause.
     The token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN.
     """
     RevokeServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.RevokeServiceKeyRequest, _operations_pb2.ServiceKey]  # type: ignore[assignment]
@@ -182,8 +182,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_pb2.RotateServiceKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.RotateServiceKeyResponse, _abc.Awaitable[_operations_pb2.RotateServiceKeyResponse]]:
-        """Gives a key a new secret. A key that may do what takes two operators gets one only from an operator whose key descends from
-        the same first key (KEY_OF_ANOTHER_OPERATOR). The old one works for `grace` more, so that callers can be moved over without a pause.
+        """Gives a key a new secret. Only an operator whose key descends from the same first key may (KEY_OF_ANOTHER_OPERATOR): others
+        revoke it and make another. The old one works for `grace` more, so that callers can be moved over without a pause.
         The token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN.
         """
 
