@@ -25,9 +25,9 @@ S = TypeVar("S", bound=Row)
 class MemoryCore:
     """Carries out one command at a time, as an engine would."""
 
-    def __init__(self, given: Iterable[Row] = (), at: datetime = NOON) -> None:
+    def __init__(self, given: Iterable[Row] = (), at: datetime = NOON, policies: PolicySchedule | None = None) -> None:
         self.now = at
-        self.policy = PolicySchedule.load().at(at)
+        self.policies = policies or PolicySchedule.load()
         self._rows: dict[tuple[type[Row], tuple[Any, ...]], Row] = {}
         self._keep(given)
 
@@ -59,7 +59,7 @@ class MemoryCore:
         return [cast(S, row) for (of, _), row in self._rows.items() if of is row_type]
 
     def _book_for(self, command: Command[Any], needed: Sequence[Key]) -> Book:
-        book = Book(now=self.now, policy=self.policy)
+        book = Book(now=self.now, policies=self.policies)
         book.discovering = True
         while new := [key for key in (*command.keys(book), *needed) if not book.knows(key)]:
             for key in new:

@@ -148,9 +148,9 @@ def post(
     owner becomes an open item.
 
     Raises InsufficientFunds or AmountOverflow, and ValueError where the postings do not add up to zero or move one balance
-    twice.
+    twice; what goes to SUSPENSE for two owners is one entry of it and two open items.
     """
-    moving = [posting for posting in postings if posting.amount_minor]
+    moving = [posting for posting in _merged(postings) if posting.amount_minor]
     targets = [_balance_id(draft.book, currency, posting) for posting in moving]
     if sum(posting.amount_minor for posting in moving) != 0 or len(moving) < 2:
         raise ValueError(f"a journal needs two or more entries that sum to zero: {moving}")
@@ -175,9 +175,19 @@ def post(
             balance = _first_use(draft.book, currency, posting)
         moved = balance.moved(posting.amount_minor)
         draft.put(moved, Entry(target, moved.version, journal.id, posting.amount_minor, moved.amount_minor))
-        if posting.owner_id is not None:
+    for posting in postings:
+        if posting.owner_id is not None and posting.amount_minor:
             _open_item(draft, ids, journal, currency, posting.owner_id, posting.amount_minor)
     return journal
+
+
+def _merged(postings: Sequence[Posting]) -> Sequence[Posting]:
+    """The postings, those for owners who cannot take their money in one."""
+    kept = [posting for posting in postings if posting.owner_id is not None]
+    if len(kept) < 2:
+        return postings
+    total_minor = sum(posting.amount_minor for posting in kept)
+    return [*(posting for posting in postings if posting.owner_id is None), platform(Purpose.SUSPENSE, total_minor)]
 
 
 def _open_item(draft: Draft, ids: IdSequence, journal: Journal, currency: str, owner_id: UUID, amount_minor: int) -> None:

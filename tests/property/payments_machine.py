@@ -376,10 +376,10 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert outcome == "OK"
         elif account in self.frozen:
             assert outcome == "ACCOUNT_FROZEN"
-        elif any(self._is_under_way(each) for each in self.expected.values() if account in (each.payer, each.payee)):
-            assert outcome == "PAYMENTS_OPEN"
         elif any(minor for (of, _), minor in self.wallets.items() if of == account):
             assert outcome == "BALANCE_NOT_ZERO"
+        elif any(self._is_under_way(each) for each in self.expected.values() if account in (each.payer, each.payee)):
+            assert outcome == "PAYMENTS_OPEN"
         elif account in self.taken and self.now < self.taken[account] + 60 * DAY:
             assert outcome == "TAKINGS_TOO_RECENT"
         else:

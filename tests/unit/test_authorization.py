@@ -20,7 +20,7 @@ from danbao_core.errors import (
     PaymentNotFound,
     PaymentsOpen,
 )
-from danbao_core.ledger import Entry, Journal
+from danbao_core.ledger import Entry, Journal, OpenItem
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
@@ -277,6 +277,16 @@ def test_a_capture_for_a_closed_account_is_kept_in_suspense() -> None:
     assert capture(shop, payment, 600).state is State.SUCCEEDED
     assert money(shop) == (9_400, 0, 0, 9)
     assert shop.platform(Purpose.SUSPENSE) == 591
+
+
+def test_a_capture_for_two_closed_accounts_leaves_an_open_item_for_each() -> None:
+    shop = Shop()
+    payment = authorized(shop)
+    shop.core._keep([each.replace(state=AccountState.CLOSED) for each in (shop.seller, shop.buyer)])
+    capture(shop, payment, 600)
+    items = {item.account_id: item.amount_minor for item in shop.core.all(OpenItem)}
+    assert items == {shop.seller.id: 591, shop.buyer.id: 400}
+    assert shop.platform(Purpose.SUSPENSE) == 991
 
 
 # --- A shipment is corrected once -------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """What holds for every command and every row, and the stories of single decisions."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from danbao_core import fundings
@@ -50,6 +52,7 @@ from danbao_core.payments import (
     ShipPayment,
     State,
 )
+from danbao_core.policy import PolicySchedule
 from danbao_core.sandbox import AdvanceClock, Installation
 from danbao_core.trail import AuditEvent, Outbox
 from tests.builders import EXPRESS, origin
@@ -328,17 +331,50 @@ def test_an_account_closes_only_when_it_is_empty_and_for_good() -> None:
 def test_an_account_with_a_payment_under_way_stays_open() -> None:
     shop = Shop(funds_minor=1_000)
     payment = shop.order(1_000)
-    for step in (None, "pay", "ship"):
-        if step == "pay":
-            payment = shop.step(PayPayment, payment)
-        if step == "ship":
-            payment = shop.step(ShipPayment, payment, shipment=EXPRESS)
-        for account in (shop.buyer, shop.seller):
+    closing = {account.id: CloseAccount(origin=origin(), account_id=account.id) for account in (shop.buyer, shop.seller)}
+    with pytest.raises(PaymentsOpen):
+        shop.core.carry_out(closing[shop.seller.id])
+    with pytest.raises(BalanceNotZero):  # which is seen without a look at all payments
+        shop.core.carry_out(closing[shop.buyer.id])
+    steps: list[Callable[[], Payment]] = [
+        lambda: shop.step(PayPayment, payment),
+        lambda: shop.step(ShipPayment, payment, shipment=EXPRESS),
+    ]
+    for step in steps:
+        step()
+        for command in closing.values():
             with pytest.raises(PaymentsOpen) as refused:
-                shop.core.carry_out(CloseAccount(origin=origin(), account_id=account.id))
+                shop.core.carry_out(command)
             assert refused.value.metadata == {"payment": payment.name}
     shop.step(ConfirmPayment, payment)
-    assert shop.core.carry_out(CloseAccount(origin=origin(), account_id=shop.buyer.id)).closed
+    assert shop.core.carry_out(closing[shop.buyer.id]).closed
+
+
+def test_payments_are_not_sought_for_an_account_that_does_not_close_anyway() -> None:
+    shop = Shop(funds_minor=1_000)
+    closed = shop.core.carry_out(CloseAccount(origin=origin(), account_id=shop.seller.id))
+    frozen = shop.seller.replace(state=AccountState.FROZEN)
+    for account in (closed, frozen, shop.buyer):
+        book = Book(now=NOON, policies=shop.core.policies)
+        book.place([account, *shop.core.all(Balance)])
+        book.discovering = True
+        named = {key.place[0].table.name for key in CloseAccount(origin=origin(), account_id=account.id).keys(book)}
+        assert named <= {"account", "balance"}
+
+
+def test_what_comes_due_late_follows_the_figures_of_its_own_day() -> None:
+    """The second policy makes refund windows short; a payment that confirmed itself before keeps its long one."""
+    first = PolicySchedule.load().at(NOON)
+    second = msgspec.structs.replace(first, effective_from=NOON + timedelta(days=20), refund_window_seconds=86_400)
+    shop = Shop()
+    shop.core.policies = PolicySchedule([first, second])
+    payment = shop.shipped()
+    shop.core.advance(25 * 86_400)
+    with pytest.raises(InvalidTransition):
+        shop.step(ConfirmPayment, payment)
+    (late,) = shop.core.all(Payment)
+    assert (late.state, late.succeeded_at) == (State.SUCCEEDED, NOON + timedelta(days=10))
+    assert late.due_at == NOON + timedelta(days=10 + 365)
 
 
 def test_a_payment_that_nobody_paid_in_time_keeps_no_account_open() -> None:
@@ -425,7 +461,7 @@ def test_every_journal_balances_and_every_entry_follows_the_one_before() -> None
     ids=["one entry", "not zero", "one balance twice", "nothing"],
 )
 def test_a_journal_that_does_not_balance_is_never_posted(postings: list[Posting]) -> None:
-    book = Book(now=NOON, policy=MemoryCore().policy)
+    book = Book(now=NOON, policies=MemoryCore().policies)
     with pytest.raises(ValueError, match="a journal"):
         post(
             Draft(book),

@@ -163,7 +163,7 @@ def test_a_plan_is_for_merchants_that_are_there_and_for_a_time_to_come() -> None
 def test_a_plan_costs_payments_no_row_more() -> None:
     shop = Shop()
     command = shop.ordering(pay=True, order_no="1")
-    book = Book(now=NOON, policy=POLICY)
+    book = Book(now=NOON, policies=PolicySchedule.load())
     book.discovering = True
     named = {key.place[0].table.name for key in command.keys(book)}
     assert named == {"account", "order_ref", "balance"}

@@ -37,7 +37,7 @@ class Purpose(IntEnum):
 WALLET: Final = {
     Purpose.AVAILABLE: 0,
     Purpose.HELD: 0,
-    Purpose.RECEIVABLE: MIN_AMOUNT_MINOR,
+    Purpose.RECEIVABLE: -MAX_AMOUNT_MINOR,
 }
 """The balances of a wallet, and under which amount each may not go."""
 
@@ -65,7 +65,8 @@ class Balance(Row, frozen=True):
     def moved(self, by_minor: int) -> "Balance":
         """Itself after one more entry. Raises InsufficientFunds or AmountOverflow."""
         amount_minor = self.amount_minor + by_minor
-        if amount_minor > MAX_AMOUNT_MINOR or amount_minor < MIN_AMOUNT_MINOR:
+        lowest_minor = self.floor_minor if self.purpose is Purpose.RECEIVABLE else MIN_AMOUNT_MINOR
+        if amount_minor > MAX_AMOUNT_MINOR or amount_minor < lowest_minor:
             raise AmountOverflow
         if amount_minor < self.floor_minor and by_minor < 0:
             raise InsufficientFunds(currency=self.currency)

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from danbao_core import trail
-from danbao_core.accounts.balances import WALLET, Balance, balance_id, new_wallet
+from danbao_core.accounts.balances import WALLET, Balance, Purpose, balance_id, new_wallet
 from danbao_core.accounts.rows import Account, AccountKind, AccountRef, AccountState, Obligation, Taking, account_of
 from danbao_core.engine import Book, Command, Decision, Key
 from danbao_core.errors import (
@@ -112,10 +112,13 @@ class CloseAccount(Command[Account], frozen=True):
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield Account.key(self.account_id)
-        yield Obligation.read_key(self.account_id)
         account = book.get(Account, self.account_id)
-        if account is not None:
-            yield from (Balance.key(each) for each in balance_ids(account))
+        if account is None or account.state is not AccountState.ACTIVE:
+            return
+        keys = [Balance.key(each) for each in balance_ids(account)]
+        yield from keys
+        if not _in_use(book, account):  # what is sought among all payments and entries is sought only where it decides
+            yield Obligation.read_key(self.account_id)
             if account.kind is AccountKind.MERCHANT:
                 yield Taking.read_key(self.account_id)
 
@@ -124,6 +127,8 @@ class CloseAccount(Command[Account], frozen=True):
         if account.closed:
             return Decision(account)
         account.must_not_be_frozen()
+        if in_use := _in_use(book, account):
+            raise BalanceNotZero(currency=in_use[0].currency)
         _must_have_nothing_open(book, account)
         if account.kind is AccountKind.MERCHANT:
             _must_not_have_taken_lately(book, account)
@@ -132,8 +137,14 @@ class CloseAccount(Command[Account], frozen=True):
         return Decision(closed, [closed, trace])
 
 
+def _in_use(book: Book, account: Account) -> list[Balance]:
+    """The balances that are not zero, but for what is held: that belongs to something open, which is the better reason."""
+    balances = [book.get(Balance, each) for each in balance_ids(account)]
+    return [each for each in balances if each is not None and each.purpose is not Purpose.HELD and each.amount_minor != 0]
+
+
 def _must_have_nothing_open(book: Book, account: Account) -> None:
-    """Raises PaymentsOpen, FundingsOpen or BalanceNotZero."""
+    """Raises PaymentsOpen or FundingsOpen or, should something be held for nothing, BalanceNotZero."""
     if obligation := book.get(Obligation, account.id):
         if obligation.payment_id is not None:
             raise PaymentsOpen(payment=f"payments/{obligation.payment_id}")

@@ -51,6 +51,7 @@ INVARIANTS: Final = (
     "proposal_matches_journal",
     "account_owes_knowingly",
     "service_key_has_root",
+    "service_key_was_granted",
     "funding_matches_journals",
 )
 """What is checked, in this order. That no timer is long past joins `payment_has_timer` when a worker carries timers out."""

@@ -1,4 +1,5 @@
--- An account is ACTIVE (1), CLOSED (2) or FROZEN (3); a closed one holds and owes nothing, and none of its fundings is pending.
+-- An account is ACTIVE (1), CLOSED (2) or FROZEN (3); a closed one holds and owes nothing, none of its fundings is pending, and
+-- nobody's money is set aside (2, 3, 7) for a payment of it.
 WITH holding AS (
     SELECT DISTINCT account_id
     FROM balance
@@ -7,6 +8,14 @@ WITH holding AS (
     SELECT DISTINCT account_id
     FROM funding
     WHERE state = 2
+), paying AS (
+    SELECT payer_id AS account_id
+    FROM payment
+    WHERE state IN (2, 3, 7)
+    UNION
+    SELECT payee_id
+    FROM payment
+    WHERE state IN (2, 3, 7)
 ), broken AS MATERIALIZED (
     SELECT
         account.id,
@@ -14,10 +23,12 @@ WITH holding AS (
             WHEN account.state NOT IN (1, 2, 3) THEN format('is in state %s, which there is not', account.state)
             WHEN account.state = 2 AND holding.account_id IS NOT NULL THEN 'is closed, but its balances are not zero'
             WHEN account.state = 2 AND pending.account_id IS NOT NULL THEN 'is closed, but a funding of it is pending'
+            WHEN account.state = 2 AND paying.account_id IS NOT NULL THEN 'is closed, but a payment of it is under way'
         END AS breach
     FROM account
     LEFT JOIN holding ON holding.account_id = account.id
     LEFT JOIN pending ON pending.account_id = account.id
+    LEFT JOIN paying ON paying.account_id = account.id
 )
 SELECT format('account %s %s', id, breach)
 FROM broken

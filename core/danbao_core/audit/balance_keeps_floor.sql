@@ -13,7 +13,11 @@ WITH broken AS MATERIALIZED (
     FROM balance
     WHERE amount_minor < floor_minor
         OR (purpose = 3 AND amount_minor > 0)
-        OR floor_minor <> CASE WHEN purpose IN (1, 2, 14) THEN 0 ELSE -9223372036854775808 END
+        OR floor_minor <> CASE
+            WHEN purpose IN (1, 2, 14) THEN 0
+            WHEN purpose = 3 THEN -9223372036854775807
+            ELSE -9223372036854775808
+        END
 )
 SELECT format('balance %s %s', id, breach)
 FROM broken

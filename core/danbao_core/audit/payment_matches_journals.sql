@@ -1,31 +1,36 @@
 -- What a payment says was held, released and returned is what its journals moved, in its currency: into escrow (11) or, in
 -- authorization mode (3), into what the payer's account holds (2), to the payee (1) and FEES (12), back to the payer (1).
--- SUSPENSE (15) takes the place of an owner whose account is closed: of the payer where the journal returns all of the money
--- (cancel, ship_by, void, hold_expiry), otherwise of the payee. What the payer paid is the rest, because every journal sums to
--- zero. What they are given may repay what they owe (3). Any other entry went astray.
-WITH part AS (
+-- SUSPENSE (15) takes the place of an owner whose account is closed; whose, the open items say, in the place of its entries. What
+-- the payer paid is the rest, because every journal sums to zero. What they are given may repay what they owe (3). Any other
+-- entry went astray.
+WITH moved_by AS (
+    SELECT entry.journal_id, entry.amount_minor, balance.currency, balance.purpose, balance.account_id
+    FROM entry
+    JOIN balance ON balance.id = entry.balance_id
+    WHERE balance.purpose <> 15
+    UNION ALL
+    SELECT journal_id, amount_minor, currency, 15, account_id
+    FROM open_item
+), part AS (
     SELECT
         payment.id,
-        entry.amount_minor,
+        balance.amount_minor,
         CASE
             WHEN balance.currency <> payment.currency THEN 'astray'
             WHEN balance.purpose = 11 AND payment.mode = 1 THEN 'held'
             WHEN balance.purpose = 2 AND payment.mode = 3 AND balance.account_id = payment.payer_id THEN 'held'
             WHEN balance.purpose = 12 THEN 'fee'
-            WHEN balance.purpose = 15
-                AND journal.kind IN ('payment.cancel', 'payment.ship_by', 'payment.void', 'payment.hold_expiry')
-                THEN 'returned'
-            WHEN balance.purpose = 15 THEN 'credited'
-            WHEN balance.purpose = 3 AND balance.account_id = payment.payee_id AND entry.amount_minor > 0 THEN 'credited'
-            WHEN balance.purpose = 3 AND balance.account_id = payment.payer_id AND entry.amount_minor > 0 THEN 'returned'
+            WHEN balance.purpose = 15 AND balance.account_id = payment.payee_id THEN 'credited'
+            WHEN balance.purpose = 15 AND balance.account_id = payment.payer_id THEN 'returned'
+            WHEN balance.purpose = 3 AND balance.account_id = payment.payee_id AND balance.amount_minor > 0 THEN 'credited'
+            WHEN balance.purpose = 3 AND balance.account_id = payment.payer_id AND balance.amount_minor > 0 THEN 'returned'
             WHEN balance.purpose = 1 AND balance.account_id = payment.payee_id THEN 'credited'
-            WHEN balance.purpose = 1 AND balance.account_id = payment.payer_id AND entry.amount_minor < 0 THEN 'paid'
+            WHEN balance.purpose = 1 AND balance.account_id = payment.payer_id AND balance.amount_minor < 0 THEN 'paid'
             WHEN balance.purpose = 1 AND balance.account_id = payment.payer_id THEN 'returned'
             ELSE 'astray'
         END AS part
-    FROM entry
-    JOIN journal ON journal.id = entry.journal_id
-    JOIN balance ON balance.id = entry.balance_id
+    FROM moved_by AS balance
+    JOIN journal ON journal.id = balance.journal_id
     JOIN payment ON payment.id = journal.subject_id
 ), moved AS (
     SELECT

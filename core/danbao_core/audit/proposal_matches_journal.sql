@@ -1,40 +1,65 @@
--- A proposal that moves money has one journal, of that kind, where it was approved (state 2), which moved its amount; any other
--- has none. And nobody approved what he or she proposed: the two keys have two roots.
-WITH moved AS (
-    SELECT journal.subject_id AS id, journal.kind, sum(entry.amount_minor) FILTER (WHERE entry.amount_minor > 0) AS amount_minor
-    FROM journal
-    JOIN entry ON entry.journal_id = journal.id
-    WHERE journal.kind LIKE 'proposal.%'
-    GROUP BY journal.id, journal.subject_id, journal.kind
-), expected AS (
+-- A proposal that moves money has one journal where it was approved (state 2), which moved its amount in its currency from where
+-- it says to where it says: an account's wallet (1), or what it owes (3), or a balance of the platform. Any other has none. And
+-- nobody approved what he or she proposed: the two keys have two roots.
+WITH term AS (
     SELECT
-        proposal.id,
-        proposal.state,
-        CASE WHEN proposal.state = 2 THEN
-            CASE proposal.terms ->> 'type'
-                WHEN 'adjustment' THEN 'proposal.adjust'
-                WHEN 'open_item_settlement' THEN 'proposal.settle'
-            END
+        proposal.*,
+        CASE proposal.terms ->> 'type'
+            WHEN 'adjustment' THEN 'proposal.adjust'
+            WHEN 'open_item_settlement' THEN 'proposal.settle'
         END AS kind,
+        coalesce(proposal.terms -> 'amount' ->> 'currency', item.currency) AS currency,
         coalesce((proposal.terms -> 'amount' ->> 'amount_minor')::numeric, item.amount_minor) AS amount_minor,
-        proposal.proposer_root_id = decider.root_id AS is_of_one
+        coalesce((proposal.terms -> 'debit' ->> 'purpose')::smallint, 15::smallint) AS source,
+        (proposal.terms -> 'debit' ->> 'account_id')::uuid AS source_account,
+        (proposal.terms -> 'credit' ->> 'purpose')::smallint AS target,
+        (proposal.terms -> 'credit' ->> 'account_id')::uuid AS target_account,
+        item.settled_by
     FROM proposal
     LEFT JOIN open_item AS item ON item.id = (proposal.terms ->> 'open_item_id')::uuid
-    LEFT JOIN service_key AS decider ON decider.id = proposal.decider_key_id
+), moved AS (
+    SELECT
+        journal.subject_id AS id,
+        journal.id AS journal_id,
+        journal.kind,
+        coalesce(sum(entry.amount_minor) FILTER (
+            WHERE balance.currency = term.currency AND entry.amount_minor < 0
+                AND CASE
+                    WHEN term.source_account IS NULL THEN balance.purpose = term.source
+                    ELSE balance.account_id = term.source_account AND balance.purpose IN (1, 3)
+                END
+        ), 0) AS taken_minor,
+        coalesce(sum(entry.amount_minor) FILTER (
+            WHERE balance.currency = term.currency AND entry.amount_minor > 0
+                AND CASE
+                    WHEN term.target_account IS NULL THEN balance.purpose = term.target
+                    ELSE balance.account_id = term.target_account AND balance.purpose IN (1, 3)
+                END
+        ), 0) AS given_minor
+    FROM journal
+    JOIN entry ON entry.journal_id = journal.id
+    JOIN balance ON balance.id = entry.balance_id
+    LEFT JOIN term ON term.id = journal.subject_id
+    WHERE journal.kind LIKE 'proposal.%'
+    GROUP BY journal.id, journal.subject_id, journal.kind
 ), broken AS MATERIALIZED (
     SELECT
-        expected.id,
+        term.id,
         CASE
-            WHEN expected.state = 2 AND expected.is_of_one IS DISTINCT FROM FALSE
+            WHEN term.state = 2 AND (term.proposer_root_id = decider.root_id) IS DISTINCT FROM FALSE
                 THEN 'was approved by its own proposer, or by a key that is missing'
-            WHEN expected.kind IS NULL AND moved.id IS NOT NULL THEN format('moved money by a journal of kind %s', moved.kind)
-            WHEN expected.kind IS NOT NULL AND moved.id IS NULL THEN 'was approved, but has no journal'
-            WHEN expected.kind IS NOT NULL AND (moved.kind <> expected.kind OR moved.amount_minor <> expected.amount_minor)
-                THEN format('is about %s minor units, but its journal of kind %s moved %s',
-                    expected.amount_minor, moved.kind, moved.amount_minor)
+            WHEN moved.id IS NOT NULL AND (term.state <> 2 OR term.kind IS NULL)
+                THEN format('moved money by a journal of kind %s', moved.kind)
+            WHEN moved.id IS NULL AND term.state = 2 AND term.kind IS NOT NULL THEN 'was approved, but has no journal'
+            WHEN moved.kind <> term.kind OR moved.taken_minor <> -term.amount_minor OR moved.given_minor <> term.amount_minor
+                THEN format('is about %s minor units of %s, but its journal of kind %s took %s from where it says and gave %s',
+                    term.amount_minor, term.currency, moved.kind, -moved.taken_minor, moved.given_minor)
+            WHEN moved.kind = 'proposal.settle' AND term.settled_by IS DISTINCT FROM moved.journal_id
+                THEN 'settled another open item than it says'
         END AS breach
-    FROM expected
-    LEFT JOIN moved ON moved.id = expected.id
+    FROM term
+    LEFT JOIN moved ON moved.id = term.id
+    LEFT JOIN service_key AS decider ON decider.id = term.decider_key_id
     UNION ALL
     SELECT id, format('has %s journals', count(*))
     FROM moved

@@ -9,7 +9,7 @@ from danbao_core.engine import statements
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart
 from danbao_core.engine.rows import Hold, Key, Place, Row, loader
-from danbao_core.policy import Policy
+from danbao_core.policy import PolicySchedule
 
 R = TypeVar("R", bound=Row)
 
@@ -45,13 +45,17 @@ class Book:
     the batch sees them and a refused command leaves nothing behind.
     """
 
-    def __init__(self, *, now: datetime, policy: Policy, stripe: int = 0, database_time: datetime | None = None) -> None:
+    def __init__(
+        self, *, now: datetime, policies: PolicySchedule, stripe: int = 0, database_time: datetime | None = None
+    ) -> None:
         self.now = now
         """Business time, the same for the whole batch."""
         self.database_time = database_time or now
         """The same moment without the sandbox's offset."""
-        self.policy = policy
-        """The figures in force at that time."""
+        self.policies = policies
+        """The figures of every time; what came due before now followed those of its own day."""
+        self.policy = policies.at(now)
+        """The figures in force now."""
         self.stripe = stripe
         """Which stripe of the platform's balances this batch may touch."""
         self.changed = False

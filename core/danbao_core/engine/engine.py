@@ -129,6 +129,7 @@ class Engine:
         self, commands: Sequence[Command[R]], *, timeout_seconds: float | None = None
     ) -> "list[asyncio.Future[Answer[R]]]":
         """Queues commands at once and in order, and answers a future for each, with what `submit` would answer or raise.
+        One that finds out to need more rows is decided after those that shared its batch.
 
         While more than half of the queue is taken it waits, where `submit` raises QueueFull: who sends many can be held up and
         leaves room for who sends one. The queue may then hold this many more than half. Raises ShuttingDown where the engine
@@ -271,7 +272,7 @@ class Engine:
             await connection.execute("BEGIN")
             batch_no, database_time, offset_seconds = await connections.begin_batch(connection, self.id)
             now = database_time + timedelta(seconds=offset_seconds)
-            book = Book(now=now, database_time=database_time, policy=self._policies.at(now), stripe=self._stripe)
+            book = Book(now=now, database_time=database_time, policies=self._policies, stripe=self._stripe)
             stopwatch.lap("begin")
             await self._gather(connection, book, batch)
             stopwatch.lap("gather")

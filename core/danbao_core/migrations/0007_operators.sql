@@ -47,6 +47,9 @@ ALTER TABLE service_key ADD COLUMN root_id uuid;
 UPDATE service_key SET root_id = id;
 ALTER TABLE service_key ALTER COLUMN root_id SET NOT NULL;
 
+-- What is owed is shown without its sign, so it is one less than the smallest bigint.
+UPDATE balance SET floor_minor = -9223372036854775807 WHERE purpose = 3;
+
 ALTER TABLE account ADD COLUMN ever_owed boolean NOT NULL DEFAULT false;
 
 -- The fund for losses is one balance, which does not go below zero; all other platform balances are striped.
@@ -55,6 +58,7 @@ ALTER TABLE balance ADD CONSTRAINT balance_fund_is_one CHECK (purpose <> 14 OR (
 -- migrate:down
 
 ALTER TABLE balance DROP CONSTRAINT balance_fund_is_one;
+UPDATE balance SET floor_minor = -9223372036854775808 WHERE purpose = 3;
 ALTER TABLE account DROP COLUMN ever_owed;
 ALTER TABLE service_key DROP COLUMN root_id;
 DROP TABLE open_item;

@@ -106,7 +106,7 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
     Raises InsufficientFunds, AmountOverflow, and what `Payment.after` raises.
     """
     at = payment.due_at if actor is Actor.TIMER and payment.due_at is not None else draft.now
-    after = payment.after(event, actor, at, draft.policy)
+    after = payment.after(event, actor, at, draft.book.policies.at(at))
     moving = postings(draft, payment, event)
     draft.put(after)
     if moving:

@@ -158,7 +158,11 @@ class OpenItemSettlement(msgspec.Struct, frozen=True, tag="open_item_settlement"
             settled_at=draft.now,
             version=item.version + 1,
         )
-        draft.put(settled, trail.event(ids, "open_item.settled", item.id, settled.version, settled, draft.now))
+        draft.put(
+            settled,
+            trail.audit_event(ids, origin, OpenItem, item.id, draft.now, why.reason),
+            trail.event(ids, "open_item.settled", item.id, settled.version, settled, draft.now),
+        )
 
     def _item(self, draft: Draft) -> OpenItem:
         item = draft.get(OpenItem, self.open_item_id)
