@@ -242,10 +242,13 @@ async def extended(engine: Engine, payment: Payment) -> Payment:
 
 async def an_operator(engine: Engine) -> ServiceKey:
     """The key of an operator, made on the machine."""
-    command = CreateServiceKey(
-        origin=origin(), service="operator", scopes=frozenset({"operations"}), secret_hash=uuid4().bytes * 2
-    )
-    return await carried_out(engine, command)
+    return await carried_out(engine, an_operators_key())
+
+
+def an_operators_key() -> CreateServiceKey:
+    """The making of a key that descends from no other."""
+    scopes = frozenset({"operations"})
+    return CreateServiceKey(origin=origin(), service="operator", scopes=scopes, secret_hash=uuid4().bytes * 2)
 
 
 def by(key: ServiceKey) -> Origin:

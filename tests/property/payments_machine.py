@@ -4,6 +4,7 @@ The model knows nothing of books, batches or balances ids: a wallet is a number,
 answers, the model must have foreseen, reasons included.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 from uuid import UUID
@@ -24,7 +25,7 @@ from danbao_core.accounts import (
 )
 from danbao_core.engine import Command, Row
 from danbao_core.errors import Refusal
-from danbao_core.fundings import TopUp
+from danbao_core.fundings import SettleFunding, TopUp, Withdraw
 from danbao_core.ledger import Entry, Journal
 from danbao_core.money import Money
 from danbao_core.payments import (
@@ -42,7 +43,10 @@ from danbao_core.payments import (
     ShipPayment,
     VoidPayment,
 )
-from tests.builders import origin
+from danbao_core.proposals import Adjustment, ApproveProposal, CreateProposal, Side
+from danbao_core.sandbox import BankBehaviour, SetBankBehaviour
+from danbao_core.service_keys import ServiceKey
+from tests.builders import an_operators_key, by, origin
 
 R = TypeVar("R", bound=msgspec.Struct)
 S = TypeVar("S", bound=Row)
@@ -60,16 +64,19 @@ DUE_AFTER = {"AWAITING_PAYMENT": 30 * 60, "PAID": 15 * DAY, "AUTHORIZED": 7 * DA
 CONFIRM_AFTER = {ShipmentMethod.EXPRESS: 10 * DAY, ShipmentMethod.VIRTUAL: 3 * DAY, ShipmentMethod.PICK_UP: 2 * DAY}
 EXTENSION = 3 * DAY
 STEPS: Final = {
+    ApproveProposal,
     CancelPayment,
     CapturePayment,
     ConfirmPayment,
     CorrectShipment,
     ExtendConfirmation,
     PayPayment,
+    SettleFunding,
     ShipPayment,
     VoidPayment,
+    Withdraw,
 }
-"""What the machine does with a payment."""
+"""What the machine does with payments, and with the money of who takes part in them."""
 ENDS: Final = {*Mode, *CURRENCIES, "captured in part"}
 """How, and in which currencies, payments are to end well."""
 BY_TIME = {
@@ -120,6 +127,10 @@ class PaymentsMachine(RuleBasedStateMachine):
         """When money of a payment last reached a merchant."""
         self.expected: dict[UUID, Expected] = {}
         self.orders: set[tuple[UUID, str]] = set()
+        self.owed: Counter[tuple[UUID, str]] = Counter()
+        self.withdrawing: dict[UUID, tuple[UUID, str, int]] = {}
+        """Withdrawals that the bank has left open."""
+        self.operators: list[ServiceKey] = []
         self.platform = {(purpose, currency): 0 for purpose in ("ESCROW", "FEES", "SUSPENSE") for currency in CURRENCIES}
         self.outside = dict.fromkeys(CURRENCIES, 0)
 
@@ -136,6 +147,7 @@ class PaymentsMachine(RuleBasedStateMachine):
                     self._top_up(account.id, currency, 5_000)
             if kind is AccountKind.MERCHANT:
                 self.merchants.add(account.id)
+        self.operators = [self.core.carry_out(an_operators_key()) for _ in range(2)]
 
     def account(self, number: int) -> UUID:
         return list(dict.fromkeys(account for account, _ in self.wallets))[number]
@@ -167,8 +179,69 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert outcome == "ACCOUNT_FROZEN"
         else:
             assert outcome == "OK"
-            self.wallets[account, currency] += amount
+            self._give(account, currency, amount)
             self.outside[currency] -= amount
+
+    @rule(
+        who=st.integers(0, 3),
+        currency=st.sampled_from(CURRENCIES),
+        amount=st.integers(-1, 2_000),
+        bank=st.sampled_from(BankBehaviour),
+    )
+    def withdraw(self, who: int, currency: str, amount: int, bank: BankBehaviour) -> None:
+        account = self.account(who)
+        self.core.carry_out(SetBankBehaviour(origin=origin(), behaviour=bank))
+        funding, outcome = self.attempt(Withdraw(origin=origin(), account_id=account, amount=Money(amount, currency)))
+        self.core.carry_out(SetBankBehaviour(origin=origin(), behaviour=BankBehaviour.ACCEPT))
+        if amount <= 0:
+            assert outcome == "AMOUNT_NOT_POSITIVE"
+        elif account in self.closed:
+            assert outcome == "ACCOUNT_CLOSED"
+        elif (account, currency) not in self.wallets:
+            assert outcome == "WALLET_MISSING"
+        elif account in self.frozen:
+            assert outcome == "ACCOUNT_FROZEN"
+        elif self.wallets[account, currency] < amount:
+            assert outcome == "INSUFFICIENT_FUNDS"
+        else:
+            assert outcome == "OK"
+            assert funding is not None
+            self.wallets[account, currency] -= amount
+            self.withdrawing[funding.id] = (account, currency, amount)
+            if bank is not BankBehaviour.NO_ANSWER:
+                self._settled(funding.id, accepted=bank is BankBehaviour.ACCEPT)
+
+    @rule(accepted=st.booleans())
+    def bank_answers(self, accepted: bool) -> None:
+        for funding in list(self.withdrawing)[:1]:
+            _, outcome = self.attempt(SettleFunding(origin=origin(), funding_id=funding, accepted=accepted))
+            assert outcome == "OK"
+            self._settled(funding, accepted=accepted)
+
+    @rule(who=st.integers(0, 3), currency=st.sampled_from(CURRENCIES), amount=st.integers(1, 2_000), debit=st.booleans())
+    def adjust(self, who: int, currency: str, amount: int, debit: bool) -> None:
+        """Takes money that the account may not have, which it then owes, or gives it some."""
+        account = self.account(who)
+        sides = (Side(Purpose.AVAILABLE, account), Side(Purpose.FEES))
+        taken, given = sides if debit else sides[::-1]
+        terms = Adjustment(debit=taken, credit=given, amount=Money(amount, currency))
+        proposal, outcome = self.attempt(CreateProposal(origin=by(self.operators[0]), terms=terms, reason="x"))
+        if account in self.closed:
+            assert outcome == "ACCOUNT_CLOSED"
+            return
+        if (account, currency) not in self.wallets:
+            assert outcome == "WALLET_MISSING"
+            return
+        assert proposal is not None, outcome
+        self.core.carry_out(ApproveProposal(origin=by(self.operators[1]), proposal_id=proposal.id))
+        self.granted.add(ApproveProposal)
+        if debit:
+            at_hand = min(amount, self.wallets[account, currency])
+            self.wallets[account, currency] -= at_hand
+            self.owed[account, currency] += amount - at_hand
+        else:
+            self._give(account, currency, amount)
+        self.platform["FEES", currency] += amount if debit else -amount
 
     @rule(who=st.integers(0, 3), currency=st.sampled_from(CURRENCIES))
     def open_wallet(self, who: int, currency: str) -> None:
@@ -376,10 +449,12 @@ class PaymentsMachine(RuleBasedStateMachine):
             assert outcome == "OK"
         elif account in self.frozen:
             assert outcome == "ACCOUNT_FROZEN"
-        elif any(minor for (of, _), minor in self.wallets.items() if of == account):
+        elif any(minor for books in (self.wallets, self.owed) for (of, _), minor in books.items() if of == account):
             assert outcome == "BALANCE_NOT_ZERO"
         elif any(self._is_under_way(each) for each in self.expected.values() if account in (each.payer, each.payee)):
             assert outcome == "PAYMENTS_OPEN"
+        elif account in [of for of, _, _ in self.withdrawing.values()]:
+            assert outcome == "FUNDINGS_OPEN"
         elif account in self.taken and self.now < self.taken[account] + 60 * DAY:
             assert outcome == "TAKINGS_TOO_RECENT"
         else:
@@ -454,9 +529,17 @@ class PaymentsMachine(RuleBasedStateMachine):
         expected.held = 0
 
     def _held(self, account: UUID, currency: str) -> int:
-        """What an account's authorizations hold."""
+        """What an account's authorizations and withdrawals hold."""
         authorizations = (each for each in self.expected.values() if each.mode is Mode.AUTHORIZATION)
-        return sum(each.held for each in authorizations if (each.payer, each.currency) == (account, currency))
+        held = sum(each.held for each in authorizations if (each.payer, each.currency) == (account, currency))
+        return held + sum(minor for *of, minor in self.withdrawing.values() if of == [account, currency])
+
+    def _settled(self, funding: UUID, *, accepted: bool) -> None:
+        account, currency, amount = self.withdrawing.pop(funding)
+        if accepted:
+            self.outside[currency] += amount
+        else:
+            self._give(account, currency, amount)
 
     def _fee(self, payee: UUID, amount: int) -> int:
         return (amount * 150 + 5_000) // 10_000 if payee in self.merchants else 0
@@ -465,7 +548,9 @@ class PaymentsMachine(RuleBasedStateMachine):
         if account in self.closed:
             self.platform["SUSPENSE", currency] += amount
         else:
-            self.wallets[account, currency] += amount
+            repaid = min(amount, self.owed[account, currency])
+            self.owed[account, currency] -= repaid
+            self.wallets[account, currency] += amount - repaid
 
     def _caught_up(self, which: UUID) -> Expected:
         """What the payment is by now. An action that comes late first does what time has brought about."""
@@ -499,7 +584,7 @@ class PaymentsMachine(RuleBasedStateMachine):
                 platform[balance.purpose.name, balance.currency] += balance.amount_minor
         assert core[Purpose.AVAILABLE] == self.wallets
         assert core[Purpose.HELD] == held
-        assert core[Purpose.RECEIVABLE] == dict.fromkeys(self.wallets, 0)
+        assert core[Purpose.RECEIVABLE] == {wallet: -self.owed[wallet] for wallet in self.wallets}
         outside = {("BANK_CLEARING", currency): amount for currency, amount in self.outside.items()}
         assert platform == self.platform | outside
         self._check_entries()
