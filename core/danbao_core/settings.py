@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(4, ge=1, le=100, description="Database connections for reads; commands have one of their own.")
     request_retention_days: int = Field(30, ge=1, le=3650, description="How long a request_id is remembered.")
-    stream_idle_seconds: float = Field(300.0, gt=0, le=86_400, description="How long a stream may stay without a message.")
+    stream_idle_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="How long a stream may stay without a message, or an answer without being read."
+    )
     drain_seconds: float = Field(
         10.0, ge=0, le=3600, description="Time for running calls to end once the process is asked to stop."
     )
