@@ -1,5 +1,6 @@
 """Requests against the rules that stand in the contract (protovalidate)."""
 
+import re
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -17,6 +18,9 @@ a rule costs a tenth of a millisecond."""
 
 BULK_BYTES: Final = 2 * 1024 * 1024
 """Most bytes of a bulk request, so that its answer, which tells more of each item, is under the 4 MiB that callers take."""
+
+_REQUEST_ID: Final = re.compile("[ -~]{1,64}")
+"""The contract's rule for all of them."""
 
 _ACCOUNT: Final = "^accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
@@ -63,6 +67,11 @@ def validate(request: Message) -> None:
 def validate_item(item: Message) -> None:
     """Raises FieldInvalid with the first field that breaks a rule: for one of many, of which all may break many."""
     _must_be_none(_validator.collect_violations(item, fail_fast=True))
+
+
+def request_id_of(item: Any) -> str:
+    """The request id of an item, valid or not; empty where what stands there cannot be one."""
+    return item.request_id if _REQUEST_ID.fullmatch(item.request_id) else ""
 
 
 def _must_be_none(found: list[Any]) -> None:
