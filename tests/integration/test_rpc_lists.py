@@ -13,11 +13,24 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_core import ledger
 from danbao_core.accounts import Account, Purpose
+from danbao_core.accounts import lists as account_lists
 from danbao_core.engine import Book, Command, Decision, Draft, Engine, Key
+from danbao_core.payments import lists as payment_lists
 from danbao_core.policy import PolicySchedule
 from tests import rpc_client
 from tests.builders import carried_out, origin
-from tests.rpc_client import Caller, Core, a_core, a_database, a_merchant, an_account, available, id_of, nothing_changes, walked
+from tests.rpc_client import (
+    Caller,
+    Core,
+    a_core,
+    a_database,
+    a_merchant,
+    an_account,
+    available,
+    id_of,
+    nothing_changes,
+    walked,
+)
 from tests.rpc_requests import (
     UNKNOWN,
     a_payment,
@@ -146,6 +159,25 @@ async def test_payments_by_the_business_time_of_their_creation(world: World) -> 
             and (end is None or each.create_time.ToDatetime(UTC) < end)
         ]
         assert await walked(world.core.operator, request, 20) == expected, request
+
+
+async def test_a_page_looks_at_so_many_rows_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask, walk = world.core.operator.ask, world.core.operator
+    rare = [each for each in world.payments if each.state == Payment.STATE_CLOSED]
+    ids = [id_of(each.name) for each in world.payments]
+    for most in (1, 2, 3, 7, 1_000):
+        for module in (account_lists, payment_lists):
+            monkeypatch.setattr(module, "MOST_LOOKED_AT", most)
+        assert await walked(walk, ListPayments(), 4) == world.payments
+        for account in ("", world.shop):
+            found = [each for each in rare if account in ("", each.payer, each.payee)]
+            request = ListPayments(states=[Payment.STATE_CLOSED], account=account)
+            assert await walked(walk, request, 2) == found, most
+        (accounts,) = [await walked(walk, ListAccounts(kinds=[accounts_pb2.Account.KIND_MERCHANT]), 1)]
+        assert {each.name for each in accounts} == {world.shop, world.market}
+        first = await ask(ListPayments(states=[Payment.STATE_CLOSED], page_size=500))
+        assert bool(first.next_page_token) == (most < len(ids))
+        assert len(first.payments) <= most
 
 
 async def test_times_that_no_payment_can_have(world: World) -> None:

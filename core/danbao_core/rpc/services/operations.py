@@ -16,7 +16,7 @@ from danbao_core.proposals.lists import list_proposals
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.authentication import Authenticator
-from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.paging import Pages
 from danbao_core.server_role import AS_SERVER
 from danbao_core.service_keys import ServiceKey, Token
 
@@ -99,8 +99,8 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> operations_pb2.ListProposalsResponse:
         page = self._pages.page(calls.current(), request)
         states = [ProposalState(state) for state in request.states]
-        rows = await list_proposals(self._pool, states, before=page.before_id, limit=page.reach)
-        proposals, token = page.show(rows, convert.proposal, place_of)
+        found = await list_proposals(self._pool, states, before=page.before_id, limit=page.reach)
+        proposals, token = page.show_found(found, convert.proposal)
         return operations_pb2.ListProposalsResponse(proposals=proposals, next_page_token=token)
 
     async def GetOpenItem(self, request: operations_pb2.GetOpenItemRequest, context: "_Context") -> operations_pb2.OpenItem:
@@ -114,8 +114,8 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> operations_pb2.ListOpenItemsResponse:
         page = self._pages.page(calls.current(), request)
         states = [OpenItemState(state) for state in request.states]
-        rows = await list_open_items(self._pool, states, before=page.before_id, limit=page.reach)
-        items, token = page.show(rows, convert.open_item, place_of)
+        found = await list_open_items(self._pool, states, before=page.before_id, limit=page.reach)
+        items, token = page.show_found(found, convert.open_item)
         return operations_pb2.ListOpenItemsResponse(open_items=items, next_page_token=token)
 
     async def SetMerchantPlan(
@@ -129,8 +129,7 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> operations_pb2.ListAuditEventsResponse:
         page = self._pages.page(calls.current(), request)
         found = await list_facts(self._pool, convert.fact_filter(request), before=page.before_id, limit=page.reach)
-        stopped_at = None if found.stopped_at is None else str(found.stopped_at)
-        events, token = page.show(found.facts, convert.audit_event, place_of, stopped_at)
+        events, token = page.show_found(found, convert.audit_event)
         return operations_pb2.ListAuditEventsResponse(audit_events=events, next_page_token=token)
 
     async def AuditLedger(
