@@ -180,6 +180,14 @@ async def test_a_page_looks_at_so_many_rows_and_no_more(world: World, monkeypatc
         assert len(first.payments) <= most
 
 
+async def test_times_before_the_calendar_begins(database_url: str) -> None:
+    async with a_core(database_url) as core:
+        ada, bob = await an_account(core, funds_minor=10), await an_account(core)
+        made = await core.operator.ask(a_transfer(ada, bob, 10))
+        await core.connection.execute("UPDATE installation SET clock_offset_seconds = 2000::bigint * 366 * 86400")
+        assert await walked(core.operator, ListPayments(created_from=Timestamp(seconds=0))) == [made]
+
+
 async def test_times_that_no_payment_can_have(world: World) -> None:
     for seconds, nanos in ((-1, 0), (221_845_392_001, 0), (2**63 - 1, 0), (-(2**63), 0), (0, -1), (0, 10**9), (1, 2**31 - 1)):
         for field in ("created_from", "created_before"):

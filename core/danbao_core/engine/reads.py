@@ -1,5 +1,6 @@
 """Reading rows outside a batch, for answers that decide nothing."""
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
@@ -93,5 +94,6 @@ async def ids_of_time(
         last = first_at(created_before + CLOCKS_DIFFER)
     if created_from is not None:
         (clock,) = await pool.fetch(sql.load("danbao_core", "read_clock"))
-        first = first_at(created_from - timedelta(seconds=clock["offset_seconds"]) - CLOCKS_DIFFER)
+        with contextlib.suppress(OverflowError):  # before the year 1, where a sandbox's clock is thousands of years ahead
+            first = first_at(created_from - timedelta(seconds=clock["offset_seconds"]) - CLOCKS_DIFFER)
     return first, last
