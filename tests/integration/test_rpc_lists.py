@@ -1,5 +1,6 @@
 """Lists: what each filter lets through, what a bound key sees, and statements that add up."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,10 @@ from danbao_core import ledger
 from danbao_core.accounts import Account, Purpose
 from danbao_core.accounts import lists as account_lists
 from danbao_core.engine import Book, Command, Decision, Draft, Engine, Key
+from danbao_core.ids import uuid7
 from danbao_core.payments import lists as payment_lists
 from danbao_core.policy import PolicySchedule
+from danbao_core.service_keys import Token
 from tests import rpc_client
 from tests.builders import carried_out, origin
 from tests.rpc_client import (
@@ -27,8 +30,10 @@ from tests.rpc_client import (
     a_merchant,
     an_account,
     available,
+    engines_waiting,
     id_of,
     nothing_changes,
+    until,
     walked,
 )
 from tests.rpc_requests import (
@@ -186,6 +191,20 @@ async def test_times_before_the_calendar_begins(database_url: str) -> None:
         made = await core.operator.ask(a_transfer(ada, bob, 10))
         await core.connection.execute("UPDATE installation SET clock_offset_seconds = 2000::bigint * 366 * 86400")
         assert await walked(core.operator, ListPayments(created_from=Timestamp(seconds=0))) == [made]
+
+
+async def test_nobody_waits_at_the_door_because_of_lists(database_url: str) -> None:
+    async with a_core(database_url, pool_size=1) as core:
+        stranger = core.operator.with_token(str(Token.new(uuid7())))
+        transaction = core.connection.transaction()
+        await transaction.start()
+        await core.connection.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
+        listing = asyncio.create_task(core.operator.ask(ListPayments()))
+        await until(lambda: engines_waiting(core))
+        assert (await stranger.refused(ListPayments())).reason == "TOKEN_INVALID"
+        assert not listing.done()
+        await transaction.rollback()
+        assert not (await listing).payments
 
 
 async def test_times_that_no_payment_can_have(world: World) -> None:
