@@ -80,6 +80,7 @@ QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
     "read_obligation": ("danbao_core.accounts", (["account"],), {"payment_open_of_payer", "payment_open_of_payee"}),
     "list_accounts": ("danbao_core.accounts", (AFTER_ALL, 51, ANY, ANY, 5_000), {"account_pkey"}),
     "list_proposals": ("danbao_core.proposals", (AFTER_ALL, 51, ANY, 5_000), {"proposal_pkey"}),
+    "list_service_keys": ("danbao_core", (AFTER_ALL, 51), {"service_key_pkey"}),
     "list_fundings": ("danbao_core", (AFTER_ALL, 51), {"funding_pkey"}),
     "list_fundings_of_account": ("danbao_core", (AFTER_ALL, 51, "account"), {"funding_of_account"}),
     "list_audit_events": ("danbao_core", ALL_FACTS, {"audit_event_pkey", "journal_pkey"}),

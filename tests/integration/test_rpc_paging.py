@@ -12,8 +12,10 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from danbao.v1 import accounts_pb2, payments_pb2
+from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2
+from danbao_client import Danbao
 from danbao_core.accounts import Account
+from danbao_core.cli import pages
 from danbao_core.engine import Engine
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode
@@ -27,6 +29,7 @@ core = rpc_client.core
 
 LISTS: list[Any] = [each for each in valid_requests() if "page_token" in each.DESCRIPTOR.fields_by_name]
 ListPayments = payments_pb2.ListPaymentsRequest
+ListServiceKeys = operations_pb2.ListServiceKeysRequest
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -48,6 +51,7 @@ async def a_world(core: Core) -> tuple[str, str]:
         await core.operator.ask(a_payment(buyer, shop))
     await core.operator.ask(a_top_up(buyer, 5))
     for _ in range(2):
+        await core.caller("payments.read")
         await core.operator.ask(an_adjustment("FEES", "COMPENSATION"))
         await an_open_item(core, shop)
     return buyer, shop
@@ -112,6 +116,21 @@ async def test_a_page_of_large_payments_fits_into_a_message(core: Core) -> None:
     assert 50 < len(page.payments) < 150
     listed = await walked(core.operator, ListPayments(account=shop), 500)
     assert sorted(each.name for each in listed) == sorted(made)
+
+
+async def test_the_keys_are_listed_by_the_page_and_walked_by_the_command_line(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await core.caller("payments.read")
+    stored = await core.connection.fetch("SELECT id FROM service_key ORDER BY id DESC")
+    newest_first = [f"serviceKeys/{row['id']}" for row in stored]
+    page = await core.operator.ask(ListServiceKeys(page_size=2))
+    assert [key.name for key in page.service_keys] == newest_first[:2]
+    monkeypatch.setattr(pages, "PAGE_SIZE", 2)
+    async with Danbao.connect(core.server.address, key=str(core.operator.token)) as danbao:
+        found = await pages.all_items(danbao.operations.ListServiceKeys, ListServiceKeys(), "service_keys")
+    assert [key.name for key in found] == newest_first
 
 
 # --- Tokens -----------------------------------------------------------------------------------------------------------------

@@ -4,19 +4,20 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from danbao.v1 import accounts_pb2, operations_pb2, operations_pb2_grpc
+from danbao_core import sql
 from danbao_core.audit import audit
 from danbao_core.engine import Engine
-from danbao_core.engine.reads import fetch_all, fetch_row
+from danbao_core.engine.reads import fetch_row, fetch_rows
 from danbao_core.errors import OpenItemNotFound, ProposalNotFound, SecretAlreadyShown
 from danbao_core.history import list_facts
-from danbao_core.ids import uuid7
+from danbao_core.ids import AFTER_ALL, uuid7
 from danbao_core.ledger import OpenItem, OpenItemState, list_open_items
 from danbao_core.proposals import Grant, Proposal, ProposalState
 from danbao_core.proposals.lists import list_proposals
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.authentication import Authenticator
-from danbao_core.rpc.paging import Pages
+from danbao_core.rpc.paging import Pages, place_of
 from danbao_core.server_role import AS_SERVER
 from danbao_core.service_keys import ServiceKey, Token
 
@@ -49,8 +50,11 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     async def ListServiceKeys(
         self, request: operations_pb2.ListServiceKeysRequest, context: "_Context"
     ) -> operations_pb2.ListServiceKeysResponse:
-        rows = await fetch_all(self._pool, ServiceKey)
-        return operations_pb2.ListServiceKeysResponse(service_keys=[convert.service_key(row) for row in rows])
+        page = self._pages.page(calls.current(), request)
+        text = sql.load("danbao_core", "list_service_keys")
+        rows = await fetch_rows(self._pool, ServiceKey, text, page.before_id or AFTER_ALL, page.reach)
+        keys, token = page.show(rows, convert.service_key, place_of)
+        return operations_pb2.ListServiceKeysResponse(service_keys=keys, next_page_token=token)
 
     async def RotateServiceKey(
         self, request: operations_pb2.RotateServiceKeyRequest, context: "_Context"
