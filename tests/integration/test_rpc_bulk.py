@@ -68,13 +68,13 @@ async def answers(caller: Caller, *messages: Any) -> list[Any]:
 async def ended(call: Any) -> Refused:
     """How a stream ends that must not end well; answers before that are read over."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _all_read(call)
+        await all_read(call)
     refusal = refused(caught.value)
     must_keep_the_rules(refusal)
     return refusal
 
 
-async def _all_read(call: Any) -> None:
+async def all_read(call: Any) -> None:
     while await call.read() is not grpc.aio.EOF:
         pass
 

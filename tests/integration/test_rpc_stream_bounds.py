@@ -3,13 +3,14 @@
 import asyncio
 from typing import Any
 
+import grpc
 import pytest
 
 from danbao.v1 import payments_pb2
 from danbao_core.rpc.payment_stream import MOST_UNANSWERED_BYTES
 from tests import rpc_client
-from tests.integration.test_rpc_bulk import answers, count_of_payments, ended, reason
-from tests.rpc_client import Core, a_core, a_merchant, an_account, until
+from tests.integration.test_rpc_bulk import all_read, answers, count_of_payments, ended, reason
+from tests.rpc_client import Core, a_core, a_merchant, an_account, available, until
 from tests.rpc_requests import a_message, a_transfer, changed
 
 core = rpc_client.core
@@ -27,6 +28,20 @@ async def _send_for_ever(call: Any, buyer: str, shop: str) -> None:
 
 async def _has_paid(core: Core, buyer: str, count: int) -> bool:
     return await count_of_payments(core, buyer) >= count
+
+
+async def test_a_message_that_grpc_refuses_ends_the_stream_and_what_came_before_can_be_sent_again(core: Core) -> None:
+    buyer, shop = await an_account(core, funds_minor=10), await a_merchant(core)
+    before = a_message(a_transfer(buyer, shop, 4))
+    call = core.operator.stream()
+    await call.write(before)
+    await call.write(bytes(5 * 1024 * 1024))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await all_read(call)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    (answer,) = await answers(core.operator, before)
+    assert reason(answer.results[0]) == ""
+    assert await available(core, buyer) == 6
 
 
 @pytest.mark.parametrize(
