@@ -44,19 +44,18 @@ class PaymentStream:
         try:
             attempt, give_up_at = 0, 0.0
             while await self._anything_unanswered():
-                if not attempt:
-                    give_up_at = time.monotonic() + self._settings.patience_seconds
                 try:
                     async with aclosing(self._over_one_connection()) as results:
                         async for result in results:
                             attempt = 0
-                            give_up_at = time.monotonic() + self._settings.patience_seconds
                             yield result
                 except grpc.aio.AioRpcError as error:
                     if not self._unanswered:
                         attempt = 0
                         continue
-                    failure = DanbaoError.of(error, self._unanswered[0].request_id)
+                    if not attempt:  # patience begins at the first failure since the last result
+                        give_up_at = time.monotonic() + self._settings.patience_seconds
+                    failure = self._told(DanbaoError.of(error, self._unanswered[0].request_id))
                     pause_seconds = seconds_before_retry(attempt, failure)
                     if not _may_be_sent_again(failure) or time.monotonic() + pause_seconds >= give_up_at:
                         raise failure from error
@@ -99,7 +98,14 @@ class PaymentStream:
                     yield result
                 self._answered.set()
             if self._unanswered:
-                raise DanbaoError(grpc.StatusCode.INTERNAL, "", "the stream ended and did not answer everything")
+                raise self._told(
+                    DanbaoError(
+                        grpc.StatusCode.INTERNAL,
+                        "",
+                        "the stream ended and did not answer everything",
+                        request_id=self._unanswered[0].request_id,
+                    )
+                )
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)  # a lost connection is told by the reading side
@@ -113,11 +119,15 @@ class PaymentStream:
                 return await call.read()
         except TimeoutError:
             message = f"no answer came within {self._settings.deadline_seconds} seconds"
-            raise DanbaoError(
-                grpc.StatusCode.DEADLINE_EXCEEDED, "", message, request_id=self._unanswered[0].request_id
-            ) from None
+            failure = DanbaoError(grpc.StatusCode.DEADLINE_EXCEEDED, "", message, request_id=self._unanswered[0].request_id)
+            raise self._told(failure) from None
         finally:
             self._reading = None
+
+    def _told(self, failure: DanbaoError) -> DanbaoError:
+        """The error, with what has no result yet, under the ids that it went out with."""
+        failure.unanswered = tuple(self._unanswered)
+        return failure
 
     def _expect_an_answer(self) -> None:
         """The time for an answer begins when there is something to answer."""
@@ -156,11 +166,14 @@ def _may_be_sent_again(failure: DanbaoError) -> bool:
     return failure.is_transient or (failure.code is grpc.StatusCode.INTERNAL and not failure.reason)
 
 
-def _identified(request: _Request) -> _Request:
-    """The request, under a fresh `request_id` where it has none; the message given stays as it is."""
-    if request.request_id:
-        return request
+def _identified(request: object) -> _Request:
+    """A copy of the request, under a fresh `request_id` where it has none: its caller may go on using the message.
+
+    Raises TypeError for what is no request.
+    """
+    if not isinstance(request, _Request):
+        raise TypeError(f"stream_payments takes CreatePaymentRequest messages, not {type(request).__name__}")
     identified = _Request()
     identified.CopyFrom(request)
-    identified.request_id = str(uuid4())
+    identified.request_id = request.request_id or str(uuid4())
     return identified

@@ -63,12 +63,14 @@ class Danbao:
         """Creates payments in bulk: answers one result for each request, in order, a payment or why there is none.
 
         Requests are taken up to 1,024 ahead of their results and sent up to 256 in a message. One whose `request_id` is empty
-        goes out with a fresh UUID, which its result tells. Where the connection is lost, what has no result yet is sent again
-        with the same ids, so each payment is made once, until no result came for the client's patience. Results that are
-        refusals are handed out like others and never sent again: `DanbaoError.of_result` tells whether they may be.
+        goes out with a fresh UUID, which its result tells; messages are copied when they are taken. Where the connection is
+        lost, what has no result yet is sent again with the same ids, so each payment is made once, until no result came for the
+        client's patience since the connection was first lost. Results that are refusals are handed out like others and never
+        sent again: `DanbaoError.of_result` tells whether they may be.
 
         Raises DanbaoError where the core refuses the stream, where patience ends, or where no answer comes in the client's
-        deadline; every request without a result may then be sent again with its `request_id`.
+        deadline: its `unanswered` holds what was taken and has no result, with the ids, to be sent again in whichever way.
+        What the requests raise comes after the results of those before, and so does TypeError for what is no request.
         """
         return PaymentStream(self.payments.StreamPayments, requests, self._settings).results()
 

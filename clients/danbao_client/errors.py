@@ -58,6 +58,9 @@ class DanbaoError(Exception):
         self.retry_after_seconds = retry_after_seconds
         """How long to wait at least before sending the same request again; None where the core did not say that it may be."""
         self.request_id = request_id
+        self.unanswered: tuple[payments_pb2.CreatePaymentRequest, ...] = ()
+        """Of `Danbao.stream_payments`: what was taken from the caller and has no result, oldest first, each under the
+        `request_id` that it went out with. Sending these again is safe, and tells what became of them; empty elsewhere."""
 
     @property
     def is_transient(self) -> bool:

@@ -425,7 +425,7 @@ class ShuttingDown(Refusal):
 
 
 class StreamIdle(Refusal):
-    """No message came for too long, so the stream was closed; open another."""
+    """Nothing came for too long, or no answer was read, so the stream was closed; open another."""
 
     kind = Kind.UNAVAILABLE
     retry_after_seconds = 0.1

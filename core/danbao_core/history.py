@@ -4,17 +4,14 @@ What moves money is a journal, and what does not an audit event; every change le
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from danbao_core import sql
-from danbao_core.engine.reads import ids_of_time
+from danbao_core.engine.reads import MOST_LOOKED_AT, Found, ids_of_time, stopped_at
 
 if TYPE_CHECKING:
     import asyncpg
-
-MOST_LOOKED_AT: Final = 5_000
-"""How many facts one reading looks at, whatever it seeks: no index leads to the facts of a caller or a method."""
 
 
 class Fact(NamedTuple):
@@ -46,15 +43,7 @@ class FactFilter(NamedTuple):
     created_before: datetime | None = None
 
 
-class Found(NamedTuple):
-    """What a reading came upon."""
-
-    facts: list[Fact]
-    stopped_at: UUID | None
-    """The last fact that was looked at, where there may be more behind it; None where none are, or enough were found."""
-
-
-async def list_facts(pool: "asyncpg.Pool[Any]", wanted: FactFilter, *, before: UUID | None, limit: int) -> Found:
+async def list_facts(pool: "asyncpg.Pool[Any]", wanted: FactFilter, *, before: UUID | None, limit: int) -> Found[Fact]:
     """At most `limit` facts whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT of these."""
     first, last = await ids_of_time(pool, wanted.created_from, wanted.created_before)
     arguments = [
@@ -74,5 +63,4 @@ async def list_facts(pool: "asyncpg.Pool[Any]", wanted: FactFilter, *, before: U
         arguments += [subject_id, kind]
     records = await pool.fetch(sql.load("danbao_core", query), *arguments)
     facts = [Fact(*[record[name] for name in Fact._fields]) for record in records if record["sought"]]
-    stopped = len(facts) < limit and records and records[-1]["number"] == MOST_LOOKED_AT
-    return Found(facts, records[-1]["id"] if stopped else None)
+    return Found(facts, stopped_at(records, len(facts), limit=limit, most=MOST_LOOKED_AT))

@@ -10,7 +10,7 @@ from danbao_core import sql, trail
 from danbao_core.accounts import PLATFORM_ID, Account, Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.balances import new_balance
 from danbao_core.engine import Book, Draft, Key, Origin, Restart, Row, table
-from danbao_core.engine.reads import fetch_rows
+from danbao_core.engine.reads import MOST_LOOKED_AT, Found, fetch_found
 from danbao_core.ids import AFTER_ALL, IdSequence
 
 if TYPE_CHECKING:
@@ -248,7 +248,10 @@ async def list_entries(pool: "asyncpg.Pool[Any]", balance: UUID, *, before: int 
 
 async def list_open_items(
     pool: "asyncpg.Pool[Any]", states: Sequence[OpenItemState], *, before: UUID | None, limit: int
-) -> list[OpenItem]:
-    """At most `limit` open items whose ids are smaller than `before`, by descending id; no states are all of them."""
+) -> Found[OpenItem]:
+    """At most `limit` open items whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT
+    of these. No states are all of them.
+    """
     text = sql.load("danbao_core", "list_open_items")
-    return await fetch_rows(pool, OpenItem, text, before or AFTER_ALL, limit, list(states or OpenItemState))
+    arguments = (before or AFTER_ALL, limit, list(states or OpenItemState), MOST_LOOKED_AT)
+    return await fetch_found(pool, OpenItem, text, *arguments, limit=limit, most=MOST_LOOKED_AT)

@@ -38,6 +38,9 @@ SANDBOX_SERVICE: Final = "danbao.v1.SandboxService"
 MESSAGE_BYTES: Final = 4 * 1024 * 1024
 METADATA_BYTES: Final = 8 * 1024
 
+KEY_CONNECTIONS: Final = 2
+"""By which callers' keys are read, and nothing else: nobody waits at the door because those inside read long lists."""
+
 LAST_WORDS_SECONDS: Final = 0.5
 """For answers that are on their way when the last call has ended."""
 
@@ -77,9 +80,10 @@ class Server:
 
     async def __aenter__(self) -> "Server":
         async with contextlib.AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(_read_pool(self._settings))
+            pool = await stack.enter_async_context(_read_pool(self._settings, self._settings.pool_size))
+            key_pool = await stack.enter_async_context(_read_pool(self._settings, KEY_CONNECTIONS))
             engine = await stack.enter_async_context(self._running_engine())
-            await self._serve(stack, engine, pool)
+            await self._serve(stack, engine, pool, key_pool)
             self._stack = stack.pop_all()
         return self
 
@@ -114,9 +118,9 @@ class Server:
             await engine.stop()
             _log.info("engine stopped", engine=str(engine.id), **engine.metrics.totals())
 
-    async def _serve(self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool") -> None:
+    async def _serve(self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool", key_pool: "Pool") -> None:
         settings = self._settings
-        authenticator = Authenticator(pool, self._wall_clock)
+        authenticator = Authenticator(key_pool, self._wall_clock)
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds)
@@ -176,13 +180,13 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
 
 
 @contextlib.asynccontextmanager
-async def _read_pool(settings: Settings) -> AsyncIterator["Pool"]:
+async def _read_pool(settings: Settings, size: int) -> AsyncIterator["Pool"]:
     """The connections for reads. Raises StartFailed where no database answers us, MigrationError where it is not ours."""
     try:
         pool = await asyncpg.create_pool(
             settings.database_url,
             min_size=1,
-            max_size=settings.pool_size,
+            max_size=size,
             timeout=5,
             command_timeout=30,
             server_settings=reads.SETTINGS,

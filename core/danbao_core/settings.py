@@ -73,9 +73,11 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Most commands that wait; more are answered RESOURCE_EXHAUSTED, streams are held up at half of it.",
     )
-    pool_size: int = Field(4, ge=1, le=100, description="Database connections for reads; commands have one of their own.")
+    pool_size: int = Field(4, ge=1, le=100, description="Database connections for reads; commands and keys have their own.")
     request_retention_days: int = Field(30, ge=1, le=3650, description="How long a request_id is remembered.")
-    stream_idle_seconds: float = Field(300.0, gt=0, le=86_400, description="How long a stream may stay without a message.")
+    stream_idle_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="How long a stream may stay without a message, or an answer without being read."
+    )
     drain_seconds: float = Field(
         10.0, ge=0, le=3600, description="Time for running calls to end once the process is asked to stop."
     )

@@ -73,7 +73,7 @@ async def test_keys_are_listed_without_their_tokens(sandbox: Sandbox) -> None:
     made = await a_key(sandbox)
     listed = await sandbox.danbao("keys", "list")
     names = [key["name"] for key in listed.answer["service_keys"]]
-    assert names[-1] == made["service_key"]["name"]
+    assert names[0] == made["service_key"]["name"]
     assert made["token"].rpartition("_")[2] not in listed.out
 
     shown = await danbao("keys", "list", "--data", sandbox.folder)

@@ -130,7 +130,7 @@ async def what_takes_two_operators(engine: Engine) -> dict[str, UUID]:
     key = await builders.an_operator(engine)
     await builders.approved(engine, Grant(key_id=key.id, scopes=("payments.pay_any",)))
     async with asyncpg.create_pool(engine._database_url, min_size=1, max_size=1) as pool:
-        items = await list_open_items(pool, [OpenItemState.OPEN], before=None, limit=10)
+        items = (await list_open_items(pool, [OpenItemState.OPEN], before=None, limit=10)).rows
     for item, credit in zip(items, (Side(Purpose.AVAILABLE, buyer.id), Side(Purpose.FEES)), strict=False):
         await builders.approved(engine, OpenItemSettlement(open_item_id=item.id, credit=credit))
     return {

@@ -12,9 +12,20 @@ from google.rpc import status_pb2
 from danbao.v1 import payments_pb2
 from danbao_client import Danbao, DanbaoError
 from danbao_client.bulk import MOST_IN_A_MESSAGE, MOST_UNANSWERED
+from danbao_core.accounts import Purpose, balance_id
 from tests import rpc_client
 from tests.integration.test_client import KEY, a_create_request, a_refusal
-from tests.rpc_client import Core, a_core, a_merchant, an_account, an_operator_token, audit_holds, available, id_of
+from tests.rpc_client import (
+    Core,
+    a_core,
+    a_locked_row,
+    a_merchant,
+    an_account,
+    an_operator_token,
+    audit_holds,
+    available,
+    id_of,
+)
 from tests.rpc_requests import a_transfer, changed
 from tests.tcp_proxy import Cut, TcpProxy, Way
 
@@ -243,6 +254,103 @@ async def test_patience_ends_where_no_result_comes() -> None:
             await all_of(danbao.stream_payments(each(a_create_request())))
     assert caught.value.reason == "SHUTTING_DOWN"
     assert len(server.received) > 1
+
+
+@pytest.mark.parametrize("end", [STOPPING, LOST], ids=["stopping", "lost"])
+async def test_patience_begins_at_the_first_failure_since_the_last_result(end: status_pb2.Status) -> None:
+    async def requests() -> AsyncIterator[Request]:
+        yield a_create_request(request_id="1")
+        await asyncio.sleep(1)  # nothing to send for longer than the patience
+        yield a_create_request(request_id="2")
+
+    server, found = StreamServer((1, end), (10_000, None)), []
+    async with server.called(patience_seconds=0.5) as danbao:
+        async for result in danbao.stream_payments(requests()):
+            found.append(result.request_id)
+            await asyncio.sleep(1)  # a slow reader, too
+    assert found == ["1", "2"]
+
+
+ENDS: dict[str, status_pb2.Status | None] = {
+    "refused": a_refusal(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING"),
+    "out of patience": STOPPING,
+    "ended": status_pb2.Status(code=0),
+    "silent": None,
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+async def test_an_error_tells_what_has_no_result_under_the_ids_that_it_went_out_with(name: str) -> None:
+    server = StreamServer((1, ENDS[name]))
+    found: list[payments_pb2.PaymentResult] = []
+    if name == "out of patience":
+        server.plans.append((0, STOPPING))
+    if name == "ended":
+        server._serve = one_answer  # type: ignore[method-assign]
+
+    async def requests() -> AsyncIterator[Request]:
+        yield a_create_request(order_no="0")
+        while not found:
+            await asyncio.sleep(0.01)
+        for number in (1, 2, 3):
+            yield a_create_request(order_no=str(number), request_id="mine" if number == 2 else None)
+
+    async with server.called(patience_seconds=0.3, deadline_seconds=0.5) as danbao:
+        with pytest.raises(DanbaoError) as caught:
+            await collected(danbao.stream_payments(requests()), found)
+    unanswered = caught.value.unanswered
+    assert [request.order_no for request in unanswered] == ["1", "2", "3"][: len(unanswered)]
+    assert caught.value.request_id == unanswered[0].request_id != ""
+    if len(unanswered) > 1:
+        assert unanswered[1].request_id == "mine"
+    sent = [item for message in server.received[-1] for item in message.requests] if server.received else []
+    assert {item.request_id for item in sent} <= {request.request_id for request in unanswered} | {found[0].request_id}
+
+
+async def one_answer(requests: Any, context: Any) -> None:
+    """Answers one message, reads another and says good-bye."""
+    (item,) = (await anext(aiter(requests))).requests
+    await context.write(payments_pb2.StreamPaymentsResponse(results=[payments_pb2.PaymentResult(request_id=item.request_id)]))
+    await anext(aiter(requests))
+
+
+async def test_what_an_error_tells_can_be_sent_again_and_is_made_once(core: Core) -> None:
+    buyer, shop = await an_account(core, funds_minor=100), await a_merchant(core)
+    requests = [changed(a_transfer(buyer, shop, 1), request_id=None) for _ in range(10)]
+    found: list[payments_pb2.PaymentResult] = []
+    async with Danbao.connect(core.server.address, key=str(core.operator.token), deadline_seconds=0.5) as danbao:
+        with pytest.raises(DanbaoError) as caught:
+            async with a_locked_row(core, "balance", id=balance_id(id_of(buyer), "CNY", Purpose.AVAILABLE)):
+                await collected(danbao.stream_payments(each(*requests)), found)
+        assert len(found) + len(caught.value.unanswered) == 10
+        found += await all_of(danbao.stream_payments(each(*caught.value.unanswered)))
+    assert not [result for result in found if result.HasField("status")]
+    assert await available(core, buyer) == 90
+
+
+async def test_a_message_that_its_caller_goes_on_using_is_sent_as_it_was() -> None:
+    async def requests() -> AsyncIterator[Request]:
+        one = a_create_request()
+        for number in range(5):
+            one.request_id = one.order_no = str(number)
+            yield one
+
+    server = StreamServer((10_000, None))
+    async with server.called() as danbao:
+        results = await all_of(danbao.stream_payments(requests()))
+    assert [result.request_id for result in results] == ids_of(server.received[0]) == [*"01234"]
+
+
+async def test_what_is_no_request_is_told_by_its_type() -> None:
+    async def requests() -> AsyncIterator[Any]:
+        yield a_create_request(request_id="first")
+        yield payments_pb2.PayPaymentRequest(request_id="second")
+
+    found: list[payments_pb2.PaymentResult] = []
+    async with StreamServer((10_000, None)).called() as danbao:
+        with pytest.raises(TypeError, match="takes CreatePaymentRequest messages, not PayPaymentRequest"):
+            await collected(danbao.stream_payments(requests()), found)
+    assert [result.request_id for result in found] == ["first"]
 
 
 async def test_a_stream_that_ends_without_all_results_is_an_error() -> None:

@@ -16,7 +16,8 @@ from danbao_core.engine import Answer, Engine, reads
 from danbao_core.errors import ExternalIdTaken
 from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at, uuid7
 from danbao_core.policy import PolicySchedule
-from tests.builders import a_paid_payment, an_account, origin, stored
+from danbao_core.proposals import Grant
+from tests.builders import a_paid_payment, a_proposal, an_account, an_operator, origin, stored
 
 Connection = Any
 
@@ -69,7 +70,7 @@ def test_ids_made_at_a_moment_sort_after_the_first_of_it() -> None:
 
 
 ANY = [1, 2, 3, 4, 5, 6]
-ALL_PAYMENTS = (AFTER_ALL, BEFORE_ALL, 51, ANY, ANY, None, None)
+ALL_PAYMENTS = (AFTER_ALL, BEFORE_ALL, 51, ANY, ANY, None, None, 5_000)
 ALL_FACTS = (AFTER_ALL, BEFORE_ALL, 51, 5_000, "", "", None, None)
 QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
     "list_of_all": ("danbao_core.payments", ALL_PAYMENTS, {"payment_pkey"}),
@@ -77,7 +78,9 @@ QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
     "list_of_payee": ("danbao_core.payments", (*ALL_PAYMENTS, "payee"), {"payment_of_payee"}),
     "list_of_party": ("danbao_core.payments", (*ALL_PAYMENTS, "account"), {"payment_of_payer", "payment_of_payee"}),
     "read_obligation": ("danbao_core.accounts", (["account"],), {"payment_open_of_payer", "payment_open_of_payee"}),
-    "list_accounts": ("danbao_core.accounts", (AFTER_ALL, 51, ANY, ANY), {"account_pkey"}),
+    "list_accounts": ("danbao_core.accounts", (AFTER_ALL, 51, ANY, ANY, 5_000), {"account_pkey"}),
+    "list_proposals": ("danbao_core.proposals", (AFTER_ALL, 51, ANY, 5_000), {"proposal_pkey"}),
+    "list_service_keys": ("danbao_core", (AFTER_ALL, 51), {"service_key_pkey"}),
     "list_fundings": ("danbao_core", (AFTER_ALL, 51), {"funding_pkey"}),
     "list_fundings_of_account": ("danbao_core", (AFTER_ALL, 51, "account"), {"funding_of_account"}),
     "list_audit_events": ("danbao_core", ALL_FACTS, {"audit_event_pkey", "journal_pkey"}),
@@ -103,6 +106,10 @@ MANY = """
     FROM journal, generate_series(1, 1000);
     INSERT INTO audit_event SELECT (jsonb_populate_record(audit_event, jsonb_build_object('id', gen_random_uuid()))).*
     FROM audit_event, generate_series(1, 1000);
+    INSERT INTO service_key SELECT (jsonb_populate_record(service_key, jsonb_build_object('id', gen_random_uuid()))).*
+    FROM service_key, generate_series(1, 1000);
+    INSERT INTO proposal SELECT (jsonb_populate_record(proposal, jsonb_build_object('id', gen_random_uuid()))).*
+    FROM proposal, generate_series(1, 1000);
     INSERT INTO entry SELECT gen_random_uuid(), 1, id, 1, 1 FROM journal;
 """
 
@@ -111,6 +118,8 @@ async def test_queries_that_were_planned_for_empty_tables_are_right_for_full_one
     engine: Engine, database_url: str, connection: Connection
 ) -> None:
     payment = await a_paid_payment(engine, payer=await an_account(engine, funds_minor=5_000))
+    grant = Grant(key_id=(await an_operator(engine)).id, scopes=("payments.pay_any",))
+    await a_proposal(engine, grant)
     names: dict[str, UUID] = {
         "account": payment.payer_id,
         "payee": payment.payee_id,

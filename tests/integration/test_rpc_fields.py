@@ -28,6 +28,7 @@ KEY = next(each for each in REQUESTS if isinstance(each, operations_pb2.CreateSe
 FREEZE = next(each for each in REQUESTS if isinstance(each, operations_pb2.FreezeAccountRequest))
 UNFREEZE = next(each for each in REQUESTS if isinstance(each, operations_pb2.UnfreezeAccountRequest))
 BANK = next(each for each in REQUESTS if isinstance(each, sandbox_pb2.SetBankBehaviourRequest))
+GRANT = next(each for each in REQUESTS if isinstance(each, operations_pb2.CreateProposalRequest))
 WITHDRAW = next(each for each in REQUESTS if isinstance(each, accounts_pb2.WithdrawRequest))
 ROTATE = next(each for each in REQUESTS if isinstance(each, operations_pb2.RotateServiceKeyRequest))
 
@@ -222,6 +223,7 @@ async def test_a_crowd_of_violations_does_not_keep_the_server_busy(core: Core) -
         changed(TRANSFER, metadata={f"{number}\0": "\0" for number in range(50_000)}),
         changed(KEY, scopes=["S"] * 200_000),
         changed(ACCOUNT, currency_codes=["x"] * 200_000),
+        changed(GRANT, grant={"service_key": "serviceKeys/x", "scopes": ["S"] * 200_000}),
     ]
     for request in requests:
         async with nothing_changes(core):

@@ -1,5 +1,6 @@
 """Lists: what each filter lets through, what a bound key sees, and statements that add up."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,28 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_core import ledger
 from danbao_core.accounts import Account, Purpose
+from danbao_core.accounts import lists as account_lists
 from danbao_core.engine import Book, Command, Decision, Draft, Engine, Key
+from danbao_core.ids import uuid7
+from danbao_core.payments import lists as payment_lists
 from danbao_core.policy import PolicySchedule
+from danbao_core.service_keys import Token
 from tests import rpc_client
 from tests.builders import carried_out, origin
-from tests.rpc_client import Caller, Core, a_core, a_database, a_merchant, an_account, available, id_of, nothing_changes, walked
+from tests.rpc_client import (
+    Caller,
+    Core,
+    a_core,
+    a_database,
+    a_merchant,
+    an_account,
+    available,
+    engines_waiting,
+    id_of,
+    nothing_changes,
+    until,
+    walked,
+)
 from tests.rpc_requests import (
     UNKNOWN,
     a_payment,
@@ -146,6 +164,47 @@ async def test_payments_by_the_business_time_of_their_creation(world: World) -> 
             and (end is None or each.create_time.ToDatetime(UTC) < end)
         ]
         assert await walked(world.core.operator, request, 20) == expected, request
+
+
+async def test_a_page_looks_at_so_many_rows_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask, walk = world.core.operator.ask, world.core.operator
+    rare = [each for each in world.payments if each.state == Payment.STATE_CLOSED]
+    ids = [id_of(each.name) for each in world.payments]
+    for most in (1, 2, 3, 7, 1_000):
+        for module in (account_lists, payment_lists):
+            monkeypatch.setattr(module, "MOST_LOOKED_AT", most)
+        assert await walked(walk, ListPayments(), 4) == world.payments
+        for account in ("", world.shop):
+            found = [each for each in rare if account in ("", each.payer, each.payee)]
+            request = ListPayments(states=[Payment.STATE_CLOSED], account=account)
+            assert await walked(walk, request, 2) == found, most
+        (accounts,) = [await walked(walk, ListAccounts(kinds=[accounts_pb2.Account.KIND_MERCHANT]), 1)]
+        assert {each.name for each in accounts} == {world.shop, world.market}
+        first = await ask(ListPayments(states=[Payment.STATE_CLOSED], page_size=500))
+        assert bool(first.next_page_token) == (most < len(ids))
+        assert len(first.payments) <= most
+
+
+async def test_times_before_the_calendar_begins(database_url: str) -> None:
+    async with a_core(database_url) as core:
+        ada, bob = await an_account(core, funds_minor=10), await an_account(core)
+        made = await core.operator.ask(a_transfer(ada, bob, 10))
+        await core.connection.execute("UPDATE installation SET clock_offset_seconds = 2000::bigint * 366 * 86400")
+        assert await walked(core.operator, ListPayments(created_from=Timestamp(seconds=0))) == [made]
+
+
+async def test_nobody_waits_at_the_door_because_of_lists(database_url: str) -> None:
+    async with a_core(database_url, pool_size=1) as core:
+        stranger = core.operator.with_token(str(Token.new(uuid7())))
+        transaction = core.connection.transaction()
+        await transaction.start()
+        await core.connection.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
+        listing = asyncio.create_task(core.operator.ask(ListPayments()))
+        await until(lambda: engines_waiting(core))
+        assert (await stranger.refused(ListPayments())).reason == "TOKEN_INVALID"
+        assert not listing.done()
+        await transaction.rollback()
+        assert not (await listing).payments
 
 
 async def test_times_that_no_payment_can_have(world: World) -> None:

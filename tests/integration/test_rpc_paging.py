@@ -12,21 +12,40 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from danbao.v1 import accounts_pb2, payments_pb2
+from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2
+from danbao_client import Danbao
+from danbao_core import ledger
 from danbao_core.accounts import Account
+from danbao_core.cli import pages
 from danbao_core.engine import Engine
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode
 from danbao_core.policy import PolicySchedule
+from danbao_core.proposals import lists as proposal_lists
 from tests import builders, rpc_client
 from tests.builders import origin
 from tests.rpc_client import Caller, Core, a_core, a_merchant, an_account, an_operator_token, id_of, walked
-from tests.rpc_requests import METHODS, a_payment, a_top_up, an_adjustment, cancel, changed, named, rotate, valid_requests
+from tests.rpc_requests import (
+    METHODS,
+    a_payment,
+    a_top_up,
+    an_adjustment,
+    cancel,
+    changed,
+    named,
+    reject,
+    rotate,
+    valid_requests,
+)
 
 core = rpc_client.core
 
 LISTS: list[Any] = [each for each in valid_requests() if "page_token" in each.DESCRIPTOR.fields_by_name]
 ListPayments = payments_pb2.ListPaymentsRequest
+ListServiceKeys = operations_pb2.ListServiceKeysRequest
+Proposal, OpenItem = operations_pb2.Proposal, operations_pb2.OpenItem
+ListProposals = operations_pb2.ListProposalsRequest
+ListOpenItems = operations_pb2.ListOpenItemsRequest
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -48,6 +67,7 @@ async def a_world(core: Core) -> tuple[str, str]:
         await core.operator.ask(a_payment(buyer, shop))
     await core.operator.ask(a_top_up(buyer, 5))
     for _ in range(2):
+        await core.caller("payments.read")
         await core.operator.ask(an_adjustment("FEES", "COMPENSATION"))
         await an_open_item(core, shop)
     return buyer, shop
@@ -112,6 +132,42 @@ async def test_a_page_of_large_payments_fits_into_a_message(core: Core) -> None:
     assert 50 < len(page.payments) < 150
     listed = await walked(core.operator, ListPayments(account=shop), 500)
     assert sorted(each.name for each in listed) == sorted(made)
+
+
+def names_of(resources: list[Any]) -> list[str]:
+    return [each.name for each in resources]
+
+
+async def test_proposals_and_open_items_are_looked_at_so_many_a_page(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    await a_world(core)
+    (rejected, *pending) = await walked(core.operator, ListProposals(), 500)
+    await core.operator.ask(reject(rejected.name))
+    items = await walked(core.operator, ListOpenItems(), 500)
+    for most in (1, 2, 3):
+        for module in (ledger, proposal_lists):
+            monkeypatch.setattr(module, "MOST_LOOKED_AT", most)
+        for state, names in ((Proposal.STATE_PENDING, names_of(pending)), (Proposal.STATE_REJECTED, [rejected.name])):
+            found = await walked(core.operator, ListProposals(states=[state]), 2)
+            assert names_of(found) == names
+        assert await walked(core.operator, ListOpenItems(states=[OpenItem.STATE_OPEN]), 2) == items
+        assert await walked(core.operator, ListOpenItems(states=[OpenItem.STATE_SETTLED]), 2) == []
+        first = await core.operator.ask(ListOpenItems(states=[OpenItem.STATE_SETTLED]))
+        assert bool(first.next_page_token) == (most <= len(items))
+
+
+async def test_the_keys_are_listed_by_the_page_and_walked_by_the_command_line(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await core.caller("payments.read")
+    stored = await core.connection.fetch("SELECT id FROM service_key ORDER BY id DESC")
+    newest_first = [f"serviceKeys/{row['id']}" for row in stored]
+    page = await core.operator.ask(ListServiceKeys(page_size=2))
+    assert [key.name for key in page.service_keys] == newest_first[:2]
+    monkeypatch.setattr(pages, "PAGE_SIZE", 2)
+    async with Danbao.connect(core.server.address, key=str(core.operator.token)) as danbao:
+        found = await pages.all_items(danbao.operations.ListServiceKeys, ListServiceKeys(), "service_keys")
+    assert [key.name for key in found] == newest_first
 
 
 # --- Tokens -----------------------------------------------------------------------------------------------------------------

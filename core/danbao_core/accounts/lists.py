@@ -6,7 +6,7 @@ from uuid import UUID
 
 from danbao_core import sql
 from danbao_core.accounts.rows import Account, AccountKind, AccountState
-from danbao_core.engine.reads import fetch_rows
+from danbao_core.engine.reads import MOST_LOOKED_AT, Found, fetch_found
 from danbao_core.ids import AFTER_ALL
 
 if TYPE_CHECKING:
@@ -20,12 +20,13 @@ async def list_accounts(
     *,
     before: UUID | None,
     limit: int,
-) -> list[Account]:
-    """At most `limit` accounts whose ids are smaller than `before`, by descending id; no kinds or states are all of them.
+) -> Found[Account]:
+    """At most `limit` accounts whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT of
+    these; no kinds or states are all of them.
 
     The platform's own account is not among them.
     """
-    return await fetch_rows(
+    return await fetch_found(
         pool,
         Account,
         sql.load("danbao_core.accounts", "list_accounts"),
@@ -33,4 +34,7 @@ async def list_accounts(
         limit,
         list(kinds or (AccountKind.PERSONAL, AccountKind.MERCHANT)),
         list(states or AccountState),
+        MOST_LOOKED_AT,
+        limit=limit,
+        most=MOST_LOOKED_AT,
     )

@@ -10,6 +10,7 @@ import typer
 from danbao_core.cli import keys_in_database
 from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
+from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,14 +60,14 @@ def create(
 
 @app.command("list")
 def list_keys(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List all service keys, revoked ones included, oldest first."""
+    """List all service keys, revoked ones included, newest first."""
 
     async def command(output: Output) -> None:
         from danbao.v1.operations_pb2 import ListServiceKeysRequest
 
         async with find_core(data).client() as danbao:
-            keys = (await danbao.operations.ListServiceKeys(ListServiceKeysRequest())).service_keys
-        output.result({"service_keys": [_as_dict(key) for key in keys]}, _table(list(keys)))
+            keys = await all_items(danbao.operations.ListServiceKeys, ListServiceKeysRequest(), "service_keys")
+        output.result({"service_keys": [_as_dict(key) for key in keys]}, _table(keys))
 
     run(command, as_json=as_json)
 

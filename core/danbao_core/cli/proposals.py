@@ -9,6 +9,7 @@ import typer
 
 from danbao_core.cli.locate import Core, DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
+from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,10 +32,9 @@ def list_proposals(data: DataOption = None, as_json: JsonOption = False) -> None
     async def command(output: Output) -> None:
         from danbao.v1.operations_pb2 import ListProposalsRequest, Proposal
 
-        request = ListProposalsRequest(states=[Proposal.STATE_PENDING], page_size=500)
+        request = ListProposalsRequest(states=[Proposal.STATE_PENDING])
         async with find_core(data).client() as danbao:
-            answer = await danbao.operations.ListProposals(request)
-        proposals = list(answer.proposals)
+            proposals = await all_items(danbao.operations.ListProposals, request, "proposals")
         output.result({"proposals": [_as_dict(each) for each in proposals]}, _table(proposals))
 
     run(command, as_json=as_json)

@@ -1,7 +1,8 @@
 """Reading rows outside a batch, for answers that decide nothing."""
 
+import contextlib
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from danbao_core import sql
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 
 # A bitmap of all that matches would be sorted for every page of a list; an index has the order.
 SETTINGS: Final = {
@@ -29,6 +31,18 @@ CLOCKS_DIFFER: Final = timedelta(days=1)
 """More than the clocks of servers, from which ids come, and the database's, from which times come, are ever apart."""
 
 
+MOST_LOOKED_AT: Final = 5_000
+"""How many rows one reading of a list with a filter looks at, whatever it seeks: no index leads to what few rows have."""
+
+
+class Found(NamedTuple, Generic[T]):
+    """What a reading of a list came upon."""
+
+    rows: list[T]
+    stopped_at: UUID | None
+    """The last row that was looked at, where there may be more behind it; None where none are, or enough were found."""
+
+
 async def fetch_row(pool: "asyncpg.Pool[Any]", row_type: type[R], *values: Any) -> R | None:
     """The committed row with this key, or None."""
     record = await pool.fetchrow(statements.read_rows(row_type.table), *([value] for value in values))
@@ -41,6 +55,25 @@ async def fetch_rows(pool: "asyncpg.Pool[Any]", row_type: type[R], text: str, *a
     names = [column.name for column in row_type.table.columns]
     records = await pool.fetch(text, *arguments)
     return [cast("R", load([record[name] for name in names])) for record in records]
+
+
+async def fetch_found(
+    pool: "asyncpg.Pool[Any]", row_type: type[R], text: str, *arguments: Any, limit: int, most: int
+) -> Found[R]:
+    """The rows that a query seeks, at most `limit`, among the first `most` that it looks at.
+
+    It says of each row that it answers whether it is `sought` and what `number` it is, and answers the last one in any case.
+    """
+    load = loader(row_type)
+    names = [column.name for column in row_type.table.columns]
+    records = await pool.fetch(text, *arguments)
+    rows = [cast("R", load([record[name] for name in names])) for record in records if record["sought"]]
+    return Found(rows, stopped_at(records, len(rows), limit=limit, most=most))
+
+
+def stopped_at(records: list[Any], found: int, *, limit: int, most: int) -> UUID | None:
+    """The id of the last of such records, where the reading stopped at it although fewer than `limit` were found."""
+    return records[-1]["id"] if found < limit and records and records[-1]["number"] == most else None
 
 
 async def fetch_all(pool: "asyncpg.Pool[Any]", row_type: type[R]) -> list[R]:
@@ -61,5 +94,6 @@ async def ids_of_time(
         last = first_at(created_before + CLOCKS_DIFFER)
     if created_from is not None:
         (clock,) = await pool.fetch(sql.load("danbao_core", "read_clock"))
-        first = first_at(created_from - timedelta(seconds=clock["offset_seconds"]) - CLOCKS_DIFFER)
+        with contextlib.suppress(OverflowError):  # before the year 1, where a sandbox's clock is thousands of years ahead
+            first = first_at(created_from - timedelta(seconds=clock["offset_seconds"]) - CLOCKS_DIFFER)
     return first, last

@@ -1,35 +1,45 @@
--- Each side by its own index, no further than the page goes; no payment has the same account on both sides.
+-- Each side by its own index, no further than is looked at; no payment has the same account on both sides. What is sought among
+-- the first $8 rows, and the last of those, to go on behind it.
 SELECT *
 FROM (
-    (
-        SELECT *
-        FROM payment
-        WHERE
-            payer_id = $8
-            AND id < $1
-            AND id >= $2
-            AND state = ANY($4::smallint[])
+    SELECT
+        *,
+        row_number() OVER (ORDER BY id DESC) AS number,
+        (
+            state = ANY($4::smallint[])
             AND mode = ANY($5::smallint[])
             AND ($6::timestamptz IS NULL OR created_at >= $6)
             AND ($7::timestamptz IS NULL OR created_at < $7)
-        ORDER BY id DESC
-        LIMIT $3
-    )
-    UNION ALL
-    (
+        ) AS sought
+    FROM (
         SELECT *
-        FROM payment
-        WHERE
-            payee_id = $8
-            AND id < $1
-            AND id >= $2
-            AND state = ANY($4::smallint[])
-            AND mode = ANY($5::smallint[])
-            AND ($6::timestamptz IS NULL OR created_at >= $6)
-            AND ($7::timestamptz IS NULL OR created_at < $7)
+        FROM (
+            (
+                SELECT *
+                FROM payment
+                WHERE
+                    payer_id = $9
+                    AND id < $1
+                    AND id >= $2
+                ORDER BY id DESC
+                LIMIT $8
+            )
+            UNION ALL
+            (
+                SELECT *
+                FROM payment
+                WHERE
+                    payee_id = $9
+                    AND id < $1
+                    AND id >= $2
+                ORDER BY id DESC
+                LIMIT $8
+            )
+        ) AS side
         ORDER BY id DESC
-        LIMIT $3
-    )
-) AS side
+        LIMIT $8
+    ) AS looked_at
+) AS numbered
+WHERE sought OR number = $8
 ORDER BY id DESC
 LIMIT $3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from danbao_core import sql
-from danbao_core.engine.reads import fetch_rows, ids_of_time
+from danbao_core.engine.reads import MOST_LOOKED_AT, Found, fetch_found, ids_of_time
 from danbao_core.payments.lifecycle import Mode, State
 from danbao_core.payments.rows import Payment
 
@@ -36,11 +36,12 @@ class PaymentFilter(NamedTuple):
     created_before: datetime | None = None
 
 
-async def list_payments(pool: "asyncpg.Pool[Any]", wanted: PaymentFilter, *, before: UUID | None, limit: int) -> list[Payment]:
-    """At most `limit` payments whose ids are smaller than `before`, by descending id."""
+async def list_payments(pool: "asyncpg.Pool[Any]", wanted: PaymentFilter, *, before: UUID | None, limit: int) -> Found[Payment]:
+    """At most `limit` payments whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT
+    of these."""
     first, last = await ids_of_time(pool, wanted.created_from, wanted.created_before)
     account = () if wanted.side is Side.ALL else (wanted.account_id,)
-    return await fetch_rows(
+    return await fetch_found(
         pool,
         Payment,
         sql.load("danbao_core.payments", wanted.side.value),
@@ -51,5 +52,8 @@ async def list_payments(pool: "asyncpg.Pool[Any]", wanted: PaymentFilter, *, bef
         list(wanted.modes or Mode),
         wanted.created_from,
         wanted.created_before,
+        MOST_LOOKED_AT,
         *account,
+        limit=limit,
+        most=MOST_LOOKED_AT,
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from danbao_core import sql
-from danbao_core.engine.reads import fetch_rows
+from danbao_core.engine.reads import MOST_LOOKED_AT, Found, fetch_found
 from danbao_core.ids import AFTER_ALL
 from danbao_core.proposals.rows import Proposal, ProposalState
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 async def list_proposals(
     pool: "asyncpg.Pool[Any]", states: Sequence[ProposalState], *, before: UUID | None, limit: int
-) -> list[Proposal]:
-    """At most `limit` proposals whose ids are smaller than `before`, by descending id; no states are all of them."""
+) -> Found[Proposal]:
+    """At most `limit` proposals whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT
+    of these. No states are all of them.
+    """
     text = sql.load("danbao_core.proposals", "list_proposals")
-    return await fetch_rows(pool, Proposal, text, before or AFTER_ALL, limit, list(states or ProposalState))
+    arguments = (before or AFTER_ALL, limit, list(states or ProposalState), MOST_LOOKED_AT)
+    return await fetch_found(pool, Proposal, text, *arguments, limit=limit, most=MOST_LOOKED_AT)

@@ -157,4 +157,5 @@ def _authorization(context: "_Context[Any, Any]") -> str | None:
 
 
 async def _refuse(context: "_Context[Any, Any]", refusal: Refusal) -> None:
-    await context.abort(CODES[refusal.kind], message_of(refusal), trailing_metadata(refusal))
+    with contextlib.suppress(grpc.aio.InternalError):  # where the caller has gone
+        await context.abort(CODES[refusal.kind], message_of(refusal), trailing_metadata(refusal))

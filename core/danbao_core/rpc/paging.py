@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 from google.protobuf.message import Message
 
+from danbao_core.engine.reads import Found
 from danbao_core.errors import PageTokenInvalid
 from danbao_core.ids import uuid_of
 from danbao_core.rpc.call import Call
@@ -102,6 +103,10 @@ class Page(NamedTuple):
             items.append(item)
         last = place(rows[len(items) - 1]) if len(items) < len(rows) else stopped_at
         return items, "" if last is None else self.token_after(last)
+
+    def show_found(self, found: Found[T], message: Callable[[T], M]) -> tuple[list[M], str]:
+        """The same for rows that are ordered by ids, of which not all were looked at."""
+        return self.show(found.rows, message, place_of, None if found.stopped_at is None else str(found.stopped_at))
 
 
 def place_of(row: Any) -> str:

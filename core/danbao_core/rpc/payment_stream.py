@@ -19,12 +19,15 @@ from danbao_core.payments import CreatePayment, Payment
 from danbao_core.rpc import convert
 from danbao_core.rpc.call import Call
 from danbao_core.rpc.status import status_of
-from danbao_core.rpc.validation import must_be_of_bounded_size, validate_item
+from danbao_core.rpc.validation import BULK_BYTES, must_be_of_bounded_size, request_id_of, validate_item
 
 MOST_UNANSWERED: Final = 1024
 """Items that were read and whose answer is not on its way yet."""
 
 MOST_IN_A_MESSAGE: Final = 256
+
+MOST_UNANSWERED_BYTES: Final = 2 * BULK_BYTES
+"""Of the messages that these items came in: what is held for an item grows with what was sent for it."""
 
 METHOD: Final = "PaymentService/CreatePayment"
 """The method under which an item is hashed: an item and a call of it are the same request."""
@@ -36,7 +39,9 @@ class _Message(NamedTuple):
     """A message that was read: the request ids of its items, and what became or will become of each."""
 
     request_ids: list[str]
+    """Empty where the item's was none: what breaks the rule for ids may be megabytes."""
     outcomes: list[_Waiting]
+    size_bytes: int
 
 
 class PaymentStream:
@@ -57,6 +62,7 @@ class PaymentStream:
         self._wall_clock = wall_clock
         self._read: asyncio.Queue[_Message | None] = asyncio.Queue()
         self._unanswered = 0
+        self._unanswered_bytes = 0
         self._answered = asyncio.Event()
 
     async def answers(self) -> AsyncIterator[payments_pb2.StreamPaymentsResponse]:
@@ -66,6 +72,7 @@ class PaymentStream:
             while (message := await self._read.get()) is not None:
                 yield await _answer(message)
                 self._unanswered -= len(message.outcomes)
+                self._unanswered_bytes -= message.size_bytes
                 self._answered.set()
             ended_by = await reading
         finally:
@@ -86,14 +93,19 @@ class PaymentStream:
         return None
 
     async def _room_for_a_message(self) -> None:
-        while self._unanswered > MOST_UNANSWERED - MOST_IN_A_MESSAGE:
+        while (
+            self._unanswered > MOST_UNANSWERED - MOST_IN_A_MESSAGE
+            or self._unanswered_bytes > MOST_UNANSWERED_BYTES - BULK_BYTES
+        ):
             self._answered.clear()
             await self._answered.wait()
 
     async def _submit(self, message: payments_pb2.StreamPaymentsRequest) -> _Message:
         """Queues the items that keep the rules, all at once, so that they share as few commits as can be."""
         must_be_of_bounded_size(message)
+        size_bytes = message.ByteSize()
         self._unanswered += len(message.requests)
+        self._unanswered_bytes += size_bytes
         origin = msgspec.structs.replace(self._call.origin, received_at=self._wall_clock())
         commands: list[CreatePayment] = []
         outcomes: list[_Waiting | None] = []
@@ -101,13 +113,14 @@ class PaymentStream:
             try:
                 commands.append(self._command(item, origin))
             except Refusal as refusal:
-                outcomes.append(refusal)
+                outcomes.append(refusal.with_traceback(None))  # whose frames would keep the message
             else:
                 outcomes.append(None)
         futures = iter(await self._engine.submit_many(commands, timeout_seconds=self._call.context.time_remaining()))
         return _Message(
-            [item.request_id for item in message.requests],
+            [request_id_of(item) for item in message.requests],
             [next(futures) if outcome is None else outcome for outcome in outcomes],
+            size_bytes,
         )
 
     def _command(self, item: payments_pb2.CreatePaymentRequest, origin: Origin) -> CreatePayment:

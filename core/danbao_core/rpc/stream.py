@@ -60,8 +60,14 @@ class Stream(AsyncIterator[Message]):
             self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def write(self, answer: Message) -> None:
-        """Answers; returns when the answer is on its way, however long the caller takes to read. Raises CallerGone."""
+        """Answers; returns when the answer is on its way, which may wait until the caller has read earlier ones.
+
+        Raises StreamIdle where it does not in time, and CallerGone.
+        """
         try:
-            await self._context.write(answer)
+            async with asyncio.timeout(self._idle_seconds):
+                await self._context.write(answer)
+        except TimeoutError:
+            raise StreamIdle from None
         except grpc.aio.InternalError:
             raise CallerGone from None

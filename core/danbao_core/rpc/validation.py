@@ -1,7 +1,8 @@
 """Requests against the rules that stand in the contract (protovalidate)."""
 
+import re
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import protovalidate
 from google.protobuf.descriptor import Descriptor
@@ -17,6 +18,9 @@ a rule costs a tenth of a millisecond."""
 
 BULK_BYTES: Final = 2 * 1024 * 1024
 """Most bytes of a bulk request, so that its answer, which tells more of each item, is under the 4 MiB that callers take."""
+
+_REQUEST_ID: Final = re.compile("[ -~]{1,64}")
+"""The contract's rule for all of them."""
 
 _ACCOUNT: Final = "^accounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
@@ -53,16 +57,20 @@ def parse(message_type: type[_M], data: bytes) -> _M:
 def validate(request: Message) -> None:
     """Raises FieldInvalid with every field that breaks a rule; its reason is that of the first one.
 
-    Of a request with a crowd of items in a field only the first violation is told: to collect those of a message of 4 MiB
-    would keep the server busy for minutes.
+    Of a request with a crowd of items in a field, at whatever depth, only the first violation is told: to collect those of a
+    message of 4 MiB would keep the server busy for minutes.
     """
-    crowded = any(len(getattr(request, name)) > _CROWD for name in _repeated_fields(request.DESCRIPTOR))
-    _must_be_none(_validator.collect_violations(request, fail_fast=crowded))
+    _must_be_none(_validator.collect_violations(request, fail_fast=_is_crowded(request)))
 
 
 def validate_item(item: Message) -> None:
     """Raises FieldInvalid with the first field that breaks a rule: for one of many, of which all may break many."""
     _must_be_none(_validator.collect_violations(item, fail_fast=True))
+
+
+def request_id_of(item: Any) -> str:
+    """The request id of an item, valid or not; empty where what stands there cannot be one."""
+    return item.request_id if _REQUEST_ID.fullmatch(item.request_id) else ""
 
 
 def _must_be_none(found: list[Any]) -> None:
@@ -77,9 +85,26 @@ def must_be_of_bounded_size(bulk: Message) -> None:
         raise FieldInvalid([Violation("requests", "must be at most 2 MiB together")])
 
 
+def _is_crowded(message: Message) -> bool:
+    """Whether a field of the message, or of one that is set in it, holds a crowd; bulk requests' items aside."""
+    places = _places_of_items(message.DESCRIPTOR)
+    if any(len(getattr(message, name)) > _CROWD for name in places.repeated):
+        return True
+    return any(message.HasField(name) and _is_crowded(getattr(message, name)) for name in places.inside)
+
+
+class _Places(NamedTuple):
+    """Where items can be: in which fields of a message, and inside which other messages of it."""
+
+    repeated: tuple[str, ...]
+    inside: tuple[str, ...]
+
+
 @cache
-def _repeated_fields(descriptor: Descriptor) -> tuple[str, ...]:
-    return tuple(field.name for field in descriptor.fields if field.is_repeated)
+def _places_of_items(descriptor: Descriptor) -> _Places:
+    repeated = tuple(field.name for field in descriptor.fields if field.is_repeated)
+    singular = [field for field in descriptor.fields if field.message_type is not None and not field.is_repeated]
+    return _Places(repeated, tuple(field.name for field in singular if any(_places_of_items(field.message_type))))
 
 
 def _violation(proto: Any, rule_value: Any) -> Violation:

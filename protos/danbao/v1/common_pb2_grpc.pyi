@@ -8,14 +8,16 @@ Conventions, the same on every RPC:
 - `request_id` on a mutating request makes a retry safe. The same id with the same content answers what the first call
   answered (trailing metadata `danbao-replayed: true`); with other content it is refused, ALREADY_EXISTS with reason
   REQUEST_ID_REUSED. A refused request stores nothing: the same id may succeed later. Ids belong to the calling service,
-  apart for each account that its keys are bound to, and are kept for 30 days, those of fundings for ever.
+  apart for each account that its keys are bound to, and are kept for 30 days, those of fundings,
+  proposals and their decisions for ever.
 - Errors are `google.rpc.Status` with `google.rpc.ErrorInfo` (domain "danbao", a stable `reason`), and `BadRequest`,
   `ResourceInfo` or `RetryInfo` where they apply. RetryInfo stands exactly where a retry with the same `request_id` is safe.
 - Lists are paged, newest first, in the order in which their rows were made. `next_page_token` is good for the same caller,
   method and filter for 3 days of wall time; any other is refused, INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID. A page may
-  hold fewer items than asked for although more follow: only an empty `next_page_token` says that it is the last. Who walks
-  through the pages meets each item that stood at the start once, as it is when its page is read. What is made meanwhile is
-  newer than where the walk has come to and is not met, but for a rare one that was on its way when the walk began.
+  hold fewer items than asked for, or none, although more follow (it looks at 5,000 at most, of which a filter may let none
+  through): only an empty `next_page_token` says that it is the last. Who walks through the pages meets each item that stood at
+  the start once, as it is when its page is read. What is made meanwhile is newer than where the walk has come to and is not
+  met, but for a rare one that was on its way when the walk began.
 - Callers authenticate with metadata `authorization: Bearer dbk_<id>_<secret>`, a service key.
 """
 

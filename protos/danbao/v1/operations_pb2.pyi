@@ -187,12 +187,21 @@ class ListServiceKeysRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,18 +214,22 @@ class ListServiceKeysResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SERVICE_KEYS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
     @_builtins.property
     def service_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceKey]:
-        """All keys, oldest first."""
+        """Keys, newest first."""
 
     def __init__(
         self,
         *,
         service_keys: _abc.Iterable[Global___ServiceKey] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service_keys", b"service_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "service_keys", b"service_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -364,8 +377,8 @@ class AuditEvent(_message.Message):
     name: _builtins.str
     """`auditEvents/{uuid}`, set by the server."""
     subject: _builtins.str
-    """What was changed: `payments/{uuid}`, `accounts/{uuid}`, `fundings/{uuid}`, `serviceKeys/{uuid}`, or `installations/{uuid}`
-    for the sandbox's clock.
+    """What was changed: `payments/{uuid}`, `accounts/{uuid}`, `fundings/{uuid}`, `serviceKeys/{uuid}`, `proposals/{uuid}`,
+    `openItems/{uuid}`, or `installations/{uuid}` for the sandbox's clock.
     """
     method: _builtins.str
     """The RPC, such as "PaymentService/CreatePayment", or what else of the system did it."""
@@ -670,7 +683,9 @@ class Grant(_message.Message):
     """`serviceKeys/{uuid}`."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`payments.pay_any` and `fundings.withdraw_any`; any other is refused with SCOPE_NOT_GRANTED. The key works with it from the approval on."""
+        """`payments.pay_any`, `fundings.withdraw_any`; others are refused with SCOPE_NOT_GRANTED. The key works with it at once at the server
+        that approved it, and within 2 seconds at others; a stream keeps the scopes that it was opened with.
+        """
 
     def __init__(
         self,

@@ -140,7 +140,7 @@ class OperationsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListServiceKeys(self, request, context):
-        """Lists all service keys, revoked ones included, oldest first.
+        """Lists service keys, revoked ones included, newest first; see "Lists" at the head of common.proto.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -216,8 +216,8 @@ class OperationsServiceServicer(object):
 
     def SetMerchantPlan(self, request, context):
         """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
-        they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
-        with EFFECTIVE_TIME_PAST for a moment that is over.
+        they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, with
+        ACCOUNT_CLOSED for an account that is closed, and with EFFECTIVE_TIME_PAST for a moment that is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,7 @@ class OperationsServiceStub:
     CreateServiceKey: _grpc.UnaryUnaryMultiCallable[_operations_pb2.CreateServiceKeyRequest, _operations_pb2.CreateServiceKeyResponse]
     """Makes a service key. Its token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN."""
     ListServiceKeys: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListServiceKeysRequest, _operations_pb2.ListServiceKeysResponse]
-    """Lists all service keys, revoked ones included, oldest first."""
+    """Lists service keys, revoked ones included, newest first; see "Lists" at the head of common.proto."""
     RotateServiceKey: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RotateServiceKeyRequest, _operations_pb2.RotateServiceKeyResponse]
     """Gives a key a new secret. Only an operator whose key descends from the same first key may (KEY_OF_ANOTHER_OPERATOR): others
     revoke it and make another. The old one works for `grace` more, so that callers can be moved over without a pause.
@@ -72,8 +72,8 @@ class OperationsServiceStub:
     """Lists open items, newest first; see "Lists" at the head of common.proto."""
     SetMerchantPlan: _grpc.UnaryUnaryMultiCallable[_operations_pb2.SetMerchantPlanRequest, _accounts_pb2.Account]
     """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
-    they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
-    with EFFECTIVE_TIME_PAST for a moment that is over.
+    they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, with
+    ACCOUNT_CLOSED for an account that is closed, and with EFFECTIVE_TIME_PAST for a moment that is over.
     """
     ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListAuditEventsRequest, _operations_pb2.ListAuditEventsResponse]
     """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
@@ -104,7 +104,7 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     CreateServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.CreateServiceKeyRequest, _operations_pb2.CreateServiceKeyResponse]  # type: ignore[assignment]
     """Makes a service key. Its token is answered once; a repeat is refused with SECRET_ALREADY_SHOWN."""
     ListServiceKeys: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListServiceKeysRequest, _operations_pb2.ListServiceKeysResponse]  # type: ignore[assignment]
-    """Lists all service keys, revoked ones included, oldest first."""
+    """Lists service keys, revoked ones included, newest first; see "Lists" at the head of common.proto."""
     RotateServiceKey: _aio.UnaryUnaryMultiCallable[_operations_pb2.RotateServiceKeyRequest, _operations_pb2.RotateServiceKeyResponse]  # type: ignore[assignment]
     """Gives a key a new secret. Only an operator whose key descends from the same first key may (KEY_OF_ANOTHER_OPERATOR): others
     revoke it and make another. The old one works for `grace` more, so that callers can be moved over without a pause.
@@ -133,8 +133,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Lists open items, newest first; see "Lists" at the head of common.proto."""
     SetMerchantPlan: _aio.UnaryUnaryMultiCallable[_operations_pb2.SetMerchantPlanRequest, _accounts_pb2.Account]  # type: ignore[assignment]
     """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
-    they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
-    with EFFECTIVE_TIME_PAST for a moment that is over.
+    they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, with
+    ACCOUNT_CLOSED for an account that is closed, and with EFFECTIVE_TIME_PAST for a moment that is over.
     """
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListAuditEventsRequest, _operations_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
     """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
@@ -174,7 +174,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_pb2.ListServiceKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ListServiceKeysResponse, _abc.Awaitable[_operations_pb2.ListServiceKeysResponse]]:
-        """Lists all service keys, revoked ones included, oldest first."""
+        """Lists service keys, revoked ones included, newest first; see "Lists" at the head of common.proto."""
 
     @_abc_1.abstractmethod
     def RotateServiceKey(
@@ -263,8 +263,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
         """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
-        they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, and
-        with EFFECTIVE_TIME_PAST for a moment that is over.
+        they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, with
+        ACCOUNT_CLOSED for an account that is closed, and with EFFECTIVE_TIME_PAST for a moment that is over.
         """
 
     @_abc_1.abstractmethod

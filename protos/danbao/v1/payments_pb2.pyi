@@ -982,7 +982,7 @@ class PaymentResult(_message.Message):
     PAYMENT_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The item's `request_id`, as far as it was one."""
+    """The item's `request_id`; empty where that breaks its rule."""
     replayed: _builtins.bool
     """Whether this is the answer to an earlier request with the same `request_id` and content."""
     @_builtins.property

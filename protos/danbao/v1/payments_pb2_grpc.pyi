@@ -95,9 +95,12 @@ class PaymentServiceStub:
     for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
     the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
 
-    The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
-    everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
-    items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
+    The server stops reading while a message of 256 more items would leave more than 1,024 unanswered, or one of 2 MiB more than
+    4 MiB. It ends the stream, when everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed,
+    has more than 2 MiB or does not hold 1 to 256 items, and with UNAVAILABLE and RetryInfo when it stops or when no message came
+    for 5 minutes (a setting). Two things end it although items that were read may have no result yet: answers that the caller
+    does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
+    (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again.
     """
 
 @_typing.type_check_only
@@ -167,9 +170,12 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
     the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
 
-    The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
-    everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
-    items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
+    The server stops reading while a message of 256 more items would leave more than 1,024 unanswered, or one of 2 MiB more than
+    4 MiB. It ends the stream, when everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed,
+    has more than 2 MiB or does not hold 1 to 256 items, and with UNAVAILABLE and RetryInfo when it stops or when no message came
+    for 5 minutes (a setting). Two things end it although items that were read may have no result yet: answers that the caller
+    does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
+    (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -320,9 +326,12 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         for each of its items, in order. An item and a CreatePayment with the same fields are the same request: one is a repeat of
         the other, so after a lost connection every item that has no result yet can be sent again in whichever way.
 
-        The server stops reading while a message of 256 more items would leave more than 1,024 unanswered. It ends the stream, when
-        everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed or does not hold 1 to 256
-        items, and with UNAVAILABLE and RetryInfo when it stops or when no message came for 5 minutes (a setting).
+        The server stops reading while a message of 256 more items would leave more than 1,024 unanswered, or one of 2 MiB more than
+        4 MiB. It ends the stream, when everything it has read is answered, with INVALID_ARGUMENT after a message that is malformed,
+        has more than 2 MiB or does not hold 1 to 256 items, and with UNAVAILABLE and RetryInfo when it stops or when no message came
+        for 5 minutes (a setting). Two things end it although items that were read may have no result yet: answers that the caller
+        does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
+        (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -58,8 +58,8 @@ class Accounts(accounts_pb2_grpc.AccountServiceServicer):
         page = self._pages.page(call, request)
         kinds = [AccountKind(kind) for kind in request.kinds]
         states = [AccountState(state) for state in request.states]
-        rows = await list_accounts(self._pool, kinds, states, before=page.before_id, limit=page.reach)
-        accounts, token = page.show(rows, convert.account, place_of)
+        found = await list_accounts(self._pool, kinds, states, before=page.before_id, limit=page.reach)
+        accounts, token = page.show_found(found, convert.account)
         return accounts_pb2.ListAccountsResponse(accounts=accounts, next_page_token=token)
 
     async def OpenWallet(self, request: accounts_pb2.OpenWalletRequest, context: "_Context") -> accounts_pb2.Account:

@@ -4,12 +4,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from danbao.v1 import accounts_pb2, operations_pb2, operations_pb2_grpc
+from danbao_core import sql
 from danbao_core.audit import audit
 from danbao_core.engine import Engine
-from danbao_core.engine.reads import fetch_all, fetch_row
+from danbao_core.engine.reads import fetch_row, fetch_rows
 from danbao_core.errors import OpenItemNotFound, ProposalNotFound, SecretAlreadyShown
 from danbao_core.history import list_facts
-from danbao_core.ids import uuid7
+from danbao_core.ids import AFTER_ALL, uuid7
 from danbao_core.ledger import OpenItem, OpenItemState, list_open_items
 from danbao_core.proposals import Grant, Proposal, ProposalState
 from danbao_core.proposals.lists import list_proposals
@@ -49,8 +50,11 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     async def ListServiceKeys(
         self, request: operations_pb2.ListServiceKeysRequest, context: "_Context"
     ) -> operations_pb2.ListServiceKeysResponse:
-        rows = await fetch_all(self._pool, ServiceKey)
-        return operations_pb2.ListServiceKeysResponse(service_keys=[convert.service_key(row) for row in rows])
+        page = self._pages.page(calls.current(), request)
+        text = sql.load("danbao_core", "list_service_keys")
+        rows = await fetch_rows(self._pool, ServiceKey, text, page.before_id or AFTER_ALL, page.reach)
+        keys, token = page.show(rows, convert.service_key, place_of)
+        return operations_pb2.ListServiceKeysResponse(service_keys=keys, next_page_token=token)
 
     async def RotateServiceKey(
         self, request: operations_pb2.RotateServiceKeyRequest, context: "_Context"
@@ -99,8 +103,8 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> operations_pb2.ListProposalsResponse:
         page = self._pages.page(calls.current(), request)
         states = [ProposalState(state) for state in request.states]
-        rows = await list_proposals(self._pool, states, before=page.before_id, limit=page.reach)
-        proposals, token = page.show(rows, convert.proposal, place_of)
+        found = await list_proposals(self._pool, states, before=page.before_id, limit=page.reach)
+        proposals, token = page.show_found(found, convert.proposal)
         return operations_pb2.ListProposalsResponse(proposals=proposals, next_page_token=token)
 
     async def GetOpenItem(self, request: operations_pb2.GetOpenItemRequest, context: "_Context") -> operations_pb2.OpenItem:
@@ -114,8 +118,8 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> operations_pb2.ListOpenItemsResponse:
         page = self._pages.page(calls.current(), request)
         states = [OpenItemState(state) for state in request.states]
-        rows = await list_open_items(self._pool, states, before=page.before_id, limit=page.reach)
-        items, token = page.show(rows, convert.open_item, place_of)
+        found = await list_open_items(self._pool, states, before=page.before_id, limit=page.reach)
+        items, token = page.show_found(found, convert.open_item)
         return operations_pb2.ListOpenItemsResponse(open_items=items, next_page_token=token)
 
     async def SetMerchantPlan(
@@ -129,8 +133,7 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> operations_pb2.ListAuditEventsResponse:
         page = self._pages.page(calls.current(), request)
         found = await list_facts(self._pool, convert.fact_filter(request), before=page.before_id, limit=page.reach)
-        stopped_at = None if found.stopped_at is None else str(found.stopped_at)
-        events, token = page.show(found.facts, convert.audit_event, place_of, stopped_at)
+        events, token = page.show_found(found, convert.audit_event)
         return operations_pb2.ListAuditEventsResponse(audit_events=events, next_page_token=token)
 
     async def AuditLedger(

@@ -13,7 +13,7 @@ from danbao_core.payments.lists import list_payments
 from danbao_core.payments.steps import actor_of
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
-from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.payment_stream import PaymentStream
 from danbao_core.rpc.services.visible import account_for_list
 
@@ -60,8 +60,8 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         call = calls.current()
         page = self._pages.page(call, request)
         wanted = convert.payment_filter(request, await account_for_list(self._pool, call.origin, request.account))
-        rows = await list_payments(self._pool, wanted, before=page.before_id, limit=page.reach)
-        payments, token = page.show(rows, convert.payment, place_of)
+        found = await list_payments(self._pool, wanted, before=page.before_id, limit=page.reach)
+        payments, token = page.show_found(found, convert.payment)
         return payments_pb2.ListPaymentsResponse(payments=payments, next_page_token=token)
 
     async def PayPayment(self, request: payments_pb2.PayPaymentRequest, context: "_Context") -> payments_pb2.Payment:
