@@ -91,9 +91,9 @@ async def test_a_server_that_asks_for_certificates_serves_only_those_of_its_auth
     files.client_ca.write_bytes(AUTHORITY.pem)
     mine, strange = AUTHORITY.signs("shop"), OTHER_AUTHORITY.signs("shop")
     async with a_tls_server(core, files, tls_client_ca=files.client_ca) as address:
-        assert await is_served(core, address, Tls(AUTHORITY.pem, (mine.cert, mine.key)))
+        assert await is_served(core, address, Tls(AUTHORITY.pem, mine))
         assert not await is_served(core, address, Tls(AUTHORITY.pem))
-        assert not await is_served(core, address, Tls(AUTHORITY.pem, (strange.cert, strange.key)))
+        assert not await is_served(core, address, Tls(AUTHORITY.pem, strange))
 
 
 async def test_processes_that_share_a_port_serve_with_tls_each(core: Core, files: Files) -> None:
@@ -114,7 +114,7 @@ async def test_new_certificates_serve_new_connections_and_open_streams_go_on(cor
 
     async def pays(call: Any) -> bool:
         await call.write(payments_pb2.StreamPaymentsRequest(requests=[a_transfer(buyer, shop, 1)]))
-        return (await call.read()).results[0].HasField("payment")
+        return bool((await call.read()).results[0].HasField("payment"))
 
     async with (
         a_tls_server(core, files) as address,
@@ -132,7 +132,7 @@ async def test_new_certificates_serve_new_connections_and_open_streams_go_on(cor
 
 async def test_new_authorities_of_clients_count_from_the_next_connection_on(core: Core, files: Files) -> None:
     files.client_ca.write_bytes(AUTHORITY.pem)
-    one, other = (Tls(AUTHORITY.pem, tuple(by.signs("shop"))) for by in (AUTHORITY, OTHER_AUTHORITY))
+    one, other = (Tls(AUTHORITY.pem, by.signs("shop")) for by in (AUTHORITY, OTHER_AUTHORITY))
     async with a_tls_server(core, files, tls_client_ca=files.client_ca) as address:
         files.client_ca.write_bytes(OTHER_AUTHORITY.pem)
         assert await is_served(core, address, other)
@@ -149,7 +149,7 @@ async def test_broken_files_leave_the_last_good_ones(
     signed = AUTHORITY.signs()
     if content == "another" and broken == "clients.crt":
         content = signed.key  # PEM, and no certificate
-    tls = Tls(AUTHORITY.pem, tuple(AUTHORITY.signs("shop")))
+    tls = Tls(AUTHORITY.pem, AUTHORITY.signs("shop"))
     async with a_tls_server(core, files, tls_client_ca=files.client_ca) as address:
         with structlog.testing.capture_logs() as logged:
             if content is None:
