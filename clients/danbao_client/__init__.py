@@ -6,7 +6,7 @@
 Requests and answers are the messages of `danbao.v1`.
 """
 
-from danbao_client.channels import Pem, Tls, is_local, open_channels
+from danbao_client.channels import Pem, Tls
 from danbao_client.client import Danbao
 from danbao_client.errors import DanbaoError, FieldViolation
 from danbao_client.rpc import Rpc, StreamRpc
@@ -24,6 +24,4 @@ __all__ = [
     "Sandbox",
     "StreamRpc",
     "Tls",
-    "is_local",
-    "open_channels",
 ]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import ssl
 import stat
 import subprocess
 from collections.abc import AsyncIterator
@@ -109,11 +110,20 @@ async def test_a_live_core_serves_with_tls_as_a_login_of_its_own(logins: Logins,
             assert (await client.accounts.CreateAccount(request)).name
         environment = {"DANBAO_ADDRESS": f"localhost:{port}", "DANBAO_TLS_CA": str(tmp_path / "ca.crt")}
         assert (await danbao("health", env=environment)).out == "SERVING\n"
+        files.hold(renewed := AUTHORITY.signs())
+        assert await presented(int(port)) == renewed.cert
+        assert (await danbao("health", env=environment)).out == "SERVING\n"
         audited = await danbao("audit", "--json", env=environment | {"DANBAO_KEY": key})
         assert audited.answer["holds"] is True
     finally:
         server.send(signal.SIGTERM)
         assert (await server.result()).code == 0
+
+
+async def presented(port: int) -> bytes:
+    """The certificate that a new connection is shown, as PEM."""
+    shown = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port), timeout=10)
+    return shown.encode()
 
 
 async def test_the_servers_login_can_do_nothing_of_its_own(logins: Logins) -> None:

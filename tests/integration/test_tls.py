@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 import structlog
+from cryptography.hazmat.primitives import serialization
 
 from danbao.v1 import operations_pb2, payments_pb2
 from danbao_client import Danbao, DanbaoError, Tls
@@ -205,6 +206,15 @@ async def test_files_that_cannot_be_used_are_refused_by_name(
 async def test_a_key_of_another_certificate_is_refused(core: Core, files: Files) -> None:
     files.hold(Signed(AUTHORITY.signs().cert, AUTHORITY.signs().key))
     with pytest.raises(StartFailed, match=r"^DANBAO_TLS_KEY: .*is not the private key of"):
+        async with a_tls_server(core, files):
+            pass
+
+
+async def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(core: Core, files: Files) -> None:
+    key = serialization.load_pem_private_key(files.key.read_bytes(), None)
+    kept = serialization.BestAvailableEncryption(b"topsecret")
+    files.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, kept))
+    with pytest.raises(StartFailed, match=r"^DANBAO_TLS_KEY: .*or has a password"):
         async with a_tls_server(core, files):
             pass
 

@@ -26,7 +26,7 @@ async def _status(address: str, transport: dict[str, Any]) -> str:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    from danbao_client import open_channels
+    from danbao_client.channels import open_channels
 
     with transport_in_words():
         (channel,) = open_channels(address, **transport)

@@ -94,7 +94,7 @@ def find_address(data: Path | None) -> tuple[str, dict[str, Any]]:
 
 def _transport(address: str) -> dict[str, Any]:
     """How the environment says that a core is reached, as `Danbao.connect` takes it. Raises CommandFailed."""
-    from danbao_client import Tls, is_local
+    from danbao_client.channels import Tls, is_local
 
     ca, cert, key = (os.environ.get(f"DANBAO_TLS_{name}", "") for name in ("CA", "CLIENT_CERT", "CLIENT_KEY"))
     if (cert or key) and not (ca and cert and key):
