@@ -25,6 +25,7 @@ from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox
+from danbao_core.rpc.tls import Certificates, CertificatesUnusable
 from danbao_core.service_keys import ServiceKeyGuard
 from danbao_core.settings import Mode, Settings
 
@@ -139,17 +140,13 @@ class Server:
             sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*self._service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        try:
-            port = server.add_insecure_port(settings.listen)
-        except RuntimeError:
-            raise StartFailed(f"DANBAO_LISTEN: {settings.listen} is in use or cannot be bound: name another") from None
-        self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
+        self.address = f"{settings.listen.rpartition(':')[0]}:{_add_port(server, settings)}"
         await server.start()
         stack.push_async_callback(_drain, server, gate, settings.drain_seconds)
         watcher = asyncio.create_task(self._watch_health(engine), name="danbao-health")
         stack.push_async_callback(_cancelled, watcher)
         await self._say_health(serving=True)
-        _log.info("serving", address=self.address, mode=settings.mode.value)
+        _log.info("serving", address=self.address, mode=settings.mode.value, tls=settings.has_tls)
 
     async def _watch_health(self, engine: Engine) -> None:
         """Every service is NOT_SERVING while the engine has no database."""
@@ -165,6 +162,19 @@ class Server:
         if not self._draining:
             for name in ("", *self._service_names):
                 await self._health.set(name, status)
+
+
+def _add_port(server: grpc.aio.Server, settings: Settings) -> int:
+    """The port on which the server will serve, with TLS where there are certificates. Raises StartFailed."""
+    try:
+        if settings.tls_cert is None or settings.tls_key is None:
+            return server.add_insecure_port(settings.listen)
+        certificates = Certificates(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+        return server.add_secure_port(settings.listen, certificates.server_credentials())
+    except CertificatesUnusable as error:
+        raise StartFailed(str(error)) from None
+    except RuntimeError:
+        raise StartFailed(f"DANBAO_LISTEN: {settings.listen} is in use or cannot be bound: name another") from None
 
 
 async def _drain(server: grpc.aio.Server, gate: Gate, drain_seconds: float) -> None:

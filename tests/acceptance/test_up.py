@@ -9,6 +9,8 @@ import stat
 import sys
 from pathlib import Path
 
+import pytest
+
 from danbao.v1 import accounts_pb2, common_pb2, payments_pb2
 from danbao_client import Danbao
 from danbao_core.bootstrap import SAMPLE_BUYER, SAMPLE_SHOP
@@ -130,3 +132,11 @@ async def test_two_servers_share_the_port_and_are_as_right_as_one() -> None:
             )
             async with sandbox.client() as client:
                 await client.payments.CreatePayment(a_payment("after"))
+
+
+async def test_a_sandbox_goes_without_the_tls_of_another_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CERT", "KEY", "CLIENT_CA", "CA"):
+        monkeypatch.setenv(f"DANBAO_TLS_{name}", "/of/another/core")
+    with a_folder() as folder:
+        async with a_sandbox(folder) as sandbox:
+            assert (await sandbox.danbao("health")).answer == {"status": "SERVING"}

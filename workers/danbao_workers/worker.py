@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 from arq.connections import RedisSettings
-from arq.worker import Worker, func
+from arq.worker import Worker, async_check_health, func
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
@@ -85,6 +85,15 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             task.cancel()
         await asyncio.gather(stopping, working, return_exceptions=True)
         await _close(worker)
+
+
+async def check(settings: Settings) -> None:
+    """Returns where a worker on the settings' Valkey took jobs in the last ten seconds; raises WorkerFailed where none did."""
+    try:
+        if await async_check_health(redis_settings(settings.valkey_url), queue_name=QUEUE) != 0:
+            raise WorkerFailed("no worker takes jobs")
+    except (OSError, RedisError) as error:
+        raise WorkerFailed(f"DANBAO_VALKEY_URL: Valkey does not answer ({error})") from None
 
 
 async def _close(worker: Worker) -> None:

@@ -156,6 +156,8 @@ class Supervisor:
             "DANBAO_LISTEN": str(address),
             "DANBAO_REUSE_PORT": "true",
             "DANBAO_HASH_KEY": hash_key,
+            # Commands find a sandbox by its folder and speak to it without TLS, whatever the shell has set for another core.
+            **dict.fromkeys(("DANBAO_TLS_CERT", "DANBAO_TLS_KEY", "DANBAO_TLS_CLIENT_CA"), ""),
         }
         for role in self._roles:
             for _ in range(role.count):
