@@ -36,6 +36,10 @@ def _address(text: str) -> str:
     return text
 
 
+def _address_or_nothing(text: str) -> str:
+    return text and _address(text)
+
+
 def _hash_key(text: pydantic.SecretStr) -> pydantic.SecretStr:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text.get_secret_value()):
         raise ValueError("must be 64 hexadecimal digits (32 random bytes), as `openssl rand -hex 32` prints")
@@ -81,6 +85,15 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
 
+    metrics_listen: Annotated[str, AfterValidator(_address_or_nothing)] = Field(
+        "", description="The address of /metrics for Prometheus; nothing: none. Loopback only, unless `insecure` is set."
+    )
+    traces: str = Field(
+        "",
+        description="Where spans of sampled calls go: otlp=http://HOST:4318 or file=PATH; nothing: there are none.",
+        pattern=r"^(|otlp=https?://.+|file=.+)$",
+    )
+
     @property
     def hash_key_bytes(self) -> bytes:
         return bytes.fromhex(self.hash_key.get_secret_value())
@@ -92,6 +105,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"DANBAO_LISTEN: {self.listen} can be reached from other machines and there is no TLS: listen on a loopback "
                 "address, or set DANBAO_INSECURE=true where something in front of it has TLS"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _metrics_on_purpose(self) -> "Settings":
+        host = self.metrics_listen.rpartition(":")[0].strip("[]")
+        if self.metrics_listen and not self.insecure and not _is_loopback(host):
+            raise ValueError(
+                f"DANBAO_METRICS_LISTEN: {self.metrics_listen} can be reached from other machines and /metrics asks nobody who "
+                "they are: listen on a loopback address, or set DANBAO_INSECURE=true where only who may see it can reach it"
             )
         return self
 
