@@ -11,12 +11,12 @@ from danbao_core import logs
 
 
 class Lines(list[bytes]):
-    """Everything that was logged; also a logger, to which structlog hands the lines."""
+    """Everything that was logged."""
 
-    def msg(self, line: bytes) -> None:
+    def take(self, _logger: Any, _name: str, line: Any) -> Any:
+        """Takes the place of whoever writes lines."""
         self.append(line)
-
-    debug = info = warning = error = critical = msg
+        raise structlog.DropEvent
 
     def of(self, event: str) -> list[dict[str, Any]]:
         """The lines of an event, parsed."""
@@ -27,9 +27,10 @@ class Lines(list[bytes]):
 def log_lines() -> Iterator[Lines]:
     """What is logged meanwhile, made into lines as in a real process."""
     lines = Lines()
-    before = structlog.get_config()
-    structlog.configure(processors=list(logs.PROCESSORS), logger_factory=lambda *_: lines, cache_logger_on_first_use=False)
+    processors = structlog.get_config()["processors"]  # in place, for loggers that were bound before
+    before = processors.copy()
+    processors[:] = [*logs.PROCESSORS, lines.take]
     try:
         yield lines
     finally:
-        structlog.configure(**before)
+        processors[:] = before

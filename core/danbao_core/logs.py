@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +41,11 @@ def configure(level: str) -> None:
     )
 
 
+def _stamp(_logger: Any, _name: str, event: Any) -> Any:
+    event["timestamp"] = datetime.now(UTC)  # the encoder writes it three times as fast as `isoformat`
+    return event
+
+
 def without_messages(_logger: Any, _name: str, event: Any) -> Any:
     """Puts `exception` in the place of `exc_info`: what it is and where it arose, for it and its causes.
 
@@ -67,10 +73,5 @@ def _render(_logger: Any, _name: str, event: Any) -> bytes:
     return _encoder.encode(event) + b"\n"
 
 
-PROCESSORS: Final = (
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    without_messages,
-    _render,
-)
+PROCESSORS: Final = (structlog.processors.add_log_level, _stamp, without_messages, _render)
 """From what is logged to a line."""

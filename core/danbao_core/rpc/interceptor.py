@@ -151,6 +151,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
                             await stream.write(answer)
             except CallerGone:
                 seen.code = _CANCELLED
+            else:
+                if context.cancelled():  # which may look as if the messages had ended
+                    seen.code = _CANCELLED
 
         return serve
 
