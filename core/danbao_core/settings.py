@@ -38,6 +38,10 @@ def _address(text: str) -> str:
     return text
 
 
+def _address_or_nothing(text: str) -> str:
+    return text and _address(text)
+
+
 def _hash_key(text: pydantic.SecretStr) -> pydantic.SecretStr:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text.get_secret_value()):
         raise ValueError("must be 64 hexadecimal digits (32 random bytes), as `openssl rand -hex 32` prints")
@@ -89,6 +93,15 @@ class Settings(BaseSettings):
         10.0, ge=0, le=3600, description="Time for running calls to end once the process is asked to stop."
     )
     log_level: str = Field("info", description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
+
+    metrics_listen: Annotated[str, AfterValidator(_address_or_nothing)] = Field(
+        "", description="The address of /metrics for Prometheus; nothing: none."
+    )
+    traces: str = Field(
+        "",
+        description="Where spans of sampled calls go: otlp=http://HOST:4318 or file=PATH; nothing: there are none.",
+        pattern=r"^(|otlp=https?://.+|file=.+)$",
+    )
 
     @property
     def hash_key_bytes(self) -> bytes:

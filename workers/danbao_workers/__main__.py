@@ -13,15 +13,15 @@ from danbao_workers.worker import WorkerFailed, check, run
 def main() -> None:
     """Reads DANBAO_* variables; exits with 1 and a word where they are wrong or Valkey does not answer."""
     parser = argparse.ArgumentParser(prog="danbao_workers", description=__doc__)
-    parser.add_argument("--ready-fd", type=int, help="where to write the line `ready`")
+    parser.add_argument("--ready-fd", type=int, help="where to write the line `ready`, and the URL of the metrics")
     parser.add_argument("--check", action="store_true", help="exit with 0 where a worker takes jobs, else with 1 and a word")
     arguments = parser.parse_args()
     ready_fd = arguments.ready_fd
 
-    def ready() -> None:
+    def ready(metrics_url: str) -> None:
         if ready_fd is not None:
             with os.fdopen(ready_fd, "w") as pipe:
-                pipe.write("ready\n")
+                pipe.write(f"ready {metrics_url}".strip() + "\n")
 
     try:
         configured = settings.load()
