@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.metrics_page import registry_of
 from danbao_core.rpc.seen import RpcMetrics
+from danbao_core.rpc.status import CODES
 from danbao_core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +147,8 @@ def exported() -> dict[str, dict[str, set[str]]]:
     """Every sample that a server exports, with its labels and, where they are known, their values."""
     samples: dict[str, dict[str, set[str]]] = {}
     rpc = RpcMetrics()
-    rpc.of("PaymentService/CreatePayment").calls["OK", ""] = 1
+    for code in ("OK", *(each.name for each in CODES.values())):
+        rpc.of("PaymentService/CreatePayment").calls[code, ""] = 1
     for family in registry_of(EngineMetrics(lambda: 0), rpc).collect():
         for sample in family.samples:
             labels = samples.setdefault(sample.name, {})
