@@ -97,7 +97,11 @@ async def test_a_withdrawal_that_the_bank_leaves_open_is_held_until_it_answers(c
     refused = await core.operator.refused(a_withdrawal(account, 101))
     assert (refused.code, refused.reason) == (PRECONDITION, "INSUFFICIENT_FUNDS")
     refused = await core.operator.refused(close(account))
+    assert (refused.code, refused.reason) == (PRECONDITION, "BALANCE_NOT_ZERO")
+    last = await core.operator.ask(a_withdrawal(account, 100))
+    refused = await core.operator.refused(close(account))
     assert (refused.code, refused.reason) == (PRECONDITION, "FUNDINGS_OPEN")
+    await core.operator.ask(answer_funding(last.name, accepted=False))
     assert refused.metadata["funding"] in (going.name, staying.name)
 
     settled = await core.operator.ask(answer_funding(going.name, accepted=True))

@@ -61,6 +61,8 @@ class World(NamedTuple):
     succeeded: str
     cancelled: str
     funding: str
+    expecting: str
+    """A shop without money, to which a payment is under way."""
     as_buyer: Caller
     """With a key that is bound to the buyer."""
     as_shop: Caller
@@ -84,6 +86,8 @@ async def world(core: Core) -> World:
             await core.operator.ask(step(payment.name))
         return str(payment.name)
 
+    expecting = await a_merchant(core)
+    await core.operator.ask(a_payment(buyer, expecting, mode=payments_pb2.Payment.MODE_ESCROW))
     scopes = ("accounts.read", "accounts.write", "fundings.write", "payments.pay", "payments.read", "payments.write")
     return World(
         core=core,
@@ -97,6 +101,7 @@ async def world(core: Core) -> World:
         succeeded=await made(ship, confirm),
         cancelled=await made(cancel),
         funding=str(funding.name),
+        expecting=expecting,
         as_buyer=await core.caller(*scopes, account=buyer, service="app"),
         as_shop=await core.caller(*scopes, account=shop, service="shop"),
         as_stranger=await core.caller(*scopes, account=dollars, service="stranger"),
@@ -133,7 +138,7 @@ BY_ANYBODY: dict[str, tuple[Asking, grpc.StatusCode, str]] = {
     "top up a closed account": (lambda w: a_top_up(w.closed, 1), PRECONDITION, "ACCOUNT_CLOSED"),
     "wallet for a closed account": (lambda w: open_wallet(w.closed, "USD"), PRECONDITION, "ACCOUNT_CLOSED"),
     "close with money": (lambda w: close(w.dollars), PRECONDITION, "BALANCE_NOT_ZERO"),
-    "close with open payments": (lambda w: close(w.shop), PRECONDITION, "PAYMENTS_OPEN"),
+    "close with open payments": (lambda w: close(w.expecting), PRECONDITION, "PAYMENTS_OPEN"),
     # Amounts and currencies.
     "payer is payee": (lambda w: w.payment(w.buyer), INVALID, "PAYER_IS_PAYEE"),
     "amount of zero": (lambda w: w.payment(amount=money(0)), INVALID, "AMOUNT_NOT_POSITIVE"),
