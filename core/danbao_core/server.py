@@ -99,7 +99,7 @@ class Server:
             except OSError as error:
                 raise StartFailed(f"DANBAO_METRICS_LISTEN: {error.strerror}: name another") from None
             # Handlers and lists use the two methods of a pool that it has.
-            await self._serve(stack, engine, cast("Pool", reads), key_pool, watch)
+            await self._serve(stack, engine, cast("Pool", reads), cast("Pool", ReadPool(key_pool)), watch)
             self._stack = stack.pop_all()
         return self
 
