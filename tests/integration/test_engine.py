@@ -529,6 +529,17 @@ async def test_the_statements_of_a_batch_use_indexes(engine: Engine) -> None:
             assert "Index" in plan, plan
 
 
+async def test_statements_are_planned_once(engine: Engine) -> None:
+    payer, payee = await an_account(engine, funds_minor=1_000), await a_merchant(engine)
+    for _ in range(8):  # left to itself, Postgres plans the first five runs in any case, and these for good
+        await engine.submit(transfer(payer, payee))
+    assert engine._connection is not None
+    plans = await engine._connection.fetchrow("SELECT sum(custom_plans), max(generic_plans) FROM pg_prepared_statements")
+    assert plans is not None
+    assert plans[0] == 0
+    assert plans[1] >= 8
+
+
 async def test_a_payment_alone_takes_six_round_trips(engine: Engine) -> None:
     """Each of them costs a lone caller more than anything that is done in between."""
     payer, payee = await an_account(engine, funds_minor=1_000), await a_merchant(engine)
