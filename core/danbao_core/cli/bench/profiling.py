@@ -43,7 +43,7 @@ class BudgetLine(NamedTuple):
 
 
 async def profiles(stack: Stack, seconds: float) -> list[Profile]:
-    """A server under unary and one under bulk load, each in a process with cProfile on, which makes it about half as fast."""
+    """A server under unary and one under bulk load, each in a process with cProfile on, which slows it down."""
     found = []
     for load in ("unary", "bulk"):
         file = stack.folder / "logs" / f"{load}.profile"
