@@ -21,6 +21,7 @@ from danbao_core.engine.failures import NoStripeLeft
 from danbao_core.migrations import must_be_current
 from danbao_core.policy import PolicySchedule
 from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.by_name import find_by_name
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
@@ -48,7 +49,7 @@ KEY_CONNECTIONS: Final = 2
 LAST_WORDS_SECONDS: Final = 0.5
 """For answers that are on their way when the last call has ended."""
 
-_OPTIONS: Final = (
+OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_metadata_size", METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES),
@@ -146,8 +147,9 @@ class Server:
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
-            options=[*_OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
+            options=[*OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
         )
+        find_by_name(server)
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, pages, sandbox=self._sandbox), server)
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock), server

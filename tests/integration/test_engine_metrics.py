@@ -260,3 +260,5 @@ async def test_a_server_that_stops_says_what_its_engine_did(database_url: str) -
         "retries": {},
         "reconnects": 0,
     }
+    assert set(line["phase_seconds"]) == set(PHASES)
+    assert all(seconds > 0 for seconds in line["phase_seconds"].values())

@@ -4,6 +4,7 @@ import typer
 
 from danbao_core.cli import keys, proposals
 from danbao_core.cli.audit import audit
+from danbao_core.cli.bench.command import bench
 from danbao_core.cli.demo import demo
 from danbao_core.cli.health import health
 from danbao_core.cli.migrate import migrate
@@ -17,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, replay, demo, health):
+for command in (up, serve, migrate, audit, replay, demo, health, bench):
     app.command()(command)
 app.add_typer(keys.app, name="keys")
 app.add_typer(proposals.app, name="proposals")

@@ -133,6 +133,7 @@ class EngineMetrics(Collector):
             "commands": _happened(self.commands),
             "retries": _happened(self.retries),
             "reconnects": self.reconnects,
+            "phase_seconds": {phase: round(histogram.total, 6) for phase, histogram in self.phase_seconds.items()},
         }
 
     def collect(self) -> Iterator[Metric]:
