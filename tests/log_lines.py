@@ -24,7 +24,7 @@ class Lines(list[bytes]):
 
 
 @contextmanager
-def log_and_counts() -> Iterator[Lines]:
+def log_lines() -> Iterator[Lines]:
     """What is logged meanwhile, made into lines as in a real process."""
     lines = Lines()
     processors = structlog.get_config()["processors"]  # in place, for loggers that were bound before

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.log_and_counts import Lines, log_and_counts
+from tests.log_lines import Lines, log_lines
 
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_core import logs
@@ -21,7 +21,7 @@ core = rpc_client.core
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    with log_and_counts() as written:
+    with log_lines() as written:
         yield written
 
 
