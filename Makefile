@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 PROTOS_BIN := .venv-protos/bin
 EVERYTHING := .[server,embedded,dev]
-CHECKS := format lint types protos breaking generated oldest imports migrations
+CHECKS := format lint types protos breaking generated oldest imports migrations compose
 
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -83,6 +83,9 @@ check-migrations: .venv/.installed
 		--exclude ban-drop-table,prefer-bigint-over-int,prefer-bigint-over-smallint \
 		--exclude require-lock-timeout,require-statement-timeout \
 		core/danbao_core/migrations/*.sql
+
+check-compose: .venv/.installed
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 clean:
 	rm -rf .venv .venv-protos .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -6,6 +6,7 @@
 Requests and answers are the messages of `danbao.v1`.
 """
 
+from danbao_client.channels import Pem, Tls
 from danbao_client.client import Danbao
 from danbao_client.errors import DanbaoError, FieldViolation
 from danbao_client.rpc import Rpc, StreamRpc
@@ -18,7 +19,9 @@ __all__ = [
     "FieldViolation",
     "Operations",
     "Payments",
+    "Pem",
     "Rpc",
     "Sandbox",
     "StreamRpc",
+    "Tls",
 ]

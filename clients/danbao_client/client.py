@@ -1,7 +1,7 @@
 """The client: channels to one core, and its services."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from types import TracebackType
 from typing import Final
 
@@ -9,24 +9,18 @@ import grpc
 
 from danbao.v1 import payments_pb2
 from danbao_client.bulk import PaymentStream
+from danbao_client.channels import Tls, open_channels
 from danbao_client.rpc import CallSettings
 from danbao_client.services import Accounts, Operations, Payments, Sandbox
 
 DEADLINE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 30.0
 
-_OPTIONS: Final = (
-    ("grpc.use_local_subchannel_pool", 1),  # else all channels to one address share a connection
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.enable_http_proxy", 0),  # a core is called from inside; a proxy in the environment is for elsewhere
-)
-
 
 class Danbao:
     """A core, as one caller sees it. Make it with `connect`, on the event loop that uses it; `async with` closes it."""
 
-    def __init__(self, channels: list[grpc.aio.Channel], settings: CallSettings) -> None:
+    def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
         self._channels = channels
         self._settings = settings
         self.accounts = Accounts(channels, settings)
@@ -43,18 +37,25 @@ class Danbao:
         deadline_seconds: float = DEADLINE_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
         channels: int = 1,
+        tls: Tls | bool = False,
+        insecure: bool = False,
     ) -> "Danbao":
-        """A client of the core on `address` ("host:port", without TLS) that calls with the service key `key`.
+        """A client of the core on `address` ("host:port") that calls with the service key `key`.
+
+        `tls=True` is TLS to a core whose certificate is signed by an authority that this machine trusts anyway, `Tls` names
+        others and the client's own certificate. Without TLS the key is sent to this machine itself only, unless
+        `insecure=True` says that the network may be trusted with it.
 
         One attempt of a call may take `deadline_seconds`, all of them together `patience_seconds`. A channel is one connection,
         which reaches one server process: for load, open several `channels`, which take turns. Nothing is sent before the first
-        call. Raises ValueError for figures that make no sense.
+        call. Raises ValueError for figures that make no sense, for an address elsewhere without TLS and for what is no PEM, and
+        OSError for a file that cannot be read.
         """
         if deadline_seconds <= 0 or patience_seconds <= 0:
             raise ValueError("deadline_seconds and patience_seconds must be more than 0")
         if channels < 1:
             raise ValueError("channels must be at least 1")
-        opened = [grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(channels)]
+        opened = open_channels(address, channels, tls=tls, insecure=insecure)
         return cls(opened, CallSettings(key, deadline_seconds, patience_seconds))
 
     def stream_payments(

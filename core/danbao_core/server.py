@@ -5,7 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
 import grpc
@@ -14,17 +14,22 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc
-from danbao_core import server_role
+from danbao_core import metrics_page, server_role
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine, reads
 from danbao_core.engine.failures import NoStripeLeft
 from danbao_core.migrations import must_be_current
 from danbao_core.policy import PolicySchedule
 from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.by_name import find_by_name
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
+from danbao_core.rpc.read_pool import ReadPool
+from danbao_core.rpc.seen import Watch
 from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox
+from danbao_core.rpc.tls import Certificates, CertificatesUnusable
+from danbao_core.rpc.tracing import Tracer
 from danbao_core.service_keys import ServiceKeyGuard
 from danbao_core.settings import Mode, Settings
 
@@ -44,7 +49,7 @@ KEY_CONNECTIONS: Final = 2
 LAST_WORDS_SECONDS: Final = 0.5
 """For answers that are on their way when the last call has ended."""
 
-_OPTIONS: Final = (
+OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_metadata_size", METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES),
@@ -64,6 +69,8 @@ class Server:
 
     def __init__(self, settings: Settings, wall_clock: WallClock = system_wall_clock) -> None:
         self.address = settings.listen
+        self.metrics_url = ""
+        """Of the page for Prometheus; empty where there is none."""
         self._settings = settings
         self._wall_clock = wall_clock
         self._health = health.aio.HealthServicer()
@@ -83,7 +90,17 @@ class Server:
             pool = await stack.enter_async_context(_read_pool(self._settings, self._settings.pool_size))
             key_pool = await stack.enter_async_context(_read_pool(self._settings, KEY_CONNECTIONS))
             engine = await stack.enter_async_context(self._running_engine())
-            await self._serve(stack, engine, pool, key_pool)
+            tracer = await stack.enter_async_context(_tracer(self._settings, str(engine.id)))
+            reads, watch = ReadPool(pool), Watch(tracer)
+            page = metrics_page.serving(
+                self._settings.metrics_listen, metrics_page.registry_of(engine.metrics, reads, watch.metrics)
+            )
+            try:
+                self.metrics_url = await stack.enter_async_context(page)
+            except OSError as error:
+                raise StartFailed(f"DANBAO_METRICS_LISTEN: {error.strerror}: name another") from None
+            # Handlers and lists use the two methods of a pool that it has.
+            await self._serve(stack, engine, cast("Pool", reads), cast("Pool", ReadPool(key_pool)), watch)
             self._stack = stack.pop_all()
         return self
 
@@ -118,16 +135,21 @@ class Server:
             await engine.stop()
             _log.info("engine stopped", engine=str(engine.id), **engine.metrics.totals())
 
-    async def _serve(self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool", key_pool: "Pool") -> None:
+    async def _serve(
+        self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool", key_pool: "Pool", watch: Watch
+    ) -> None:
         settings = self._settings
         authenticator = Authenticator(key_pool, self._wall_clock)
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
-        interceptor = Interceptor(gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds)
+        interceptor = Interceptor(
+            gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds, watch
+        )
         server = grpc.aio.server(
             interceptors=[interceptor],
-            options=[*_OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
+            options=[*OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
         )
+        find_by_name(server)
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, pages, sandbox=self._sandbox), server)
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock), server
@@ -139,17 +161,13 @@ class Server:
             sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*self._service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        try:
-            port = server.add_insecure_port(settings.listen)
-        except RuntimeError:
-            raise StartFailed(f"DANBAO_LISTEN: {settings.listen} is in use or cannot be bound: name another") from None
-        self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
+        self.address = f"{settings.listen.rpartition(':')[0]}:{_add_port(server, settings)}"
         await server.start()
         stack.push_async_callback(_drain, server, gate, settings.drain_seconds)
         watcher = asyncio.create_task(self._watch_health(engine), name="danbao-health")
         stack.push_async_callback(_cancelled, watcher)
         await self._say_health(serving=True)
-        _log.info("serving", address=self.address, mode=settings.mode.value)
+        _log.info("serving", address=self.address, metrics=self.metrics_url, mode=settings.mode.value, tls=settings.has_tls)
 
     async def _watch_health(self, engine: Engine) -> None:
         """Every service is NOT_SERVING while the engine has no database."""
@@ -165,6 +183,19 @@ class Server:
         if not self._draining:
             for name in ("", *self._service_names):
                 await self._health.set(name, status)
+
+
+def _add_port(server: grpc.aio.Server, settings: Settings) -> int:
+    """The port on which the server will serve, with TLS where there are certificates. Raises StartFailed."""
+    try:
+        if settings.tls_cert is None or settings.tls_key is None:
+            return server.add_insecure_port(settings.listen)
+        certificates = Certificates(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+        return server.add_secure_port(settings.listen, certificates.server_credentials())
+    except CertificatesUnusable as error:
+        raise StartFailed(str(error)) from None
+    except RuntimeError:
+        raise StartFailed(f"DANBAO_LISTEN: {settings.listen} is in use or cannot be bound: name another") from None
 
 
 async def _drain(server: grpc.aio.Server, gate: Gate, drain_seconds: float) -> None:
@@ -201,13 +232,31 @@ async def _read_pool(settings: Settings, size: int) -> AsyncIterator["Pool"]:
         yield pool
 
 
-async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; calls `ready` with the address once it does. Raises StartFailed or MigrationError."""
+@contextlib.asynccontextmanager
+async def _tracer(settings: Settings, instance: str) -> AsyncIterator[Tracer | None]:
+    """Makes spans, where DANBAO_TRACES is set; the last ones are sent at the end. Raises StartFailed."""
+    if not settings.traces:
+        yield None
+        return
+    from danbao_core.rpc.spans import Spans  # noqa: PLC0415  # a tenth of a second that most servers need not wait
+
+    try:
+        spans = Spans(settings.traces, instance)
+    except OSError as error:
+        raise StartFailed(f"DANBAO_TRACES: {settings.traces} cannot be written ({error.strerror})") from None
+    try:
+        yield spans
+    finally:
+        await asyncio.to_thread(spans.close)
+
+
+async def serve(settings: Settings, ready: Callable[["Server"], None]) -> None:
+    """Serves until SIGTERM or SIGINT; calls `ready` with the server once it does. Raises StartFailed or MigrationError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Server(settings) as server:
-        ready(server.address)
+        ready(server)
         await stop.wait()
         _log.info("draining", address=server.address)

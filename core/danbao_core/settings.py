@@ -15,7 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\[\]\s]+):\d{1,5}")
 
-_OF_THE_COMMAND_LINE: Final = frozenset({"DANBAO_ADDRESS", "DANBAO_KEY"})
+_OF_THE_COMMAND_LINE: Final = frozenset(
+    {"DANBAO_ADDRESS", "DANBAO_KEY", "DANBAO_TLS_CA", "DANBAO_TLS_CLIENT_CERT", "DANBAO_TLS_CLIENT_KEY"}
+)
 """By which commands find a core; no setting of a server, and no mistake in its environment."""
 
 
@@ -34,6 +36,10 @@ def _address(text: str) -> str:
     if not _ADDRESS.fullmatch(text) or int(text.rpartition(":")[2]) > 65535:
         raise ValueError("must be HOST:PORT, as in 127.0.0.1:50051 or [::1]:50051")
     return text
+
+
+def _address_or_nothing(text: str) -> str:
+    return text and _address(text)
 
 
 def _hash_key(text: pydantic.SecretStr) -> pydantic.SecretStr:
@@ -58,7 +64,12 @@ class Settings(BaseSettings):
         pattern=r"^(redis|rediss|unix)://",
     )
     listen: Annotated[str, AfterValidator(_address)] = Field(
-        "127.0.0.1:50051", description="The address to serve on. Loopback only, unless `insecure` is set."
+        "127.0.0.1:50051", description="The address to serve on. Loopback only, unless there is TLS or `insecure` is set."
+    )
+    tls_cert: Path | None = Field(None, description="The server's certificate and its chain (PEM): serve with TLS.")
+    tls_key: Path | None = Field(None, description="The private key of that certificate (PEM).")
+    tls_client_ca: Path | None = Field(
+        None, description="The authorities (PEM) one of which must have signed the certificate of every client (mTLS)."
     )
     insecure: bool = Field(False, description="Serve without TLS on an address that other machines can reach.")
     reuse_port: bool = Field(False, description="Share the address with other server processes (SO_REUSEPORT).")
@@ -83,17 +94,40 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
 
+    metrics_listen: Annotated[str, AfterValidator(_address_or_nothing)] = Field(
+        "", description="The address of /metrics for Prometheus; nothing: none."
+    )
+    traces: str = Field(
+        "",
+        description="Where spans of sampled calls go: otlp=http://HOST:4318 or file=PATH; nothing: there are none.",
+        pattern=r"^(|otlp=https?://.+|file=.+)$",
+    )
+
     @property
     def hash_key_bytes(self) -> bytes:
         return bytes.fromhex(self.hash_key.get_secret_value())
 
+    @property
+    def has_tls(self) -> bool:
+        return self.tls_cert is not None
+
+    @pydantic.model_validator(mode="after")
+    def _tls_is_whole(self) -> "Settings":
+        if self.tls_cert is not None and self.tls_key is None:
+            raise ValueError("DANBAO_TLS_KEY: is not set, and DANBAO_TLS_CERT is of no use without its private key: set both")
+        if self.tls_key is not None and self.tls_cert is None:
+            raise ValueError("DANBAO_TLS_CERT: is not set, and DANBAO_TLS_KEY is of no use without its certificate: set both")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("DANBAO_TLS_CLIENT_CA: clients show certificates over TLS only: set DANBAO_TLS_CERT, too")
+        return self
+
     @pydantic.model_validator(mode="after")
     def _reachable_only_on_purpose(self) -> "Settings":
         host = self.listen.rpartition(":")[0].strip("[]")
-        if not self.insecure and not _is_loopback(host):
+        if not self.has_tls and not self.insecure and not _is_loopback(host):
             raise ValueError(
-                f"DANBAO_LISTEN: {self.listen} can be reached from other machines and there is no TLS: listen on a loopback "
-                "address, or set DANBAO_INSECURE=true where something in front of it has TLS"
+                f"DANBAO_LISTEN: {self.listen} can be reached from other machines and there is no TLS: set DANBAO_TLS_CERT and "
+                "DANBAO_TLS_KEY, or listen on a loopback address, or set DANBAO_INSECURE=true where something in front has TLS"
             )
         return self
 

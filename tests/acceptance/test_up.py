@@ -9,12 +9,15 @@ import stat
 import sys
 from pathlib import Path
 
+import pytest
+
 from danbao.v1 import accounts_pb2, common_pb2, payments_pb2
 from danbao_client import Danbao
 from danbao_core.bootstrap import SAMPLE_BUYER, SAMPLE_SHOP
 from danbao_core.cli.first_call import first_call
 from tests.acceptance.sandbox import Sandbox, a_sandbox, danbao, killed_with_all_its_children
 from tests.integration.sandboxes import a_folder, eventually
+from tests.integration.test_metrics_page import samples
 
 BUYER, SHOP = f"accounts/{SAMPLE_BUYER}", f"accounts/{SAMPLE_SHOP}"
 
@@ -64,7 +67,8 @@ async def test_what_is_there_to_call_with_is_for_its_owner_only(sandbox: Sandbox
         assert stat.S_IMODE((sandbox.folder / name).stat().st_mode) == 0o600
     assert stat.S_IMODE(sandbox.folder.stat().st_mode) & 0o007 == 0
     endpoint = json.loads((sandbox.folder / "endpoint.json").read_text())
-    assert set(endpoint) == {"address", "operator_key", "second_operator_key", "database_url", "valkey_url", "pids"}
+    facts = {"address", "operator_key", "second_operator_key", "database_url", "valkey_url", "pids", "metrics"}
+    assert set(endpoint) == facts
     assert {role: len(pids) for role, pids in endpoint["pids"].items()} == {
         "supervisor": 1,
         "postgres": 1,
@@ -121,12 +125,31 @@ async def test_two_servers_share_the_port_and_are_as_right_as_one() -> None:
                 payments = await asyncio.gather(*(client.payments.CreatePayment(order) for order in (*orders, *orders)))
                 assert len({payment.name for payment in payments}) == 100
                 assert await available_minor(client, SHOP) == 100 * 10
+            # Both tell what they did, each on its own port; so does the worker.
+            pages = [await samples(url) for url in sandbox.endpoint.metrics]
+            assert len(pages) == 3
+            calls = "danbao_rpc_requests_total{code=OK,method=PaymentService/CreatePayment,reason=}"
+            assert sum(page.get(calls, 0) for page in pages) == 200
+            lines = map(json.loads, (sandbox.folder / "logs" / "server.log").read_text().splitlines())
+            assert sum(line.get("method") == "PaymentService/CreatePayment" for line in lines) == 200
             assert (await sandbox.danbao("audit")).answer["holds"]
 
-            killed = sandbox.endpoint.pids["server"][0]
+            killed, before = sandbox.endpoint.pids["server"][0], set(sandbox.endpoint.metrics)
             os.kill(killed, 9)
             await eventually(
                 lambda: killed not in sandbox.endpoint.pids["server"] and len(sandbox.endpoint.pids["server"]) == 2
             )
             async with sandbox.client() as client:
                 await client.payments.CreatePayment(a_payment("after"))
+            now = sandbox.endpoint.metrics
+            assert len(now) == 3
+            assert len(before.intersection(now)) == 2  # the new one has a port of its own
+            assert all([await samples(url) for url in now])
+
+
+async def test_a_sandbox_goes_without_the_tls_of_another_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CERT", "KEY", "CLIENT_CA", "CA"):
+        monkeypatch.setenv(f"DANBAO_TLS_{name}", "/of/another/core")
+    with a_folder() as folder:
+        async with a_sandbox(folder) as sandbox:
+            assert (await sandbox.danbao("health")).answer == {"status": "SERVING"}

@@ -15,6 +15,7 @@ from danbao_core.accounts import Account, Balance, CloseAccount, CreateAccount, 
 from danbao_core.accounts.rows import AccountKind
 from danbao_core.audit import audit
 from danbao_core.engine import Answer, Book, Command, Decision, Engine, Key, statements
+from danbao_core.engine.requests import Request
 from danbao_core.errors import (
     AccountClosed,
     DeadlinePassed,
@@ -507,6 +508,8 @@ async def test_the_statements_of_a_batch_use_indexes(engine: Engine) -> None:
     for row_type in (*TABLES.values(), *READINGS.values()):
         table = row_type.table
         texts = [statements.read_rows(table)]
+        if table.reading is None:
+            texts.append(statements.read_rows_of((table, Request.table)))
         if table.mutable:
             texts += [statements.lock_rows(table), statements.share_rows(table), statements.update_rows(table)]
         for number, text in enumerate(texts):
@@ -524,3 +527,39 @@ async def test_the_statements_of_a_batch_use_indexes(engine: Engine) -> None:
                     assert index in plan, plan
                 assert "Index Scan Backward using entry_pkey" in plan, plan
             assert "Index" in plan, plan
+
+
+async def test_statements_are_planned_once(engine: Engine) -> None:
+    payer, payee = await an_account(engine, funds_minor=1_000), await a_merchant(engine)
+    for _ in range(8):  # left to itself, Postgres plans the first five runs in any case, and these for good
+        await engine.submit(transfer(payer, payee))
+    assert engine._connection is not None
+    plans = await engine._connection.fetchrow("SELECT sum(custom_plans), max(generic_plans) FROM pg_prepared_statements")
+    assert plans is not None
+    assert plans[0] == 0
+    assert plans[1] >= 8
+
+
+async def test_a_payment_alone_takes_six_round_trips(engine: Engine) -> None:
+    """Each of them costs a lone caller more than anything that is done in between."""
+    payer, payee = await an_account(engine, funds_minor=1_000), await a_merchant(engine)
+    real, told = engine._connection, []
+
+    class Listening:
+        """The connection, whose statements are written down."""
+
+        def __getattr__(self, name: str) -> Any:
+            method = getattr(real, name)
+            if name not in ("execute", "fetch", "fetchrow", "fetchval", "copy_records_to_table"):
+                return method
+
+            def call(text: str, *arguments: Any, **more: Any) -> Any:
+                told.append(text.split(maxsplit=1)[0])
+                return method(text, *arguments, **more)
+
+            return call
+
+    engine._connection = Listening()  # type: ignore[assignment]
+    await engine.submit(transfer(payer, payee))
+    engine._connection = real
+    assert told == ["BEGIN", "UPDATE", "SELECT", "SELECT", "WITH", "COMMIT"]

@@ -67,7 +67,7 @@ async def changes_of(engine: Engine, doing: Awaitable[object]) -> dict[str, floa
 
 
 def no_seconds(changes: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in changes.items() if "phase_seconds" not in name}
+    return {name: value for name, value in changes.items() if "_seconds" not in name}
 
 
 def an_order(payer: Account, payee: Account) -> CreatePayment:
@@ -94,6 +94,8 @@ async def test_a_batch_that_is_committed(engine: Engine) -> None:
     for phase in PHASES:
         assert changes[f"danbao_engine_phase_seconds_count{{phase={phase}}}"] == 1
         assert 0 < changes[f"danbao_engine_phase_seconds_sum{{phase={phase}}}"] < 10
+    assert changes["danbao_engine_wait_seconds_count"] == 1  # of the first one of the batch
+    assert 0 < changes["danbao_engine_wait_seconds_sum"] < 10
 
 
 async def test_a_batch_that_changes_nothing(engine: Engine) -> None:
@@ -240,6 +242,7 @@ async def test_every_metric_has_a_type_and_says_what_it_is(engine: Engine) -> No
         "reconnects": "counter",
         "queue_commands": "gauge",
         "batch_commands": "histogram",
+        "wait_seconds": "histogram",
         "phase_seconds": "histogram",
     }
     assert all(family.documentation for family in families.values())
@@ -257,3 +260,5 @@ async def test_a_server_that_stops_says_what_its_engine_did(database_url: str) -
         "retries": {},
         "reconnects": 0,
     }
+    assert set(line["phase_seconds"]) == set(PHASES)
+    assert all(seconds > 0 for seconds in line["phase_seconds"].values())

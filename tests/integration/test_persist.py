@@ -1,4 +1,4 @@
-"""The two ways of writing a batch, one statement and table by table, leave the same rows behind."""
+"""The two ways of writing a batch leave the same rows behind, and the two ways of reading them find the same."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from danbao_core.engine import Engine
+from danbao_core.engine import Engine, statements
 from danbao_core.engine.book import SMALL_BATCH_ROWS, persist_at_once, persist_by_table
-from danbao_core.engine.rows import Column, Row
+from danbao_core.engine.rows import Column, Row, loader
 from danbao_core.engine.statements import Change
 from tests.builders import a_paid_payment
 from tests.every_table import TABLES
@@ -82,6 +82,18 @@ def test_both_ways_write_the_same(unchecked: tuple[asyncio.Runner, "asyncpg.Conn
         )
     }
 
+    async def read(*, together: bool) -> list[Row]:
+        """What is there, found by its keys: beside the rows of another table, or alone."""
+        key = row_type.table.key
+        keys = [tuple(row) for row in await connection.fetch(f"SELECT {', '.join(key)} FROM {table}")]
+        columns = [[values[place] for values in keys] for place in range(len(key))]
+        if together:
+            statement = statements.read_rows_of((row_type.table, TABLES["installation"].table))
+            found, _ = (await connection.fetch(statement, *columns, [1]))[0]
+        else:
+            found = await connection.fetch(statements.read_rows(row_type.table), *columns)
+        return sorted(map(loader(row_type), found), key=lambda row: row.key_values)
+
     async def written(persist: Any, first: list[Row], change: Change) -> list[Any]:
         transaction = connection.transaction()
         await transaction.start()
@@ -89,6 +101,7 @@ def test_both_ways_write_the_same(unchecked: tuple[asyncio.Runner, "asyncpg.Conn
             for each in (Change(row_type.table, first, []), change):
                 if each.size:
                     assert await persist(connection, [each]) == len(each.updates)
+            assert await read(together=True) == await read(together=False)
             return [
                 tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} ORDER BY {', '.join(row_type.table.key)}")
             ]

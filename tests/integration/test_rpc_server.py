@@ -277,3 +277,10 @@ async def must_survive(
 
 async def says(core: Core, service: str, status: Any) -> bool:
     return bool(await health_of(core, service) == status)
+
+
+async def test_no_method_is_waited_for_by_itself(core: Core) -> None:
+    """gRPC keeps a future for each registered method and looks at all of them at every call: there is one for all methods."""
+    waiting = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    assert any("_request_call" in name for name in waiting)
+    assert not any("_request_registered_call" in name for name in waiting)

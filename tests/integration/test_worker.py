@@ -8,7 +8,7 @@ from arq.connections import ArqRedis, create_pool
 
 from danbao_core.embedded import ValkeyServer
 from danbao_core.settings import Settings, load
-from danbao_workers.worker import QUEUE, WorkerFailed, make_worker, redis_settings, run
+from danbao_workers.worker import QUEUE, WorkerFailed, check, make_worker, redis_settings, run
 from tests.integration.sandboxes import a_folder
 
 TIMEOUT_SECONDS = 20
@@ -40,7 +40,7 @@ async def queue_of(configured: Settings) -> ArqRedis:
 async def test_a_job_is_taken_and_answered(valkey: ValkeyServer) -> None:
     configured = settings(valkey.valkey_url)
     ready = asyncio.Event()
-    working = asyncio.create_task(run(configured, ready.set))
+    working = asyncio.create_task(run(configured, lambda _: ready.set()))
     async with asyncio.timeout(TIMEOUT_SECONDS):
         await ready.wait()
         queue = await queue_of(configured)
@@ -56,4 +56,27 @@ async def test_a_worker_without_valkey_says_so(valkey: ValkeyServer) -> None:
     await valkey.stop()
     async with asyncio.timeout(TIMEOUT_SECONDS):
         with pytest.raises(WorkerFailed, match="DANBAO_VALKEY_URL: Valkey does not answer"):
-            await run(configured, lambda: None)
+            await run(configured, lambda _: None)
+
+
+async def test_a_check_tells_whether_a_worker_takes_jobs(valkey: ValkeyServer) -> None:
+    configured = settings(valkey.valkey_url)
+    with pytest.raises(WorkerFailed, match="no worker takes jobs"):
+        await check(configured)
+    working = asyncio.create_task(run(configured, lambda _: None))
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while not await is_checked(configured):
+            await asyncio.sleep(0.02)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await valkey.stop()
+    with pytest.raises(WorkerFailed, match="Valkey does not answer"):
+        await check(configured)
+
+
+async def is_checked(configured: Settings) -> bool:
+    try:
+        await check(configured)
+    except WorkerFailed:
+        return False
+    return True

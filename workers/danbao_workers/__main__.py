@@ -1,4 +1,4 @@
-"""`python -m danbao_workers` runs one worker until SIGTERM."""
+"""`python -m danbao_workers` runs one worker until SIGTERM; with `--check` it says whether one runs."""
 
 import argparse
 import os
@@ -7,24 +7,26 @@ import sys
 import uvloop
 
 from danbao_core import logs, settings
-from danbao_workers.worker import WorkerFailed, run
+from danbao_workers.worker import WorkerFailed, check, run
 
 
 def main() -> None:
     """Reads DANBAO_* variables; exits with 1 and a word where they are wrong or Valkey does not answer."""
     parser = argparse.ArgumentParser(prog="danbao_workers", description=__doc__)
-    parser.add_argument("--ready-fd", type=int, help="where to write the line `ready`")
-    ready_fd = parser.parse_args().ready_fd
+    parser.add_argument("--ready-fd", type=int, help="where to write the line `ready`, and the URL of the metrics")
+    parser.add_argument("--check", action="store_true", help="exit with 0 where a worker takes jobs, else with 1 and a word")
+    arguments = parser.parse_args()
+    ready_fd = arguments.ready_fd
 
-    def ready() -> None:
+    def ready(metrics_url: str) -> None:
         if ready_fd is not None:
             with os.fdopen(ready_fd, "w") as pipe:
-                pipe.write("ready\n")
+                pipe.write(f"ready {metrics_url}".strip() + "\n")
 
     try:
         configured = settings.load()
         logs.configure(configured.log_level)
-        uvloop.run(run(configured, ready))
+        uvloop.run(check(configured) if arguments.check else run(configured, ready))
     except (settings.SettingsError, WorkerFailed) as error:
         sys.exit(f"error: {error}")
 

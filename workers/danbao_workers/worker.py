@@ -2,17 +2,20 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
 import structlog
 from arq.connections import RedisSettings
-from arq.worker import Worker, func
+from arq.worker import Worker, async_check_health, func
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
+from danbao_core import metrics_page
 from danbao_core.settings import Settings
 
 _log = structlog.get_logger("danbao.worker")
@@ -58,14 +61,42 @@ def make_worker(settings: Settings) -> Worker:
     )
 
 
-async def run(settings: Settings, ready: Callable[[], None]) -> None:
-    """Takes jobs until SIGTERM or SIGINT; calls `ready` once it does. Raises WorkerFailed where Valkey does not answer."""
+class JobMetrics(Collector):
+    """The numbers of a worker's jobs since it was made."""
 
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def collect(self) -> Iterator[Metric]:
+        """What Prometheus is told."""
+        worker = self._worker
+        jobs = CounterMetricFamily("danbao_worker_jobs", "Jobs, by what became of them", labels=["outcome"])
+        jobs.add_metric(["completed"], worker.jobs_complete)
+        jobs.add_metric(["failed"], worker.jobs_failed)
+        jobs.add_metric(["retried"], worker.jobs_retried)
+        yield jobs
+        running = sum(not task.done() for task in worker.tasks.values())
+        yield GaugeMetricFamily("danbao_worker_jobs_running", "Jobs under way", running)
+
+
+async def run(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Takes jobs until SIGTERM or SIGINT; calls `ready` with the URL of its metrics (or "") once it does.
+
+    Raises WorkerFailed where Valkey does not answer, or the metrics cannot be served where they are wanted.
+    """
+    worker = make_worker(settings)
+    try:
+        async with metrics_page.serving(settings.metrics_listen, metrics_page.registry_of(JobMetrics(worker))) as metrics_url:
+            await _work(worker, lambda: ready(metrics_url))
+    except OSError as error:
+        raise WorkerFailed(f"DANBAO_METRICS_LISTEN: {error.strerror}: name another") from None
+
+
+async def _work(worker: Worker, ready: Callable[[], None]) -> None:
     async def started(ctx: dict[Any, Any]) -> None:
         _log.info("taking jobs", queue=QUEUE)
         ready()
 
-    worker = make_worker(settings)
     worker.on_startup = started
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -85,6 +116,15 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             task.cancel()
         await asyncio.gather(stopping, working, return_exceptions=True)
         await _close(worker)
+
+
+async def check(settings: Settings) -> None:
+    """Returns where a worker on the settings' Valkey took jobs in the last ten seconds; raises WorkerFailed where none did."""
+    try:
+        if await async_check_health(redis_settings(settings.valkey_url), queue_name=QUEUE) != 0:
+            raise WorkerFailed("no worker takes jobs")
+    except (OSError, RedisError) as error:
+        raise WorkerFailed(f"DANBAO_VALKEY_URL: Valkey does not answer ({error})") from None
 
 
 async def _close(worker: Worker) -> None:

@@ -72,5 +72,5 @@ async def _some_core(data: Path | None, output: Output) -> AsyncIterator[Core]:
         return
     from danbao_core.cli.passing_sandbox import passing_sandbox
 
-    async with passing_sandbox(output) as core:
+    async with passing_sandbox(output, "demo") as core:
         yield core

@@ -1,9 +1,11 @@
 """Where the running core is that a command talks to."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER: Final = Path(".danbao")
 
 _CHANNELS_TO_MANY: Final = 8
+_TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
+"""As DANBAO_INSECURE of a server may be written."""
 
 DataOption = Annotated[
     Path | None,
@@ -39,18 +43,25 @@ class Core:
     """A second operator's, known for a sandbox only."""
     has_one_server: bool = False
     """Whether one server process, and so one connection, is all there is."""
+    transport: dict[str, Any] = field(default_factory=dict)
+    """How to reach it, as `Danbao.connect` takes it: nothing for a sandbox, which is on this machine."""
 
     def client(self, *, deadline_seconds: float = 10.0, patience_seconds: float = 15.0) -> "Danbao":
-        """A client of it, as `Danbao.connect` makes it, whose calls reach more than one server process where there are more."""
+        """A client of it, as `Danbao.connect` makes it, whose calls reach more than one server process where there are more.
+
+        Raises CommandFailed where what the environment says of TLS cannot be used.
+        """
         from danbao_client import Danbao
 
-        return Danbao.connect(
-            self.address,
-            key=self.key,
-            deadline_seconds=deadline_seconds,
-            patience_seconds=patience_seconds,
-            channels=1 if self.has_one_server else _CHANNELS_TO_MANY,
-        )
+        with transport_in_words():
+            return Danbao.connect(
+                self.address,
+                key=self.key,
+                deadline_seconds=deadline_seconds,
+                patience_seconds=patience_seconds,
+                channels=1 if self.has_one_server else _CHANNELS_TO_MANY,
+                **self.transport,
+            )
 
 
 def find_core(data: Path | None) -> Core:
@@ -63,13 +74,55 @@ def find_core(data: Path | None) -> Core:
         if not address or not key:
             missing = "DANBAO_KEY" if address else "DANBAO_ADDRESS"
             raise CommandFailed("NOT_CONFIGURED", f"{missing} is not set: set both DANBAO_ADDRESS and DANBAO_KEY, or neither.")
-        return Core(address, key)
+        return Core(address, key, transport=_transport(address))
     if data is None and not DEFAULT_FOLDER.exists():
         raise CommandFailed(
             "NOT_RUNNING",
             "No danbao is running here. Start one (danbao up), or name one: --data DIR, or DANBAO_ADDRESS and DANBAO_KEY.",
         )
     return _sandbox(data or DEFAULT_FOLDER)
+
+
+def find_address(data: Path | None) -> tuple[str, dict[str, Any]]:
+    """The address of the core that `find_core` finds, and how to reach it; DANBAO_KEY is not needed. Raises CommandFailed."""
+    address = os.environ.get("DANBAO_ADDRESS", "")
+    if data is None and address:
+        return address, _transport(address)
+    core = find_core(data)
+    return core.address, core.transport
+
+
+def _transport(address: str) -> dict[str, Any]:
+    """How the environment says that a core is reached, as `Danbao.connect` takes it. Raises CommandFailed."""
+    from danbao_client.channels import Tls, is_local
+
+    ca, cert, key = (os.environ.get(f"DANBAO_TLS_{name}", "") for name in ("CA", "CLIENT_CERT", "CLIENT_KEY"))
+    if (cert or key) and not (ca and cert and key):
+        raise CommandFailed(
+            "NOT_CONFIGURED",
+            "DANBAO_TLS_CLIENT_CERT and DANBAO_TLS_CLIENT_KEY go together, and with DANBAO_TLS_CA: set all, or only that.",
+        )
+    if ca:
+        return {"tls": Tls(Path(ca), (Path(cert), Path(key)) if cert else None)}
+    insecure = os.environ.get("DANBAO_INSECURE", "").lower() in _TRUE
+    if not insecure and not is_local(address):
+        raise CommandFailed(
+            "NOT_CONFIGURED",
+            f"{address} is not on this machine: set DANBAO_TLS_CA to the file of the authorities by which it is trusted, or "
+            "DANBAO_INSECURE=true where the network itself is trusted.",
+        )
+    return {"insecure": insecure}
+
+
+@contextmanager
+def transport_in_words() -> Iterator[None]:
+    """Turns what is wrong with the files of TLS into CommandFailed."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandFailed("NOT_CONFIGURED", f"DANBAO_TLS_*: {error.filename} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise CommandFailed("NOT_CONFIGURED", f"DANBAO_TLS_*: {error}.") from None
 
 
 def _sandbox(folder: Path) -> Core:

@@ -20,14 +20,15 @@ _STOP_STEPS: Final = ((signal.SIGTERM, 60.0), (signal.SIGKILL, 5.0))
 
 
 @asynccontextmanager
-async def passing_sandbox(output: Output) -> AsyncIterator[Core]:
-    """Runs `danbao up` as a child process, which ends with us. Raises CommandFailed where it does not start."""
-    with _temporary_folder() as parent:
+async def passing_sandbox(output: Output, command_name: str) -> AsyncIterator[Core]:
+    """Runs `danbao up` as a child process for the command of that name, which ends with us. Raises CommandFailed where it does
+    not start."""
+    with _temporary_folder(command_name) as parent:
         folder = parent / "sandbox"
         command = [sys.executable, "-m", "danbao_core", "up", "--data", str(folder), "--listen", "127.0.0.1:0"]
         child = Child.launch(command, log=parent / "up.log", death_signal=signal.SIGTERM)
         try:
-            with output.progress.status("No core runs here: starting a sandbox for the demo ..."):
+            with output.progress.status(f"Starting a sandbox for the {command_name} ..."):
                 core = await _ready(child, folder)
             yield core
         finally:
@@ -47,8 +48,8 @@ async def _ready(child: Child, folder: Path) -> Core:
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="danbao-demo-"))
+def _temporary_folder(command_name: str) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=f"danbao-{command_name}-"))
     folder.chmod(0o711)  # as root Postgres runs as another user, who has to walk through
     try:
         yield folder

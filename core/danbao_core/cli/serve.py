@@ -11,7 +11,9 @@ import typer
 def serve(
     listen: Annotated[str | None, typer.Option(metavar="ADDR", help="Address to serve on; else DANBAO_LISTEN.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="When ready, print the address as one JSON object.")] = False,
-    ready_fd: Annotated[int | None, typer.Option(hidden=True, help="Where to write the line `ready`.")] = None,
+    ready_fd: Annotated[
+        int | None, typer.Option(hidden=True, help="Where to write the line `ready`, and the URL of the metrics.")
+    ] = None,
 ) -> None:
     """Serve gRPC until SIGTERM. Everything else is set by DANBAO_* variables; see the README."""
     import uvloop
@@ -19,12 +21,15 @@ def serve(
     from danbao_core import logs, server, settings
     from danbao_core.migrations import MigrationError
 
-    def ready(address: str) -> None:
+    def ready(served: server.Server) -> None:
+        address, metrics = served.address, served.metrics_url
         if ready_fd is not None:
             with os.fdopen(ready_fd, "w") as pipe:
-                pipe.write("ready\n")
+                pipe.write(f"ready {metrics}".strip() + "\n")
+        elif as_json:
+            typer.echo(json.dumps({"address": address} | ({"metrics": metrics} if metrics else {})))
         else:
-            typer.echo(json.dumps({"address": address}) if as_json else f"ready: {address}")
+            typer.echo(f"ready: {address}")
 
     try:
         configured = settings.load(listen=listen)

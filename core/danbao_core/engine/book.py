@@ -120,17 +120,32 @@ class Book:
         return key.place in self._rows
 
     async def load(self, connection: Connection, places: Iterable[Place], hold: Hold) -> None:
-        """Loads rows, table by table in the order of ranks and in key order, and locks them as `hold` asks for."""
+        """Loads rows, table by table in the order of ranks and in key order, and locks them as `hold` asks for.
+
+        What is only read of several tables is read by one statement while it is little: a round trip costs more than the rows.
+        """
         by_type: dict[type[Row], list[tuple[Any, ...]]] = defaultdict(list)
         for row_type, values in places:
             by_type[row_type].append(values)
+        together: list[type[Row]] = []
+        if hold is Hold.READ and sum(map(len, by_type.values())) <= SMALL_BATCH_ROWS:
+            together = [row_type for row_type in sorted(by_type, key=_by_rank) if row_type.table.reading is None]
         for row_type in sorted(by_type, key=_by_rank):
+            if row_type in together:
+                continue
             wanted = by_type[row_type]
-            wanted.sort()
-            statement = _STATEMENTS[hold]
-            columns = [list(column) for column in zip(*wanted, strict=True)]
-            found = await connection.fetch(statement(row_type.table), *columns)
+            found = await connection.fetch(_STATEMENTS[hold](row_type.table), *_by_column(wanted))
             self._take(row_type, wanted, map(loader(row_type), found), hold)
+        if together:
+            await self._read_together(connection, {row_type: by_type[row_type] for row_type in together})
+
+    async def _read_together(self, connection: Connection, by_type: dict[type[Row], list[tuple[Any, ...]]]) -> None:
+        """Reads rows of several tables as they stand at one moment, so that none is older than another."""
+        statement = statements.read_rows_of(tuple([row_type.table for row_type in by_type]))
+        arguments = [column for wanted in by_type.values() for column in _by_column(wanted)]
+        (arrays,) = await connection.fetch(statement, *arguments)
+        for (row_type, wanted), found in zip(by_type.items(), arrays, strict=True):
+            self._take(row_type, wanted, map(loader(row_type), found), Hold.READ)
 
     async def lock(self, connection: Connection, writes: set[Place], shares: set[Place]) -> None:
         """Locks rows, table by table in the order of ranks and each table's rows by one statement in key order.
@@ -270,6 +285,12 @@ async def persist_by_table(connection: Connection, changes: Sequence[statements.
             status = await connection.execute(statements.update_rows(table), *arguments)
             updated += int(status.removeprefix("UPDATE "))
     return updated
+
+
+def _by_column(wanted: list[tuple[Any, ...]]) -> list[list[Any]]:
+    """Keys as statements take them: sorted, one array per column of the key."""
+    wanted.sort()
+    return [list(column) for column in zip(*wanted, strict=True)]
 
 
 def _by_rank(row_type: type[Row]) -> int:

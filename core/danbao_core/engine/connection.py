@@ -30,6 +30,8 @@ _SETTINGS: Final = {
     "application_name": "danbao-engine",
     **server_role.AS_SERVER,
     **INDEXES_ONLY,
+    # To Postgres a plan for the very arrays at hand looks cheaper than one for any, so it would plan every statement anew.
+    "plan_cache_mode": "force_generic_plan",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "5s",
     "tcp_user_timeout": "5s",

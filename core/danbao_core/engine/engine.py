@@ -17,6 +17,7 @@ import contextlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from time import perf_counter
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -30,6 +31,7 @@ from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_conne
 from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.engine.requests import Request, answer_again, remembered
 from danbao_core.engine.rows import Hold, Key, Place
+from danbao_core.engine.timeline import Timeline
 from danbao_core.engine.waiting import Answer, Outcome, Postponed, Waiting
 from danbao_core.errors import (
     DatabaseUnavailable,
@@ -111,18 +113,20 @@ class Engine:
         await self._connect()
         self._task = asyncio.create_task(self._run(), name="danbao-engine")
 
-    async def submit(self, command: Command[R], *, timeout_seconds: float | None = None) -> Answer[R]:
+    async def submit(
+        self, command: Command[R], *, timeout_seconds: float | None = None, timeline: Timeline | None = None
+    ) -> Answer[R]:
         """Carries a command out and answers what it came to. Raises the Refusal where it is refused.
 
         A command that still waits after `timeout_seconds` is dropped (DeadlinePassed); one whose batch has begun is carried
-        out even where the caller goes away.
+        out even where the caller goes away. What happened when is written into the `timeline`, for a trace.
         """
         if self._stopping:
             raise ShuttingDown
         if self._queue_size >= self._queue_max:
             self.metrics.commands["turned_away"] += 1
             raise QueueFull(waiting=self._queue_size)
-        (answer,) = self._enqueue((command,), _deadline(timeout_seconds))
+        (answer,) = self._enqueue((command,), _deadline(timeout_seconds), timeline)
         return await answer
 
     async def submit_many(
@@ -157,9 +161,12 @@ class Engine:
             self._task = None
         await self._disconnect()
 
-    def _enqueue(self, commands: Sequence[AnyCommand], deadline: float | None) -> "list[asyncio.Future[Answer[Any]]]":
+    def _enqueue(
+        self, commands: Sequence[AnyCommand], deadline: float | None, timeline: Timeline | None = None
+    ) -> "list[asyncio.Future[Answer[Any]]]":
         loop = asyncio.get_running_loop()
-        waiting = [Waiting(command, deadline, loop.create_future()) for command in commands]
+        now = perf_counter()
+        waiting = [Waiting(command, deadline, loop.create_future(), now, timeline) for command in commands]
         self._queue.extend(waiting)
         self._queue_size += _size(waiting)
         self._wake_up.set()
@@ -175,6 +182,7 @@ class Engine:
             batch = self._next_batch()
             if not batch:
                 continue
+            self.metrics.wait_seconds.observe(perf_counter() - batch[0].queued_at)
             try:
                 await self._carry_out(batch)
             except BaseException as error:
@@ -267,7 +275,8 @@ class Engine:
     async def _commit(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """One try: the outcomes, committed. Raises CommitInDoubt, or what the database raised before that."""
         connection = await self._connect()
-        stopwatch = self.metrics.stopwatch()
+        stopwatch = self.metrics.stopwatch(batch)
+        connection = stopwatch.watching(connection)
         try:
             await connection.execute("BEGIN")
             batch_no, database_time, offset_seconds = await connections.begin_batch(connection, self.id)

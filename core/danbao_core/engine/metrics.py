@@ -5,15 +5,18 @@ its own, so that several in one process are told apart.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import RETRY_CAUSES, retry_cause
+from danbao_core.engine.timeline import Lap, TimedConnection, Try
+from danbao_core.engine.waiting import Waiting
 
 BATCHES: Final = ("committed", "unchanged", "failed")
 """What becomes of a batch, or of a part of one that was split: `unchanged` was rolled back because nothing changed (all
@@ -59,17 +62,28 @@ class Histogram:
 class Stopwatch:
     """Times one try of a batch, phase by phase. A phase that fails is not counted."""
 
-    __slots__ = ("_at", "_phases")
+    __slots__ = ("_at", "_phases", "_try")
 
-    def __init__(self, phases: Mapping[str, Histogram]) -> None:
+    def __init__(self, phases: Mapping[str, Histogram], batch: Sequence[Waiting]) -> None:
         self._phases = phases
+        self._try: Try | None = None
+        if timelines := [waiting.timeline for waiting in batch if waiting.timeline is not None]:
+            self._try = Try(sum(waiting.size for waiting in batch))
+            for timeline in timelines:
+                timeline.tries.append(self._try)
         self._at = perf_counter()
 
     def lap(self, phase: str) -> None:
         """Ends a phase; the next one begins."""
         now = perf_counter()
         self._phases[phase].observe(now - self._at)
+        if self._try is not None:
+            self._try.laps.append(Lap(phase, self._at, now))
         self._at = now
+
+    def watching(self, connection: Connection) -> Connection:
+        """The connection; where a command of the batch is traced, one whose statements are timed."""
+        return connection if self._try is None else cast("Connection", TimedConnection(connection, self._try.statements))
 
 
 class EngineMetrics(Collector):
@@ -86,14 +100,16 @@ class EngineMetrics(Collector):
         self.connections = 0
         """Made so far; every one but the first took the place of one that was lost."""
         self.batch_commands = Histogram(BATCH_BOUNDS)
+        self.wait_seconds = Histogram(PHASE_BOUNDS)
+        """How long the command that was first in a batch had waited for it."""
         self.phase_seconds = {phase: Histogram(PHASE_BOUNDS) for phase in PHASES}
         self._waiting = waiting
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
-    def stopwatch(self) -> Stopwatch:
-        """Started."""
-        return Stopwatch(self.phase_seconds)
+    def stopwatch(self, batch: Sequence[Waiting]) -> Stopwatch:
+        """Started, for a try of a batch."""
+        return Stopwatch(self.phase_seconds, batch)
 
     def count_batch(self, outcome: str, size: int) -> None:
         self.batches[outcome] += 1
@@ -117,6 +133,7 @@ class EngineMetrics(Collector):
             "commands": _happened(self.commands),
             "retries": _happened(self.retries),
             "reconnects": self.reconnects,
+            "phase_seconds": {phase: round(histogram.total, 6) for phase, histogram in self.phase_seconds.items()},
         }
 
     def collect(self) -> Iterator[Metric]:
@@ -133,6 +150,8 @@ class EngineMetrics(Collector):
         )
         help_text = "Commands of a batch; one of many payments counts as many"
         yield _histogram("batch_commands", help_text, (), [((), self.batch_commands)])
+        help_text = "Seconds that the first command of a batch had waited for it"
+        yield _histogram("wait_seconds", help_text, (), [((), self.wait_seconds)])
         phases = [((phase,), histogram) for phase, histogram in self.phase_seconds.items()]
         yield _histogram("phase_seconds", "Seconds that a phase of a batch took, where it succeeded", ("phase",), phases)
 

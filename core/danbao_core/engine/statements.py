@@ -4,7 +4,7 @@ Rows travel as one array per column (`unnest`), so a statement has the same text
 once. New rows of a large batch go by COPY instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
@@ -33,12 +33,27 @@ def read_rows(table: Table) -> str:
     """Answers the rows with the given keys."""
     if table.reading is not None:
         return table.reading
+    return f"SELECT {_list([column.name for column in table.columns], 't.')} FROM {_wanted(table, count(1))}"
+
+
+@cache
+def read_rows_of(tables: tuple[Table, ...]) -> str:
+    """Answers the rows of several tables with the given keys, one array of records per table: one round trip, one snapshot.
+
+    None of the tables has a `reading` of its own.
+    """
     numbers = count(1)
+    arrays = [
+        f"ARRAY(SELECT ROW({_list([column.name for column in table.columns], 't.')}) FROM {_wanted(table, numbers)})"
+        for table in tables
+    ]
+    return f"SELECT {', '.join(arrays)}"
+
+
+def _wanted(table: Table, numbers: Iterator[int]) -> str:
+    """A table's rows with the keys that the next arguments name."""
     keys = ", ".join(f"${next(numbers)}::{column.sql_type}[]" for column in table.key_columns)
-    return (
-        f"SELECT {_list([column.name for column in table.columns], 't.')} "
-        f"FROM unnest({keys}) AS k ({_list(table.key)}) JOIN {table.name} AS t USING ({_list(table.key)})"
-    )
+    return f"unnest({keys}) AS k ({_list(table.key)}) JOIN {table.name} AS t USING ({_list(table.key)})"
 
 
 @cache

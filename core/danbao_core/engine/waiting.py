@@ -1,12 +1,14 @@
 """Commands that wait for their batch, and what they come to."""
 
 import asyncio
+from time import perf_counter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from danbao_core.engine.command import AnyCommand
 from danbao_core.engine.rows import Key
+from danbao_core.engine.timeline import Timeline
 from danbao_core.errors import Refusal
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -26,12 +28,23 @@ class Postponed(Exception):
 class Waiting:
     """A command, who waits for it, and what is known of it while its batch is made."""
 
-    __slots__ = ("answer", "command", "deadline", "fault", "keys", "needed", "postponements", "size")
+    __slots__ = ("answer", "command", "deadline", "fault", "keys", "needed", "postponements", "queued_at", "size", "timeline")
 
-    def __init__(self, command: AnyCommand, deadline: float | None, answer: "asyncio.Future[Answer[Any]]") -> None:
+    def __init__(
+        self,
+        command: AnyCommand,
+        deadline: float | None,
+        answer: "asyncio.Future[Answer[Any]]",
+        queued_at: float,
+        timeline: Timeline | None = None,
+    ) -> None:
         self.command = command
         self.deadline = deadline
         self.answer = answer
+        self.queued_at = queued_at  # of perf_counter
+        self.timeline = timeline
+        if timeline is not None:
+            timeline.queued_at = queued_at
         self.size = command.size
         self.keys: list[Key] = []
         self.needed: list[Key] = []  # what its decision found out to need beyond them
@@ -39,6 +52,8 @@ class Waiting:
         self.fault: Refusal | None = None
 
     def settle(self, outcome: Answer[Any] | Refusal) -> None:
+        if self.timeline is not None:
+            self.timeline.settled_at = perf_counter()
         # A caller that went away has cancelled its future; setting it then would raise here and stop the engine.
         if self.answer.done():
             return

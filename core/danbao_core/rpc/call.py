@@ -9,6 +9,7 @@ import msgspec
 
 from danbao_core.engine import Command, Engine, Origin
 from danbao_core.errors import DeadlinePassed
+from danbao_core.rpc.seen import Seen
 from danbao_core.service_keys import ServiceKey
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -38,6 +39,8 @@ class Call(NamedTuple):
     content: bytes
     """The keyed hash of the request."""
     context: "grpc.aio.ServicerContext[Any, Any]"
+    seen: Seen
+    """For the log, the metrics and the trace."""
 
     @property
     def origin(self) -> Origin:
@@ -83,7 +86,10 @@ def current() -> Call:
 async def submit(engine: Engine, command: Command[R]) -> R:
     """Carries a command out for the current call; a repeat is marked in the trailing metadata."""
     call = current()
-    answer = await engine.submit(command, timeout_seconds=call.remaining_seconds)
+    trace = call.seen.trace
+    timeline = None if trace is None else trace.timeline
+    answer = await engine.submit(command, timeout_seconds=call.remaining_seconds, timeline=timeline)
     if answer.replayed:
+        call.seen.replayed = True
         call.context.set_trailing_metadata(REPLAYED)
     return answer.result

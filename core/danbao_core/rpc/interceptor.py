@@ -1,9 +1,11 @@
 """The one interceptor: what happens around every call of the contract.
 
-Caller against the scope that the method declares, bytes to message, message against its rules, and any refusal or fault to a
-status. Health and reflection, which are not of the contract, pass through.
+Caller against the scope that the method declares, bytes to message, message against its rules, any refusal or fault to a
+status, and what is seen of it: its line in the log, its numbers and its trace. Health and reflection, which are not of the
+contract, pass through.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -23,6 +25,7 @@ from danbao_core.ids import uuid7
 from danbao_core.rpc import call as calls
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.gate import Gate
+from danbao_core.rpc.seen import Seen, Watch
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
 from danbao_core.rpc.stream import CallerGone, Stream
 from danbao_core.rpc.validation import parse, validate
@@ -30,7 +33,9 @@ from danbao_core.rpc.validation import parse, validate
 _log = structlog.get_logger("danbao.rpc")
 
 _Context = grpc.aio.ServicerContext
-_Serve = Callable[[Any, calls.Caller, "_Context[Any, Any]"], Awaitable[Any]]
+_Serve = Callable[[Any, calls.Caller, "_Context[Any, Any]", Seen], Awaitable[Any]]
+
+_CANCELLED: Final = grpc.StatusCode.CANCELLED.name
 
 SERVICES: Final[dict[str, ServiceDescriptor]] = {
     service.full_name: service
@@ -58,12 +63,14 @@ class Interceptor(grpc.aio.ServerInterceptor):
         hash_key: bytes,
         wall_clock: WallClock,
         stream_idle_seconds: float,
+        watch: Watch,
     ) -> None:
         self._gate = gate
         self._authenticator = authenticator
         self._hash_key = hash_key
         self._wall_clock = wall_clock
         self._stream_idle_seconds = stream_idle_seconds
+        self._watch = watch
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
@@ -76,6 +83,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         _, _, service_and_method = path.partition("/")
         service_name, _, method_name = service_and_method.partition("/")
         service = SERVICES.get(service_name)
+        if handler is None:
+            self._watch.metrics.unknown += 1  # gRPC answers UNIMPLEMENTED
         if handler is None or service is None:
             return handler
         wrapped = self._wrap(service.methods_by_name[method_name], handler)
@@ -89,16 +98,29 @@ class Interceptor(grpc.aio.ServerInterceptor):
         streams = handler.request_streaming and handler.response_streaming
         serve = (self._serve_stream if streams else self._serve_one)(name, message_type, handler)
 
+        begin, end = self._watch.begin, self._watch.ender(name)
+
         async def answer(given: Any, context: "_Context[Any, Any]") -> Any:
+            authorization, traceparent = _headers(context)
+            seen = begin(name, traceparent)
             try:
                 with self._gate:
                     # The caller first: strangers make the server work as little as possible.
-                    caller = await self._authenticator.caller(_authorization(context), scope)
-                    return await serve(given, caller, context)
+                    caller = await self._authenticator.caller(authorization, scope)
+                    seen.key = caller.key
+                    return await serve(given, caller, context, seen)
             except Refusal as refusal:
+                seen.refuse(refusal)
                 await _refuse(context, refusal)
+            except asyncio.CancelledError:
+                seen.code = _CANCELLED
+                raise
             except Exception as error:
-                await _refuse(context, _refusal_for(error, name))
+                told = _refusal_for(error, name)
+                seen.refuse(told)
+                await _refuse(context, told)
+            finally:
+                end(seen, context)
 
         wrap = grpc.stream_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
         return wrap(answer, response_serializer=handler.response_serializer)
@@ -107,10 +129,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
         """Serves calls of one message and one answer."""
         behavior = handler.unary_unary
 
-        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]") -> Any:
+        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen) -> Any:
             request = parse(message_type, data)
             validate(request)
-            calls.begin(self._call(name, caller, request, context))
+            calls.begin(self._call(name, caller, request, context, seen))
             return await behavior(request, context)
 
         return serve
@@ -119,24 +141,33 @@ class Interceptor(grpc.aio.ServerInterceptor):
         """Serves calls of many messages and many answers, which the handler makes of an iterator over messages."""
         behavior = handler.stream_stream
 
-        async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]") -> None:
+        async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen) -> None:
             stream = Stream(context, message_type, self._gate, self._stream_idle_seconds)
-            calls.begin(self._call(name, caller, None, context))
-            with self._gate.telling(stream.stop_reading), contextlib.suppress(CallerGone):
-                async with contextlib.aclosing(behavior(stream, context)) as answers:
-                    async for answer in answers:
-                        await stream.write(answer)
+            calls.begin(self._call(name, caller, None, context, seen))
+            try:
+                with self._gate.telling(stream.stop_reading):
+                    async with contextlib.aclosing(behavior(stream, context)) as answers:
+                        async for answer in answers:
+                            await stream.write(answer)
+            except CallerGone:
+                seen.code = _CANCELLED
+            else:
+                if context.cancelled():  # which may look as if the messages had ended
+                    seen.code = _CANCELLED
 
         return serve
 
-    def _call(self, name: str, caller: calls.Caller, request: Message | None, context: "_Context[Any, Any]") -> calls.Call:
-        request_id = getattr(request, "request_id", "")
+    def _call(
+        self, name: str, caller: calls.Caller, request: Message | None, context: "_Context[Any, Any]", seen: Seen
+    ) -> calls.Call:
+        request_id = seen.request_id = getattr(request, "request_id", "")
+        peer = seen.peer = context.peer()
         content = (
             content_hash(self._hash_key, name, request.SerializeToString(deterministic=True))
             if request is not None and request_id
             else b""
         )
-        return calls.Call(caller, name, context.peer(), self._wall_clock(), request_id, content, context)
+        return calls.Call(caller, name, peer, self._wall_clock(), request_id, content, context, seen)
 
 
 def _refusal_for(error: Exception, name: str) -> Refusal:
@@ -149,11 +180,16 @@ def _refusal_for(error: Exception, name: str) -> Refusal:
     return InternalFault(fault_id=fault_id)
 
 
-def _authorization(context: "_Context[Any, Any]") -> str | None:
+def _headers(context: "_Context[Any, Any]") -> tuple[str | None, str | None]:
+    """What a call says in `authorization` and `traceparent`; of several, the first."""
+    authorization: Any = None
+    traceparent: Any = None
     for key, value in context.invocation_metadata() or ():
-        if key == "authorization":
-            return value if isinstance(value, str) else None
-    return None
+        if key == "authorization" and authorization is None:
+            authorization = value
+        elif key == "traceparent" and traceparent is None:
+            traceparent = value
+    return authorization, traceparent
 
 
 async def _refuse(context: "_Context[Any, Any]", refusal: Refusal) -> None:

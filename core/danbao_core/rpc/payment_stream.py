@@ -70,7 +70,7 @@ class PaymentStream:
         reading = asyncio.create_task(self._read_on(), name="danbao-payment-stream")
         try:
             while (message := await self._read.get()) is not None:
-                yield await _answer(message)
+                yield await self._answer(message)
                 self._unanswered -= len(message.outcomes)
                 self._unanswered_bytes -= message.size_bytes
                 self._answered.set()
@@ -128,19 +128,25 @@ class PaymentStream:
         content = content_hash(self._hash_key, METHOD, item.SerializeToString(deterministic=True))
         return convert.create_payment(item, msgspec.structs.replace(origin, request_id=item.request_id, content=content))
 
-
-async def _answer(message: _Message) -> payments_pb2.StreamPaymentsResponse:
-    """The results of a message's items, when the last one has its."""
-    answer = payments_pb2.StreamPaymentsResponse()
-    for request_id, outcome in zip(message.request_ids, message.outcomes, strict=True):
-        result = answer.results.add(request_id=request_id)
-        try:
-            if isinstance(outcome, Refusal):
-                raise outcome
-            payment, replayed = await outcome
-        except Refusal as refusal:
-            result.status.CopyFrom(status_of(refusal))
-        else:
-            result.replayed = replayed
-            result.payment.CopyFrom(convert.payment(payment))
-    return answer
+    async def _answer(self, message: _Message) -> payments_pb2.StreamPaymentsResponse:
+        """The results of a message's items, when the last one has its."""
+        answer = payments_pb2.StreamPaymentsResponse()
+        repeats = refusals = 0
+        for request_id, outcome in zip(message.request_ids, message.outcomes, strict=True):
+            result = answer.results.add(request_id=request_id)
+            try:
+                if isinstance(outcome, Refusal):
+                    raise outcome
+                payment, replayed = await outcome
+            except Refusal as refusal:
+                refusals += 1
+                result.status.CopyFrom(status_of(refusal))
+            else:
+                repeats += replayed
+                result.replayed = replayed
+                result.payment.CopyFrom(convert.payment(payment))
+        seen = self._call.seen
+        seen.count_items("answered", len(message.outcomes) - repeats - refusals)
+        seen.count_items("replayed", repeats)
+        seen.count_items("refused", refusals)
+        return answer

@@ -1,7 +1,7 @@
 """`endpoint.json`: where other commands and test suites find a running sandbox."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
@@ -18,7 +18,7 @@ class NotRunning(Exception):
 @dataclass(frozen=True)
 class Endpoint:
     """How to reach a running sandbox. `pids` has a list for each of supervisor, postgres, valkey,
-    server and worker.
+    server and worker; `metrics` has the URL of each server's and worker's page for Prometheus.
     """
 
     address: str
@@ -27,6 +27,7 @@ class Endpoint:
     database_url: str
     valkey_url: str
     pids: dict[str, list[int]]
+    metrics: list[str] = field(default_factory=list)
 
     def to_json(self, indent: int | None = None) -> str:
         """One JSON object; on one line unless an indent is given."""

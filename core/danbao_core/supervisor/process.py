@@ -153,10 +153,13 @@ class RoleProgram:
         self._environment = environment
         self._log = log
         self._ready_fd = -1
+        self.metrics_url = ""
+        """Where the process that is ready tells Prometheus of itself; it says so, because it takes any free port."""
 
     async def launch(self) -> Child:
         """Starts the command with a descriptor to say "ready" on."""
         self._close_ready_fd()
+        self.metrics_url = ""
         self._ready_fd, theirs = os.pipe()
         try:
             return Child.launch(
@@ -176,7 +179,9 @@ class RoleProgram:
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 line = await self._read_line()
-                if line == b"ready\n":
+                word, _, metrics_url = line.decode().removesuffix("\n").partition(" ")
+                if word == "ready" and line.endswith(b"\n"):
+                    self.metrics_url = metrics_url
                     return
                 code = await child.wait()
         except TimeoutError:

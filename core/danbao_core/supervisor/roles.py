@@ -9,7 +9,7 @@ class Role:
     """`count` processes of one command.
 
     The command gets `--ready-fd N` appended: it writes the line "ready" to that descriptor when it
-    does its work. It must end upon SIGTERM.
+    does its work, with the URL of its metrics behind it where it has one. It must end upon SIGTERM.
     """
 
     name: str

@@ -80,6 +80,7 @@ class Supervisor:
         self._postgres = PostgresServer(self._folder / "postgres", log=logs / "postgres.log", on_step=report.step)
         self._valkey = ValkeyServer(self._folder / "valkey", log=logs / "valkey.log", on_step=report.step)
         self._processes: dict[str, list[SupervisedProcess]] = {}
+        self._programs: list[RoleProgram] = []
         self._endpoint: Endpoint | None = None
         self._stop_asked = asyncio.Event()
         self._hasten = asyncio.Event()
@@ -156,11 +157,15 @@ class Supervisor:
             "DANBAO_LISTEN": str(address),
             "DANBAO_REUSE_PORT": "true",
             "DANBAO_HASH_KEY": hash_key,
+            # Commands find a sandbox by its folder and speak to it without TLS, whatever the shell has set for another core.
+            **dict.fromkeys(("DANBAO_TLS_CERT", "DANBAO_TLS_KEY", "DANBAO_TLS_CLIENT_CA"), ""),
+            "DANBAO_METRICS_LISTEN": "127.0.0.1:0",
         }
         for role in self._roles:
             for _ in range(role.count):
                 log = self._folder / "logs" / f"{role.name}.log"
-                self._supervise(role.name, RoleProgram(role, environment, log), _ROLE_STOP_STEPS)
+                self._programs.append(RoleProgram(role, environment, log))
+                self._supervise(role.name, self._programs[-1], _ROLE_STOP_STEPS)
         await self._all_ready()
 
         self._endpoint = Endpoint(
@@ -170,6 +175,7 @@ class Supervisor:
             database_url=self._postgres.database_url,
             valkey_url=self._valkey.valkey_url,
             pids=self._pids(),
+            metrics=self._metrics(),
         )
         write_endpoint(self._folder, self._endpoint)
         self._report.ready(self._endpoint)
@@ -206,6 +212,9 @@ class Supervisor:
             pids[name] = [process.pid for process in processes if process.pid is not None]
         return pids
 
+    def _metrics(self) -> list[str]:
+        return [program.metrics_url for program in self._programs if program.metrics_url]
+
     def _publish_pids(self) -> None:
         """Keeps `endpoint.json` true while it is there: it lists the processes that are ready.
 
@@ -215,7 +224,9 @@ class Supervisor:
             return
         try:
             first, second = OperatorKeys.read(self._folder)
-            self._endpoint = replace(self._endpoint, operator_key=first, second_operator_key=second, pids=self._pids())
+            self._endpoint = replace(
+                self._endpoint, operator_key=first, second_operator_key=second, pids=self._pids(), metrics=self._metrics()
+            )
             write_endpoint(self._folder, self._endpoint)
         except (OSError, StartError) as error:
             self._report.say(f"endpoint.json does not tell of the change: {error}")

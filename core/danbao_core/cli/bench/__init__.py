@@ -1,0 +1,10 @@
+"""`danbao bench`: how fast it is, beside what else the same machine can do. Start reading at `command.py`.
+
+figures.py     what is measured, which figures are set against each other, and the goals (pure)
+stack.py       what runs: a sandbox, servers, an echo server, a load generator, pgbench
+contenders.py  one run of each contender, and the rounds
+jobs.py        what the load generator is told, and what it answers
+load.py        the load generator, and echo.py the echo server: processes of their own
+profiling.py   where the time goes
+report.py      the figures as JSON and as tables; chart.py as a picture
+"""

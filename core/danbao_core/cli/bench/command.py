@@ -1,0 +1,136 @@
+"""`danbao bench`: every contender in one go, in turns."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from danbao_core.cli.output import CommandFailed, Output, run
+
+if TYPE_CHECKING:
+    from danbao_core.cli.bench.contenders import Readings
+    from danbao_core.cli.bench.stack import Stack
+
+_ROUNDS: Final = 5
+_SECONDS: Final = 5.0
+_ACCOUNTS: Final = 10_000
+
+
+def _chosen(names: list[str]) -> list[str]:
+    """The contenders that are run, in their order. Raises BadParameter for one that there is not."""
+    from danbao_core.cli.bench.figures import CONTENDERS
+
+    for name in names:
+        if name not in CONTENDERS:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(CONTENDERS)}", param_hint="--only")
+    return [name for name in CONTENDERS if not names or name in names]
+
+
+def bench(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="Write all figures to this file.")
+    ] = None,
+    chart_file: Annotated[
+        Path | None, typer.Option("--chart", metavar="FILE.svg", dir_okay=False, help="Draw the figures into this file.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often every contender has its turn.")] = _ROUNDS,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="How long a turn is; pgbench takes whole seconds, at least one.")
+    ] = _SECONDS,
+    accounts: Annotated[int, typer.Option(min=4, max=1_000_000, help="Accounts, half buyers and half merchants.")] = _ACCOUNTS,
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Run only this contender. Repeat it.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Also show where the time of a server goes.")] = False,
+) -> None:
+    """Measure the core against bare gRPC and bare Postgres, on a sandbox of its own.
+
+    All contenders take turns, round after round, so that what disturbs the machine disturbs all of them; look at the ratios.
+    The books are audited at the end. Exit code 0 whatever the figures are; 1 where the audit found a breach.
+    """
+    names = _chosen(only or [])
+
+    async def command(output: Output) -> None:
+        settings = {"rounds": rounds, "seconds": seconds, "accounts": accounts}
+        await _run(output, names, settings, json_file, chart_file, profile=profile)
+
+    run(command, as_json=False, when_stopped="The sandbox of the bench is gone.")
+
+
+async def _run(
+    output: Output,
+    names: list[str],
+    settings: dict[str, Any],
+    json_file: Path | None,
+    chart_file: Path | None,
+    *,
+    profile: bool,
+) -> None:
+    from danbao_core.cli.bench import report
+    from danbao_core.cli.bench.chart import chart
+    from danbao_core.cli.bench.figures import ratios
+    from danbao_core.cli.bench.stack import a_stack
+
+    with_pgbench = any(name.startswith("pgbench") for name in names)
+    async with a_stack(output, settings["accounts"], with_pgbench=with_pgbench) as stack:
+        readings = await _measured(output, stack, names, settings["rounds"], settings["seconds"])
+        machine = report.machine(await stack.postgres_version())
+        answer = report.as_dict(readings, machine, settings)
+        if profile:
+            answer["profile"] = await _profiled(output, stack, readings, settings["seconds"])
+        breaches = await _breaches(output, stack)
+    found = ratios(readings.figures, machine["cores"])
+    output.say(report.figures_table(readings), report.ratios_table(found))
+    answer["audit"] = {"holds": not breaches, "breaches": breaches}
+    _write(json_file, json.dumps(answer, ensure_ascii=False, indent=1) + "\n")
+    _write(chart_file, chart(found, readings.figures, machine))
+    if breaches:
+        raise CommandFailed("AUDIT_FAILED", f"The audit found a breach. {breaches[0]}")
+    output.say("The audit found every invariant to hold.")
+
+
+def _write(file: Path | None, text: str) -> None:
+    if file is not None:
+        file.write_text(text)
+
+
+async def _measured(output: Output, stack: "Stack", names: list[str], rounds: int, seconds: float) -> "Readings":
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from danbao_core.cli.bench.contenders import take_turns
+
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.progress) as progress:
+        task = progress.add_task("", total=len(names) * (rounds + 1))
+        turns = 0
+
+        def on_turn(number: int, name: str) -> None:
+            nonlocal turns
+            which = f"round {number}" if number else "warming up"
+            progress.update(task, completed=turns, description=f"{which}: {name}")
+            turns += 1
+
+        readings = await take_turns(stack, names, rounds, seconds, on_turn)
+        progress.update(task, completed=turns, description="measured")
+    return readings
+
+
+async def _profiled(output: Output, stack: "Stack", readings: "Readings", seconds: float) -> dict[str, Any]:
+    """Shows the profiles and the budget of a unary call, and answers them."""
+    from danbao_core.cli.bench import profiling
+
+    with output.progress.status("Profiling ..."):
+        lines = await profiling.budget(stack, readings, seconds)
+        profiles = await profiling.profiles(stack, seconds)
+    output.say(profiling.budget_table(lines), *map(profiling.profile_table, profiles))
+    return {
+        "budget": [line._asdict() for line in lines],
+        "functions": {each.load: [function._asdict() for function in each.functions] for each in profiles},
+    }
+
+
+async def _breaches(output: Output, stack: "Stack") -> list[str]:
+    from danbao_core.audit import audit
+
+    with output.progress.status("Auditing the books ..."):
+        checks = await audit(stack.database_url)
+    return [f"{check.invariant}: {check.breach}" for check in checks if not check.holds]

@@ -1,0 +1,227 @@
+"""What is deployed by docker-compose.yml: settings that exist, nothing open that should not be, metrics that are exported."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+from ruamel.yaml import YAML
+
+from danbao_core.engine.metrics import EngineMetrics
+from danbao_core.metrics_page import registry_of
+from danbao_core.rpc.seen import RpcMetrics
+from danbao_core.rpc.status import CODES
+from danbao_core.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+
+
+PROMETHEUS_METRICS: dict[str, set[str]] = {"up": set(), "ALERTS": {"alertstate"}}
+TARGET_LABELS = {"job", "instance"}
+
+
+def read_yaml(path: Path) -> Any:
+    return YAML(typ="safe").load(path)
+
+
+# --- docker-compose.yml -----------------------------------------------------------------------------------------------------
+
+COMPOSE = read_yaml(ROOT / "docker-compose.yml")
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("danbao:")}
+
+EXAMPLE = dict(line.split("=", 1) for line in (DEPLOY / "example.env").read_text().splitlines() if line[:1].isalpha())
+
+
+def variables_in(text: str) -> set[str]:
+    return set(re.findall(r"(?<!\$)\$\{(\w+)", text))
+
+
+def settings_of(service: str) -> dict[str, str]:
+    """The environment of one of our services as its process sees it, with the variables of example.env."""
+    values = EXAMPLE | {"DANBAO_HASH_KEY": "5a" * 32}
+    environment: dict[str, str] = SERVICES[service]["environment"]
+    return {name: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: values[found[1]], value) for name, value in environment.items()}
+
+
+def test_every_setting_of_ours_is_one() -> None:
+    known = {f"DANBAO_{name.upper()}" for name in Settings.model_fields}
+    known |= {"DANBAO_ADDRESS", "DANBAO_TLS_CA"}
+    assert set(OURS) == {"migrate", "server", "worker"}
+    for name, service in OURS.items():
+        assert set(service["environment"]) <= known, name
+
+
+@pytest.mark.parametrize("service", ["server", "worker"])
+def test_the_settings_are_accepted(service: str) -> None:
+    given = {name.removeprefix("DANBAO_").lower(): value for name, value in settings_of(service).items()}
+    settings = Settings.model_validate({name: value for name, value in given.items() if name in Settings.model_fields})
+    assert settings.mode.value == "live"
+    assert settings.has_tls == (service == "server")
+    assert not settings.insecure
+
+
+def test_the_logins_are_those_that_the_init_script_makes() -> None:
+    made = re.findall(r"CREATE ROLE (\w+) LOGIN PASSWORD :'(\w+)_password'", (DEPLOY / "postgres" / "logins.sql").read_text())
+    assert made == [("danbao_owner", "owner"), ("danbao_app", "app")]
+    for service, login in (("migrate", "owner"), ("server", "app"), ("worker", "app")):
+        password = f"${{DB_{login.upper()}_PASSWORD}}"
+        expected = f"postgresql://danbao_{login}:{password}@postgres/danbao"
+        assert OURS[service]["environment"]["DANBAO_DATABASE_URL"] == expected
+    assert SERVICES["postgres"]["environment"]["POSTGRES_DB"] == "danbao"
+
+
+def test_all_that_compose_asks_for_is_in_the_example_and_made_by_the_script() -> None:
+    asked = variables_in((ROOT / "docker-compose.yml").read_text())
+    asked |= {secret["environment"] for secret in COMPOSE["secrets"].values()}
+    assert asked == set(EXAMPLE)
+    script = (DEPLOY / "prepare.sh").read_text()
+    assert all(re.search(rf"\b{name}\b", script) for name in asked)
+    assert all(value in ("change-me", "10001:10001") for value in EXAMPLE.values()), "no secret is committed"
+
+
+def test_every_image_has_a_version() -> None:
+    for name, service in SERVICES.items():
+        _, _, tag = service["image"].rpartition(":")
+        assert re.search(r"\d", tag), name
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version is not None
+    assert {service["image"] for service in OURS.values()} == {f"danbao:{version[1]}"}
+    bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert bases == ["python:3.13-slim"] * 2
+
+
+def test_only_grpc_with_tls_is_published_beyond_this_machine() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published.pop("server") == ["50051:50051"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    assert all(SERVICES[name]["networks"] == ["inside"] for name in SERVICES if "ports" not in SERVICES[name])
+
+
+def test_every_service_is_bounded_and_comes_back() -> None:
+    for name, service in SERVICES.items():
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
+        if name not in ("migrate", "server"):  # the server's is the image's
+            assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL"), name
+    assert SERVICES["server"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_every_mounted_file_is_there() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            if source.startswith("./") and source != "./deploy/certs":  # made by the script
+                assert (ROOT / source).exists(), source
+            elif not source.startswith("./"):
+                assert source in COMPOSE["volumes"], source
+
+
+def test_the_image_has_our_folders_and_not_ours_to_give() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = re.findall(r"^COPY ((?:[\w./]+ )+)\S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    sources = {source for sources in copied for source in sources.split()}
+    assert ignored[1] == "*"
+    assert {line[1:] for line in ignored if line.startswith("!")} == sources
+    assert all((ROOT / source).exists() for source in sources)
+    assert not any(source.startswith("deploy") for source in sources)
+
+
+# --- Alerts and the dashboard -----------------------------------------------------------------------------------------------
+
+ALERTS = [rule for group in read_yaml(DEPLOY / "prometheus" / "alerts.yml")["groups"] for rule in group["rules"]]
+DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "danbao.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+
+EXPRESSIONS = [(rule["alert"], rule["expr"]) for rule in ALERTS] + [
+    (panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]
+]
+
+
+def exported() -> dict[str, dict[str, set[str]]]:
+    """Every sample that a server exports, with its labels and, where they are known, their values."""
+    samples: dict[str, dict[str, set[str]]] = {}
+    rpc = RpcMetrics()
+    for code in ("OK", *(each.name for each in CODES.values())):
+        rpc.of("PaymentService/CreatePayment").calls[code, ""] = 1
+    for family in registry_of(EngineMetrics(lambda: 0), rpc).collect():
+        for sample in family.samples:
+            labels = samples.setdefault(sample.name, {})
+            for name, value in sample.labels.items():
+                labels.setdefault(name, set()).add(value)
+    for name, known in PROMETHEUS_METRICS.items():
+        samples.setdefault(name, {label: set() for label in known})
+    return samples
+
+
+def selectors_in(expression: str) -> Iterator[promql_parser.VectorSelector]:
+    """The metrics that an expression asks for. Raises ValueError where it is no PromQL."""
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(node: promql_parser.Expr) -> None:
+        if isinstance(node, promql_parser.MatrixSelector):
+            found.append(node.vector_selector)
+        elif isinstance(node, promql_parser.VectorSelector):
+            found.append(node)
+
+    promql_parser.walk(promql_parser.parse(expression.replace("$__rate_interval", "1m")), visit)
+    yield from found
+
+
+@pytest.mark.parametrize(("title", "expression"), EXPRESSIONS)
+def test_only_exported_metrics_are_asked_for(title: str, expression: str) -> None:
+    samples = exported()
+    for selector in selectors_in(expression):
+        assert selector.name in samples, title
+        labels = samples[str(selector.name)]
+        for matcher in selector.matchers.matchers:
+            assert matcher.name in labels.keys() | TARGET_LABELS, (title, matcher.name)
+            values = labels.get(matcher.name, set())
+            if values and matcher.op == promql_parser.MatchOp.Equal:
+                assert matcher.value in values, (title, matcher.value)
+    grouped = {name.strip() for names in re.findall(r"\bby \(([^)]*)\)", expression) for name in names.split(",")}
+    asked = {label for selector in selectors_in(expression) for label in samples[str(selector.name)]}
+    assert grouped <= asked | TARGET_LABELS, title
+
+
+def test_every_metric_of_the_engine_is_on_the_dashboard() -> None:
+    shown = {str(selector.name) for _, expression in EXPRESSIONS for selector in selectors_in(expression)}
+    shown = {re.sub(r"_(bucket|count|sum)$", "", name) for name in shown}
+    families = {family.name + ("_total" if family.type == "counter" else "") for family in EngineMetrics(lambda: 0).collect()}
+    assert families <= shown
+
+
+def test_every_alert_says_what_is_the_matter_and_what_to_do() -> None:
+    names = [rule["alert"] for rule in ALERTS]
+    assert len(set(names)) == len(names)
+    for rule in ALERTS:
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert set(rule["annotations"]) == {"summary", "action"}
+        labels = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+        assert labels in ({"instance"}, {"instance", "found"} if "by (instance, found)" in rule["expr"] else set())
+
+
+def test_the_queue_alert_is_about_half_of_the_queue() -> None:
+    (rule,) = (rule for rule in ALERTS if rule["alert"] == "DanbaoQueueFilling")
+    assert rule["expr"].endswith(f"> {Settings.model_fields['queue_max'].default // 2}")
+
+
+def test_prometheus_and_grafana_find_each_other_and_the_core() -> None:
+    prometheus = read_yaml(DEPLOY / "prometheus" / "prometheus.yml")
+    targets = [
+        target for job in prometheus["scrape_configs"] for static in job["static_configs"] for target in static["targets"]
+    ]
+    assert targets == ["server:9464", "worker:9464"]
+    for service in ("server", "worker"):
+        assert OURS[service]["environment"]["DANBAO_METRICS_LISTEN"] == "0.0.0.0:9464"
+    assert {job["job_name"] for job in prometheus["scrape_configs"]} == {"danbao-server", "danbao-worker"}
+    (source,) = read_yaml(DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    asked = {target["datasource"]["uid"] for panel in PANELS for target in panel["targets"]}
+    assert asked == {source["uid"]}
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
