@@ -8,11 +8,11 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.log_lines import Lines, log_lines
 
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_core import logs
 from tests import rpc_client
+from tests.log_lines import Lines, log_lines
 from tests.rpc_client import Core, a_core, a_merchant, an_account, refused
 from tests.rpc_requests import a_batch, a_message, a_payment, a_transfer, changed, create_account, path_of
 
