@@ -11,9 +11,10 @@ import pytest
 
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_core import logs
+from danbao_core.accounts import Purpose, balance_id
 from tests import rpc_client
 from tests.log_lines import Lines, log_lines
-from tests.rpc_client import Core, a_core, a_merchant, an_account, refused
+from tests.rpc_client import Core, a_core, a_locked_row, a_merchant, an_account, refused
 from tests.rpc_requests import a_batch, a_message, a_payment, a_transfer, changed, create_account, path_of
 
 core = rpc_client.core
@@ -79,11 +80,13 @@ async def test_a_stream_has_one_line_with_its_items(core: Core, lines: Lines) ->
 
 async def test_a_caller_that_leaves(core: Core, lines: Lines) -> None:
     payer, payee = await an_account(core), await a_merchant(core)
+    wallet = balance_id(rpc_client.id_of(payer), "CNY", Purpose.AVAILABLE)
     call = core.operator.stream()
-    await call.write(a_message(a_transfer(payer, payee)))
-    await call.read()
     lines.clear()
-    call.cancel()
+    async with a_locked_row(core, "balance", id=wallet):  # it leaves while its answer is under way
+        await call.write(a_message(a_transfer(payer, payee)))
+        await rpc_client.until(lambda: rpc_client.engines_waiting(core))
+        call.cancel()
 
     async def told() -> bool:
         return bool(lines.of("rpc"))

@@ -18,7 +18,8 @@ from danbao_core.policy import PolicySchedule
 from danbao_core.sandbox import AdvanceClock
 from tests.builders import origin
 from tests.memory_core import MemoryCore
-from tests.property.payments_machine import ENDS, STEPS, PaymentsMachine
+from tests.property.payments_machine import PaymentsMachine
+from tests.property.payments_model import ENDS, STEPS
 from tests.shared_postgres import TEMPLATE, SharedServer
 
 R = TypeVar("R", bound=msgspec.Struct)
