@@ -11,6 +11,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_core.accounts import Purpose, balance_id
+from danbao_core.errors import DeadlinePassed
+from danbao_core.rpc.call import Call
 from tests import rpc_client
 from tests.rpc_client import (
     Core,
@@ -58,12 +60,27 @@ async def test_a_call_whose_deadline_passes_in_the_queue_changes_nothing(core: C
     assert (await available(core, other), await available(core, shop)) == (9, 0)
 
 
-async def test_a_deadline_that_has_passed_already_is_not_begun(core: Core) -> None:
-    before = await digest(core.connection)
-    for seconds in (0.0, -1.0):
-        refused = await core.operator.refused(create_account("CNY"), seconds=seconds)
+async def test_a_deadline_that_has_passed_already_is_told_and_leaves_a_repeat_safe(core: Core) -> None:
+    """gRPC sends such a call with a moment left, so it may begin in time; its repeat is then answered, and opens no second."""
+    for number, seconds in enumerate((0.0, -1.0)):
+        request = create_account("CNY", external_id=f"late-{number}")
+        refused = await core.operator.refused(request, seconds=seconds)
         assert refused.code is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert await digest(core.connection) == before
+        account = await core.operator.ask(request)
+        assert await core.operator.answer(request) == (account, True)
+
+
+def test_a_call_without_time_left_is_not_submitted() -> None:
+    class Late:
+        """A call's context as gRPC hands it over."""
+
+        def time_remaining(self) -> float:
+            return 0.0
+
+    late: Any = Late()
+    call = Call._make([None] * len(Call._fields))._replace(context=late)
+    with pytest.raises(DeadlinePassed):
+        _ = call.remaining_seconds
 
 
 async def test_a_caller_that_hangs_up_is_carried_out_once(core: Core) -> None:
