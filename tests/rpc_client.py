@@ -301,9 +301,11 @@ async def digest(connection: Connection) -> str:
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
         "AND relname <> 'engine' ORDER BY relname"
     )
-    rows = "SELECT coalesce(string_agg(t::text, '|' ORDER BY t::text), '') AS rows FROM {} t"
+    rows = "SELECT '{0}' AS name, coalesce(string_agg(t::text, '|' ORDER BY t::text), '') AS rows FROM {0} t"
     contents = " UNION ALL ".join(rows.format(table["relname"]) for table in tables)
-    found: str = await connection.fetchval(f"SELECT md5(string_agg(rows, '/')) FROM ({contents}) AS contents")
+    found: str = await connection.fetchval(  # ordered here, too: what is read in parallel arrives in any order
+        f"SELECT md5(string_agg(rows, '/' ORDER BY name)) FROM ({contents}) AS contents"
+    )
     return found
 
 
