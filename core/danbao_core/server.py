@@ -15,9 +15,11 @@ from grpc_reflection.v1alpha import reflection
 
 from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc
 from danbao_core import metrics_page, server_role
+from danbao_core.callers import CallerGuard
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine, reads
 from danbao_core.engine.failures import NoStripeLeft
+from danbao_core.keyring import Keyring, KeyringError
 from danbao_core.migrations import must_be_current
 from danbao_core.policy import PolicySchedule
 from danbao_core.rpc.authentication import Authenticator
@@ -30,7 +32,6 @@ from danbao_core.rpc.seen import Watch
 from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox
 from danbao_core.rpc.tls import Certificates, CertificatesUnusable
 from danbao_core.rpc.tracing import Tracer
-from danbao_core.service_keys import ServiceKeyGuard
 from danbao_core.settings import Mode, Settings
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Server:
         engine = Engine(
             settings.database_url,
             policies=policies,
-            guard=ServiceKeyGuard(),
+            guard=CallerGuard(),
             batch_max=settings.batch_max,
             queue_max=settings.queue_max,
             request_retention=timedelta(days=settings.request_retention_days),
@@ -139,7 +140,11 @@ class Server:
         self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool", key_pool: "Pool", watch: Watch
     ) -> None:
         settings = self._settings
-        authenticator = Authenticator(key_pool, self._wall_clock)
+        try:
+            keyring = Keyring.load(settings.keyring_file, settings.hash_key_bytes)
+        except KeyringError as error:
+            raise StartFailed(f"DANBAO_KEYRING_FILE: {error}") from None
+        authenticator = Authenticator(key_pool, self._wall_clock, keyring)
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(

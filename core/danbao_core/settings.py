@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     hash_key: Annotated[pydantic.SecretStr, AfterValidator(_hash_key)] = Field(
         description="64 hexadecimal digits, the same for every process and for good: the key under which requests are hashed."
     )
+    keyring_file: Path | None = Field(
+        None, description="Dated keys for what is secret in the database (TOML, see keyring.py); without it, the hash key."
+    )
     policy_file: Path | None = Field(None, description="Dated rates and periods (TOML); the built-in ones without it.")
     batch_max: int = Field(256, ge=1, le=4096, description="Most commands in one commit.")
     queue_max: int = Field(

@@ -158,7 +158,7 @@ def must_may_pay(origin: Origin, payer_id: UUID) -> None:
     A key that is bound to the payer needs `payments.pay`, one that is bound to nobody `payments.pay_any`; the system itself
     needs nothing.
     """
-    if origin.key_id is None:
+    if origin.by_system:
         return
     if origin.account_id not in (None, payer_id):
         raise ActorNotAllowed(actor=Actor.PAYEE.name, event=Event.PAY.name)
