@@ -105,12 +105,6 @@ async def fetch_found(
     return Found(rows, records[-1]["id"] if stopped else None)
 
 
-async def fetch_all(pool: "asyncpg.Pool[Any]", row_type: type[R]) -> list[R]:
-    """Every row of a small table, in key order."""
-    records = await pool.fetch(statements.all_rows(row_type.table))
-    return [cast("R", row) for row in map(loader(row_type), records)]
-
-
 async def ids_of_time(
     pool: "asyncpg.Pool[Any]", created_from: datetime | None, created_before: datetime | None, before: UUID | None
 ) -> tuple[UUID, UUID]:
