@@ -82,7 +82,7 @@ class Account(Row, frozen=True):
         """What the platform keeps, in basis points, of a payment to it that is made at a time; nothing of one to a person."""
         if self.kind is not AccountKind.MERCHANT:
             return 0
-        fee_bps = self.fee_bps if self.next_fee_at is None or now < self.next_fee_at else self.next_fee_bps
+        fee_bps = self.with_plan_at(now).fee_bps
         return policy.merchant_fee_bps if fee_bps is None else fee_bps
 
 
