@@ -10,7 +10,6 @@ from danbao_core.accounts.balances import WALLET, Balance, Purpose, balance_id, 
 from danbao_core.accounts.rows import Account, AccountKind, AccountRef, AccountState, Obligation, Taking, account_of
 from danbao_core.engine import Book, Command, Decision, Key
 from danbao_core.errors import (
-    AccountClosed,
     BalanceNotZero,
     ExternalIdTaken,
     FundingsOpen,
@@ -82,8 +81,7 @@ class OpenWallet(Command[Account], frozen=True):
     def decide(self, book: Book) -> Decision[Account]:
         account = account_of(book, self.account_id, self.origin)
         exponent(self.currency)
-        if account.closed:
-            raise AccountClosed(account=account.name)
+        account.must_not_be_closed()
         account.must_not_be_frozen()
         currencies = account.currencies.split()
         if self.currency in currencies:
