@@ -23,7 +23,7 @@ from danbao_core.embedded.binaries import postgres_bin
 from danbao_core.rpc.tls import Certificates
 from tests.acceptance.sandbox import danbao, started
 from tests.certificates import Authority, Files
-from tests.integration.sandboxes import a_folder
+from tests.integration.sandboxes import a_folder, give_data
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -42,6 +42,7 @@ class Logins(NamedTuple):
 async def logins() -> AsyncIterator[Logins]:
     """A Postgres as the container's, where the init script has run and logins need their passwords."""
     with a_folder("postgres") as folder:
+        await give_data(folder)
         server = PostgresServer(folder)
         await server.start()
         try:

@@ -9,15 +9,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from danbao_core.accounts import Account, Balance, Purpose, balance_id
-from danbao_core.audit import audit
+from danbao_core.accounts import Purpose, balance_id
 from danbao_core.engine import Answer, Engine
 from danbao_core.engine.engine import ATTEMPTS
 from danbao_core.errors import DatabaseUnavailable, RetriesExhausted
-from danbao_core.money import Money
-from danbao_core.payments import CreatePayment, Mode
 from danbao_core.policy import PolicySchedule
-from tests.builders import a_merchant, an_account, origin, stored
+from tests.builders import a_merchant, an_account
+from tests.engines import available, breaches, transfer
 from tests.postgres_proxy import Loss, PostgresProxy
 
 Connection = Any
@@ -42,21 +40,6 @@ async def engine(database_url: str, proxy: PostgresProxy) -> AsyncIterator[Engin
     await engine.stop()
 
 
-def transfer(payer: Account, payee: Account) -> CreatePayment:
-    return CreatePayment(
-        origin=origin(), payer_id=payer.id, payee_id=payee.id, amount=Money(1, "CNY"), mode=Mode.INSTANT, pay=True
-    )
-
-
-async def available(engine: Engine, account: Account) -> int:
-    balance = await stored(engine, Balance, balance_id(account.id, "CNY", Purpose.AVAILABLE))
-    return balance.amount_minor
-
-
-async def holds(database_url: str) -> bool:
-    return all(check.breach is None for check in await audit(database_url))
-
-
 @pytest.mark.parametrize("loss", [Loss.BEFORE_COMMIT, Loss.AFTER_COMMIT])
 async def test_a_commit_whose_answer_is_lost_is_done_once_and_answered(
     engine: Engine, proxy: PostgresProxy, connection: Connection, database_url: str, loss: Loss
@@ -72,7 +55,7 @@ async def test_a_commit_whose_answer_is_lost_is_done_once_and_answered(
     assert engine.metrics.commands["answered"] == 3 + 10  # two accounts and a top-up came first
     assert await available(engine, payer) == 90
     assert await connection.fetchval("SELECT count(*) FROM payment") == 10
-    assert await holds(database_url)
+    assert await breaches(database_url) == []
 
 
 @pytest.mark.parametrize("loss", [Loss.BEFORE_COMMIT, Loss.AFTER_COMMIT])
@@ -182,4 +165,4 @@ async def test_a_deadlock_with_somebody_else_is_tried_again(engine: Engine, conn
     await engine._connection.execute("SELECT pg_stat_force_next_flush()")
     await engine._connection.execute("SELECT 1")
     assert await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 1
-    assert await holds(database_url)
+    assert await breaches(database_url) == []

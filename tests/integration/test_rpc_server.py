@@ -21,7 +21,7 @@ from danbao_core.migrations import MigrationError, migrate
 from danbao_core.server import Server, StartFailed
 from danbao_core.settings import Mode, SettingsError, load
 from tests import rpc_client
-from tests.integration.sandboxes import a_folder
+from tests.integration.sandboxes import a_folder, give_data
 from tests.rpc_client import (
     HASH_KEY,
     Core,
@@ -221,6 +221,7 @@ async def killed(server: PostgresServer) -> None:
 async def own_postgres() -> AsyncIterator[PostgresServer]:
     """A Postgres that only this test uses, with a migrated sandbox."""
     with a_folder("postgres") as folder:
+        await give_data(folder)
         server = PostgresServer(folder)
         await server.start()
         try:

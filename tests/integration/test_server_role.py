@@ -19,7 +19,7 @@ from danbao_core.server_role import SERVER_ROLE, RoleRefused
 from danbao_core.server_role import connect as connect_as_server
 from tests import builders
 from tests.every_table import TABLES
-from tests.integration.sandboxes import a_folder
+from tests.integration.sandboxes import a_folder, give_data
 from tests.rpc_client import a_core, an_account, settings_for
 
 Connection = Any
@@ -172,6 +172,7 @@ async def test_another_migrate_grants_again(database_url: str, connection: Conne
 async def cluster() -> AsyncIterator[PostgresServer]:
     """A Postgres that only this test uses, where no database was migrated yet."""
     with a_folder("postgres") as folder:
+        await give_data(folder)
         server = PostgresServer(folder)
         await server.start()
         yield server
