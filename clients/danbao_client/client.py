@@ -11,14 +11,22 @@ from danbao.v1 import payments_pb2
 from danbao_client.bulk import PaymentStream
 from danbao_client.channels import Tls, open_channels
 from danbao_client.rpc import CallSettings
-from danbao_client.services import Accounts, Operations, Payments, Sandbox
+from danbao_client.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
 
 DEADLINE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 30.0
 
 
 class Danbao:
-    """A core, as one caller sees it. Make it with `connect`, on the event loop that uses it; `async with` closes it."""
+    """A core, as one caller sees it. Make it with `connect`, on the event loop that uses it; `async with` closes it.
+
+    People log in without a key, and act with the access token that they get:
+
+        async with Danbao.connect("127.0.0.1:50051") as nobody:
+            tokens = (await nobody.sessions.CreateSession(...)).tokens
+            lin = nobody.with_token(tokens.access_token)
+            await lin.payments.PayPayment(...)
+    """
 
     def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
         self._channels = channels
@@ -27,20 +35,22 @@ class Danbao:
         self.payments = Payments(channels, settings)
         self.operations = Operations(channels, settings)
         self.sandbox = Sandbox(channels, settings)
+        self.sessions = Sessions(channels, settings)
+        self.verification = Verification(channels, settings)
 
     @classmethod
     def connect(
         cls,
         address: str,
         *,
-        key: str,
+        key: str = "",
         deadline_seconds: float = DEADLINE_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
         channels: int = 1,
         tls: Tls | bool = False,
         insecure: bool = False,
     ) -> "Danbao":
-        """A client of the core on `address` ("host:port") that calls with the service key `key`.
+        """A client of the core on `address` ("host:port") that calls with the service key `key`, or without one.
 
         `tls=True` is TLS to a core whose certificate is signed by an authority that this machine trusts anyway, `Tls` names
         others and the client's own certificate. Without TLS the key is sent to this machine itself only, unless
@@ -57,6 +67,11 @@ class Danbao:
             raise ValueError("channels must be at least 1")
         opened = open_channels(address, channels, tls=tls, insecure=insecure)
         return cls(opened, CallSettings(key, deadline_seconds, patience_seconds))
+
+    def with_token(self, token: str) -> "Danbao":
+        """The same core, over the same connections, as another caller sees it: a person by the access token of a session, or a
+        service by its key. Closing either closes the connections of both."""
+        return Danbao(self._channels, self._settings._replace(token=token))
 
     def stream_payments(
         self, requests: AsyncIterable[payments_pb2.CreatePaymentRequest]

@@ -26,8 +26,8 @@ _LONGEST_DOUBLING: Final = 16
 class CallSettings(NamedTuple):
     """What all calls of a client have in common."""
 
-    key: str
-    """The service key."""
+    token: str
+    """A service key, or the access token of a person's session; empty for calls that need none."""
     deadline_seconds: float
     """Time for one attempt."""
     patience_seconds: float
@@ -35,8 +35,8 @@ class CallSettings(NamedTuple):
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What every call carries: the key."""
-        return (("authorization", f"Bearer {self.key}"),)
+        """What every call carries: the token, where there is one."""
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
 
 class Rpc(Generic[Request, Response]):
