@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def demo(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Watch one purchase go through escrow, another one be called off, and a person with a phone prove who they are and approve a
-    third; then the books be audited.
+    """Watch one purchase go through escrow, another one be called off, and a person with a phone prove who they are and approve
+    a third; then the books be audited.
 
     Uses the running core where there is one; else a sandbox of its own, which is gone afterwards.
     """
