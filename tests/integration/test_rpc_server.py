@@ -27,7 +27,6 @@ from tests.rpc_client import (
     Core,
     Refused,
     a_core,
-    a_database,
     a_merchant,
     an_account,
     audit_holds,
@@ -38,7 +37,7 @@ from tests.rpc_client import (
     until,
 )
 from tests.rpc_requests import a_payment, a_top_up, a_transfer, a_withdrawal, advance_clock, create_account
-from tests.shared_postgres import SharedServer
+from tests.shared_postgres import SharedServer, a_database
 
 core = rpc_client.core
 
