@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
@@ -60,14 +59,14 @@ async def live(postgres: SharedServer, administrator: "asyncpg.Connection[Any]")
 async def health_of(core: Core, service: str = "") -> Any:
     """What the standard health service says of a service, or of the server as a whole."""
     stub: Any = health_pb2_grpc.HealthStub(core.channel)
-    return (await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)).status
+    return (await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=20)).status
 
 
 async def reflected(core: Core) -> set[str]:
     """The services that reflection lists."""
     channel: Any = core.channel  # the stubs know only the synchronous one
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=20)
     answers = [answer async for answer in call]
     return {service.name for answer in answers for service in answer.list_services_response.service}
 
@@ -256,9 +255,7 @@ async def must_survive(
     await stop(postgres)
 
     for request in (*reads, a_payment(buyer, shop), create_account("CNY")):
-        started_at = time.monotonic()
-        refused = await core.operator.refused(request)
-        assert time.monotonic() - started_at < 2
+        refused = await core.operator.refused(request, seconds=5)  # at once: nobody waits for the database to come back
         assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")
     for service in ("", *EVERYWHERE):
         await until(partial(says, core, service, NOT_SERVING))
