@@ -319,7 +319,7 @@ async def a_locked_row(core: Core, table: str, **key: object) -> AsyncIterator[N
         await transaction.rollback()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
     """Waits for a condition. Raises AssertionError where it does not come true in time."""
     deadline = time.monotonic() + seconds
     while not await condition():

@@ -370,7 +370,7 @@ async def test_a_cancelled_call_ends_at_once() -> None:
             await call
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     """Returns as soon as it holds; fails when it does not in time."""
     give_up_at = time.monotonic() + seconds
     while not holds():
