@@ -20,7 +20,7 @@ from danbao_core.migrations import MigrationError, migrate
 from danbao_core.server import Server, StartFailed
 from danbao_core.settings import Mode, SettingsError, load
 from tests import rpc_client
-from tests.integration.sandboxes import a_folder, give_data
+from tests.integration.sandboxes import a_postgres
 from tests.rpc_client import (
     HASH_KEY,
     Core,
@@ -218,15 +218,9 @@ async def killed(server: PostgresServer) -> None:
 @pytest.fixture
 async def own_postgres() -> AsyncIterator[PostgresServer]:
     """A Postgres that only this test uses, with a migrated sandbox."""
-    with a_folder("postgres") as folder:
-        await give_data(folder)
-        server = PostgresServer(folder)
-        await server.start()
-        try:
-            await migrate(server.database_url, "sandbox")
-            yield server
-        finally:
-            await server.stop()
+    async with a_postgres() as server:
+        await migrate(server.database_url, "sandbox")
+        yield server
 
 
 async def test_a_lost_database_is_said_at_once_and_found_again(own_postgres: PostgresServer) -> None:
