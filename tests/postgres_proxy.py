@@ -6,6 +6,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
+from tests.proxy import Proxy
+
 _COMMIT: Final = b"COMMIT\0"
 
 
@@ -21,42 +23,32 @@ class Loss(Enum):
     """New connections are dropped as well."""
 
 
-class PostgresProxy:
+class PostgresProxy(Proxy):
     """Passes on what an engine and the server say, through a Unix socket in `folder`, until `loss` strikes; it strikes once."""
 
     def __init__(self, folder: Path, server_socket: Path) -> None:
+        super().__init__()
         self.folder = folder
         self.loss = Loss.NEVER
         self.struck = asyncio.Event()
         self._server_socket = server_socket
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "PostgresProxy":
         self._listener = await asyncio.start_unix_server(self._accept, self.folder / ".s.PGSQL.5432")
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._listener.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if task := asyncio.current_task():
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    async def _serve(self, from_caller: asyncio.StreamReader, to_caller: asyncio.StreamWriter) -> None:
         if self.loss is Loss.AT_ONCE:
-            writer.close()
+            to_caller.close()
             return
-        to_client = writer
         from_server, to_server = await asyncio.open_unix_connection(self._server_socket)
-        back = asyncio.create_task(_pass_on(from_server, to_client))
+        back = asyncio.create_task(_pass_on(from_server, to_caller))
         try:
-            await self._pass_on_until_loss(reader, to_server, back)
+            await self._pass_on_until_loss(from_caller, to_server, back)
         finally:
             back.cancel()
             await asyncio.gather(back, return_exceptions=True)
-            for each in (to_client, to_server):
+            for each in (to_caller, to_server):
                 each.close()
 
     async def _pass_on_until_loss(

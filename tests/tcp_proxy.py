@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from tests.proxy import Proxy
+
 
 class Way(Enum):
     """The way that bytes go."""
@@ -21,31 +23,22 @@ class Cut(NamedTuple):
     after_bytes: int
 
 
-class TcpProxy:
+class TcpProxy(Proxy):
     """Passes on what both sides say. The first connection meets the first of `cuts` and so on; later ones are left alone."""
 
     def __init__(self, server_address: str, cuts: Sequence[Cut]) -> None:
+        super().__init__()
         self.address = ""
         self.cuts = list(cuts)
         """Those that have not struck yet."""
         self._host, _, self._port = server_address.rpartition(":")
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "TcpProxy":
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.address = f"127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._listener.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accept(self, from_caller: asyncio.StreamReader, to_caller: asyncio.StreamWriter) -> None:
-        if task := asyncio.current_task():
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    async def _serve(self, from_caller: asyncio.StreamReader, to_caller: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_connection(self._host, self._port)
         cut = self.cuts[0] if self.cuts else None
         ways = {Way.TO_SERVER: (from_caller, to_server), Way.TO_CALLER: (from_server, to_caller)}

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -33,24 +33,20 @@ class CallSettings(NamedTuple):
     patience_seconds: float
     """Time for all attempts of a call together, pauses included."""
 
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What every call carries: the key."""
+        return (("authorization", f"Bearer {self.key}"),)
+
 
 class Rpc(Generic[Request, Response]):
     """A method of the contract: `payment = await danbao.payments.GetPayment(request)`."""
 
     def __init__(self, channels: Sequence[grpc.aio.Channel], method: MethodDescriptor, settings: CallSettings) -> None:
-        path = f"/{method.containing_service.full_name}/{method.name}"
-        request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-        self._stubs: Iterator[Any] = itertools.cycle(
-            [
-                channel.unary_unary(
-                    path, request_serializer=request_type.SerializeToString, response_deserializer=response_type.FromString
-                )
-                for channel in channels
-            ]
-        )
+        self._stubs = _stubs([channel.unary_unary for channel in channels], method)
         self._carries_request_id = "request_id" in method.input_type.fields_by_name
         self._settings = settings
-        self._metadata = (("authorization", f"Bearer {settings.key}"),)
+        self._metadata = settings.metadata
 
     async def __call__(self, request: Request, *, deadline_seconds: float | None = None) -> Response:
         """Sends a request and answers what the core answers. Raises DanbaoError.
@@ -96,17 +92,8 @@ class StreamRpc(Generic[Request, Response]):
     """
 
     def __init__(self, channels: Sequence[grpc.aio.Channel], method: MethodDescriptor, settings: CallSettings) -> None:
-        path = f"/{method.containing_service.full_name}/{method.name}"
-        request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-        self._stubs: Iterator[Any] = itertools.cycle(
-            [
-                channel.stream_stream(
-                    path, request_serializer=request_type.SerializeToString, response_deserializer=response_type.FromString
-                )
-                for channel in channels
-            ]
-        )
-        self._metadata = (("authorization", f"Bearer {settings.key}"),)
+        self._stubs = _stubs([channel.stream_stream for channel in channels], method)
+        self._metadata = settings.metadata
 
     def __call__(self, *, deadline_seconds: float | None = None) -> "grpc.aio.StreamStreamCall[Request, Response]":
         """Opens a stream, which may last for ever where no deadline is given."""
@@ -114,6 +101,14 @@ class StreamRpc(Generic[Request, Response]):
             timeout=deadline_seconds, metadata=self._metadata
         )
         return call
+
+
+def _stubs(makers: Sequence[Callable[..., Any]], method: MethodDescriptor) -> Iterator[Any]:
+    """A method over each channel in turn, for ever; a channel has a way to make it for each kind of call."""
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    into_bytes = GetMessageClass(method.input_type).SerializeToString
+    from_bytes = GetMessageClass(method.output_type).FromString
+    return itertools.cycle([make(path, request_serializer=into_bytes, response_deserializer=from_bytes) for make in makers])
 
 
 def seconds_before_retry(attempt: int, failure: DanbaoError) -> float:

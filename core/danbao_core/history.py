@@ -4,11 +4,11 @@ What moves money is a journal, and what does not an audit event; every change le
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from danbao_core import sql
-from danbao_core.engine.reads import MOST_LOOKED_AT, Found, ids_of_time, stopped_at
+from danbao_core.engine.reads import Found, fetch_found, finding, ids_of_time
 
 if TYPE_CHECKING:
     import asyncpg
@@ -43,24 +43,30 @@ class FactFilter(NamedTuple):
     created_before: datetime | None = None
 
 
+_SOUGHT: Final = """
+    ($4 = '' OR caller = $4)
+    AND ($5 = '' OR method = $5)
+    AND ($6::timestamptz IS NULL OR created_at >= $6)
+    AND ($7::timestamptz IS NULL OR created_at < $7)
+"""
+
+EVERYBODYS: Final = finding(_SOUGHT, sql.load("danbao_core", "list_audit_events"))
+"""The query for what is sought of all facts from the id $8 on."""
+OF_SUBJECT: Final = finding(_SOUGHT, sql.load("danbao_core", "list_audit_events_of_subject"))
+"""The same for the facts of the subject $9 of the kind $10."""
+
+
 async def list_facts(pool: "asyncpg.Pool[Any]", wanted: FactFilter, *, before: UUID | None, limit: int) -> Found[Fact]:
     """At most `limit` facts whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT of these."""
-    first, last = await ids_of_time(pool, wanted.created_from, wanted.created_before)
-    arguments = [
-        last if before is None else min(before, last),
-        first,
-        limit,
-        MOST_LOOKED_AT,
-        wanted.caller,
-        wanted.method,
-        wanted.created_from,
-        wanted.created_before,
-    ]
-    query = "list_audit_events"
+    first, last = await ids_of_time(pool, wanted.created_from, wanted.created_before, before)
+    arguments = [wanted.caller, wanted.method, wanted.created_from, wanted.created_before, first]
+    text = EVERYBODYS
     if wanted.subject is not None:
-        query = "list_audit_events_of_subject"
+        text = OF_SUBJECT
         kind, subject_id = wanted.subject
         arguments += [subject_id, kind]
-    records = await pool.fetch(sql.load("danbao_core", query), *arguments)
-    facts = [Fact(*[record[name] for name in Fact._fields]) for record in records if record["sought"]]
-    return Found(facts, stopped_at(records, len(facts), limit=limit, most=MOST_LOOKED_AT))
+    return await fetch_found(pool, _fact, text, *arguments, before=last, limit=limit)
+
+
+def _fact(record: "asyncpg.Record") -> Fact:
+    return Fact(*[record[name] for name in Fact._fields])

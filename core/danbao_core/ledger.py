@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from danbao_core import sql, trail
 from danbao_core.accounts import PLATFORM_ID, Account, Balance, Purpose, balance_id, platform_balance_id
 from danbao_core.accounts.balances import new_balance
 from danbao_core.engine import Book, Draft, Key, Origin, Restart, Row, table
-from danbao_core.engine.reads import MOST_LOOKED_AT, Found, fetch_found
-from danbao_core.ids import AFTER_ALL, IdSequence
+from danbao_core.engine.reads import Found, fetch_found, finding, from_record, newest
+from danbao_core.ids import IdSequence
 
 if TYPE_CHECKING:
     import asyncpg
@@ -246,12 +246,14 @@ async def list_entries(pool: "asyncpg.Pool[Any]", balance: UUID, *, before: int 
     return [Line(*record) for record in records]
 
 
+OPEN_ITEMS: Final = finding("state = ANY($4::smallint[])", newest(OpenItem.table))
+
+
 async def list_open_items(
     pool: "asyncpg.Pool[Any]", states: Sequence[OpenItemState], *, before: UUID | None, limit: int
 ) -> Found[OpenItem]:
     """At most `limit` open items whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT
     of these. No states are all of them.
     """
-    text = sql.load("danbao_core", "list_open_items")
-    arguments = (before or AFTER_ALL, limit, list(states or OpenItemState), MOST_LOOKED_AT)
-    return await fetch_found(pool, OpenItem, text, *arguments, limit=limit, most=MOST_LOOKED_AT)
+    wanted = list(states or OpenItemState)
+    return await fetch_found(pool, from_record(OpenItem), OPEN_ITEMS, wanted, before=before, limit=limit)

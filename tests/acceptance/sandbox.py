@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from danbao_client import Danbao
 from danbao_core.supervisor import Endpoint, read_endpoint
-from tests.integration.sandboxes import eventually, gone
+from tests.integration.sandboxes import eventually, give_sandbox_data, gone
 
 _COMMAND = (sys.executable, "-m", "danbao_core")
 _START_SECONDS = 90.0
@@ -119,7 +119,12 @@ class Sandbox:
 
 @asynccontextmanager
 async def a_sandbox(folder: Path, *arguments: str) -> AsyncIterator[Sandbox]:
-    """Starts `danbao up` on a folder, which may hold an earlier one's data; stops it at the end if it still runs."""
+    """Starts `danbao up` on a folder, which may hold an earlier one's data; stops it at the end if it still runs.
+
+    On a folder that does not exist it finds its Postgres initialised.
+    """
+    if not folder.exists():
+        await give_sandbox_data(folder)
     process = await asyncio.create_subprocess_exec(
         *_COMMAND,
         *("up", "--data", str(folder), "--listen", "127.0.0.1:0", "--json", *arguments),

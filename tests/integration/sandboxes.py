@@ -1,6 +1,7 @@
 """Helpers of the tests that start real Postgres and Valkey servers in folders of their own."""
 
 import asyncio
+import atexit
 import json
 import os
 import shutil
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from danbao_core.embedded import PostgresServer
+from danbao_core.embedded import PostgresServer, folders
+from danbao_core.embedded.account import postgres_account
 from danbao_core.supervisor import Endpoint
 
 _HOST = Path(__file__).with_name("sandbox_host.py")
@@ -59,6 +61,48 @@ def a_folder(name: str = "sandbox", *, closed: bool = False) -> Iterator[Path]:
         for folder in (parent / name, parent / name / "postgres"):
             PostgresServer(folder).discard()
         shutil.rmtree(parent)
+
+
+_initialised: list[PostgresServer] = []
+
+
+async def give_data(postgres: Path) -> None:
+    """Has a Postgres in this folder find its data initialised.
+
+    They are a copy: initialising takes fifteen times as long, and is done once for all tests of this process.
+    """
+    if not _initialised:
+        parent = Path(tempfile.mkdtemp(prefix="danbao-test-data-"))
+        parent.chmod(0o711)
+        atexit.register(shutil.rmtree, parent)
+        server = PostgresServer(parent / "postgres")
+        await server.prepare()
+        _initialised.append(server)
+    home = folders.data_folder(postgres, postgres_account())
+    copying = await asyncio.create_subprocess_exec("cp", "-a", _initialised[0].data_folder, home / "data")
+    assert await copying.wait() == 0
+
+
+@asynccontextmanager
+async def a_postgres() -> AsyncIterator[PostgresServer]:
+    """A running Postgres that only one test uses, with an empty database."""
+    with a_folder("postgres") as folder:
+        await give_data(folder)
+        server = PostgresServer(folder)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+async def give_sandbox_data(folder: Path) -> None:
+    """Has the first `danbao up` on this folder, which is made as it makes it, find its Postgres initialised."""
+    folder.mkdir(mode=0o700)
+    if account := postgres_account():
+        os.chown(folder, 0, account.gid)
+        folder.chmod(0o710)
+    await give_data(folder / "postgres")
 
 
 async def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -124,8 +168,15 @@ def _parsed(line: bytes) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def a_host(folder: Path, roles: Roles | None = None, listen: str = "127.0.0.1:0") -> AsyncIterator[Host]:
-    """Starts a supervisor with stand-in roles; kills it at the end if it still runs."""
+async def a_host(
+    folder: Path, roles: Roles | None = None, listen: str = "127.0.0.1:0", *, from_nothing: bool = False
+) -> AsyncIterator[Host]:
+    """Starts a supervisor with stand-in roles; kills it at the end if it still runs.
+
+    On a folder that does not exist it finds its Postgres initialised, unless it is to start `from_nothing`.
+    """
+    if not (from_nothing or folder.exists()):
+        await give_sandbox_data(folder)
     roles_json = json.dumps(obedient_roles() if roles is None else roles)
     process = await asyncio.create_subprocess_exec(
         sys.executable,

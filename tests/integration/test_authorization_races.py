@@ -1,12 +1,9 @@
 """Capture, void and the hold's expiry from two engines at once: exactly one of them has it."""
 
-import asyncio
 import random
 from collections import Counter
 from typing import Any
 
-from danbao_core.accounts import Account, Balance, Purpose, balance_id
-from danbao_core.audit import audit
 from danbao_core.engine import Answer, Command, Engine
 from danbao_core.errors import AlreadyCorrected, AlreadyExtended, InvalidTransition
 from danbao_core.money import Money
@@ -29,6 +26,7 @@ from tests.builders import (
     origin,
     stored,
 )
+from tests.engines import breaches, money, outcomes_of
 
 ROUNDS = 12
 WEEK = 7 * 86_400
@@ -40,24 +38,6 @@ def capture(payment: Payment, amount_minor: int) -> CapturePayment:
 
 def void(payment: Payment) -> VoidPayment:
     return VoidPayment(origin=origin(), payment_id=payment.id)
-
-
-async def outcomes_of(*racing: tuple[Engine, Command[Any]]) -> list[Any]:
-    """What comes of commands that are submitted at once."""
-    submitted = (engine.submit(command) for engine, command in racing)
-    found: list[Any] = await asyncio.gather(*submitted, return_exceptions=True)
-    return found
-
-
-async def money(engine: Engine, account: Account) -> tuple[int, int]:
-    """What an account can spend, and what it holds."""
-    purposes = (Purpose.AVAILABLE, Purpose.HELD)
-    available, held = [await stored(engine, Balance, balance_id(account.id, "CNY", purpose)) for purpose in purposes]
-    return available.amount_minor, held.amount_minor
-
-
-async def breaches(database_url: str) -> list[str]:
-    return [check.breach for check in await audit(database_url) if check.breach is not None]
 
 
 async def test_captures_and_voids_from_two_engines_have_one_outcome(

@@ -10,7 +10,7 @@ import pytest
 from google.rpc import status_pb2
 
 from danbao.v1 import payments_pb2
-from danbao_client import Danbao, DanbaoError
+from danbao_client import Danbao, DanbaoError, bulk
 from danbao_client.bulk import MOST_IN_A_MESSAGE, MOST_UNANSWERED
 from danbao_core.accounts import Purpose, balance_id
 from tests import rpc_client
@@ -226,49 +226,37 @@ async def test_no_more_than_so_many_are_taken_ahead() -> None:
 # --- Connections are lost ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", [STOPPING, LOST], ids=["stopping", "lost"])
-async def test_what_has_no_result_is_sent_again_with_the_same_ids(end: status_pb2.Status) -> None:
-    server = StreamServer((2, end), (1, end), (10_000, None))
-    async with server.called() as danbao:
-        results = await all_of(danbao.stream_payments(each(*(a_create_request() for _ in range(2_000)))))
-    ids = [result.request_id for result in results]
-    assert len(set(ids)) == 2_000
-    first, second, third = map(ids_of, server.received)
-    assert first[:512] == ids[:512]
-    assert second[0] == ids[512]
-    assert third == ids[768:]
+class Clock:
+    """Takes the place of the module `time`, and stands still."""
 
+    seconds = 0.0
 
-async def test_a_stream_that_is_refused_is_not_tried_again() -> None:
-    server = StreamServer((0, a_refusal(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")))
-    async with server.called() as danbao:
-        with pytest.raises(DanbaoError) as caught:
-            await all_of(danbao.stream_payments(each(a_create_request(request_id="mine"))))
-    assert (caught.value.reason, caught.value.request_id, len(server.received)) == ("SCOPE_MISSING", "mine", 1)
-
-
-async def test_patience_ends_where_no_result_comes() -> None:
-    server = StreamServer((0, STOPPING))
-    async with server.called(patience_seconds=0.3) as danbao:
-        with pytest.raises(DanbaoError) as caught:
-            await all_of(danbao.stream_payments(each(a_create_request())))
-    assert caught.value.reason == "SHUTTING_DOWN"
-    assert len(server.received) > 1
+    def monotonic(self) -> float:
+        return self.seconds
 
 
 @pytest.mark.parametrize("end", [STOPPING, LOST], ids=["stopping", "lost"])
-async def test_patience_begins_at_the_first_failure_since_the_last_result(end: status_pb2.Status) -> None:
+async def test_patience_begins_at_the_first_failure_since_the_last_result(
+    end: status_pb2.Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+    answered, clock = asyncio.Event(), Clock()
+    monkeypatch.setattr(bulk, "time", clock)
+
     async def requests() -> AsyncIterator[Request]:
         yield a_create_request(request_id="1")
-        await asyncio.sleep(1)  # nothing to send for longer than the patience
+        await answered.wait()
+        clock.seconds += 1  # nothing to send for longer than the patience
         yield a_create_request(request_id="2")
 
-    server, found = StreamServer((1, end), (10_000, None)), []
+    server = StreamServer((1, end), (10_000, None))
     async with server.called(patience_seconds=0.5) as danbao:
         async for result in danbao.stream_payments(requests()):
             found.append(result.request_id)
-            await asyncio.sleep(1)  # a slow reader, too
+            clock.seconds += 1  # a slow reader, too
+            answered.set()
     assert found == ["1", "2"]
+    assert len(server.received) == 2
 
 
 ENDS: dict[str, status_pb2.Status | None] = {
@@ -322,7 +310,8 @@ async def test_what_an_error_tells_can_be_sent_again_and_is_made_once(core: Core
         with pytest.raises(DanbaoError) as caught:
             async with a_locked_row(core, "balance", id=balance_id(id_of(buyer), "CNY", Purpose.AVAILABLE)):
                 await collected(danbao.stream_payments(each(*requests)), found)
-        assert len(found) + len(caught.value.unanswered) == 10
+    assert len(found) + len(caught.value.unanswered) == 10
+    async with Danbao.connect(core.server.address, key=str(core.operator.token)) as danbao:
         found += await all_of(danbao.stream_payments(each(*caught.value.unanswered)))
     assert not [result for result in found if result.HasField("status")]
     assert await available(core, buyer) == 90

@@ -19,7 +19,7 @@ import redis.asyncio
 
 from danbao_core.embedded import Child, PostgresServer, StartError, ValkeyServer
 from danbao_core.embedded.child import describe_exit
-from tests.integration.sandboxes import a_folder, eventually, gone
+from tests.integration.sandboxes import a_folder, eventually, give_data, gone
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as another user")
 
@@ -28,6 +28,13 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres 
 def folder() -> Iterator[Path]:
     with a_folder() as path:
         yield path
+
+
+@pytest.fixture
+async def with_data(folder: Path) -> Path:
+    """A folder in which Postgres was initialised, for what is not about that."""
+    await give_data(folder)
+    return folder
 
 
 @asynccontextmanager
@@ -87,8 +94,8 @@ async def test_a_second_start_finds_all_data(folder: Path) -> None:
         assert await connection.fetchval("SELECT value FROM kept") == 42
 
 
-async def test_postgres_is_durable_and_reached_through_its_socket_only(folder: Path) -> None:
-    async with running(PostgresServer(folder)) as connection:
+async def test_postgres_is_durable_and_reached_through_its_socket_only(with_data: Path) -> None:
+    async with running(PostgresServer(with_data)) as connection:
         shown = {
             name: await connection.fetchval(f"SHOW {name}")
             for name in ("fsync", "synchronous_commit", "listen_addresses", "server_encoding")
@@ -166,53 +173,53 @@ async def test_an_interrupted_set_up_leaves_nothing_that_is_trusted(folder: Path
     assert await answers(PostgresServer(folder))
 
 
-async def test_data_of_another_postgres_are_refused(folder: Path) -> None:
-    server = PostgresServer(folder)
+async def test_data_of_another_postgres_are_refused(with_data: Path) -> None:
+    server = PostgresServer(with_data)
     await server.prepare()
     (server.data_folder / "PG_VERSION").write_text("17\n")
     with pytest.raises(StartError, match="of Postgres 17"):
         await server.start()
 
 
-async def test_a_failing_start_shows_the_log(folder: Path) -> None:
-    server = PostgresServer(folder, settings={"shared_buffers": "many"})
+async def test_a_failing_start_shows_the_log(with_data: Path) -> None:
+    server = PostgresServer(with_data, settings={"shared_buffers": "many"})
     with pytest.raises(StartError, match="invalid value for parameter"):
         await server.start()
     assert server.pid is None
 
 
-async def test_a_killed_postgres_starts_again_with_its_data(folder: Path) -> None:
-    server = PostgresServer(folder)
+async def test_a_killed_postgres_starts_again_with_its_data(with_data: Path) -> None:
+    server = PostgresServer(with_data)
     await server.start()
     connection = await asyncpg.connect(server.database_url)
     await connection.execute("CREATE TABLE kept AS SELECT 42 AS value")
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
     connection.terminate()
-    async with running(PostgresServer(folder)) as connection:
+    async with running(PostgresServer(with_data)) as connection:
         assert await connection.fetchval("SELECT value FROM kept") == 42
     await server.stop()
 
 
-async def test_a_surviving_postgres_is_stopped_and_replaced(folder: Path) -> None:
-    survivor = PostgresServer(folder)
+async def test_a_surviving_postgres_is_stopped_and_replaced(with_data: Path) -> None:
+    survivor = PostgresServer(with_data)
     await survivor.start()
     pid = survivor.pid
     assert pid is not None
-    assert await answers(PostgresServer(folder))
+    assert await answers(PostgresServer(with_data))
     assert gone(pid)
     await survivor.stop()
 
 
-async def test_a_stale_pid_file_hurts_no_foreign_process(folder: Path) -> None:
-    server = PostgresServer(folder)
+async def test_a_stale_pid_file_hurts_no_foreign_process(with_data: Path) -> None:
+    server = PostgresServer(with_data)
     assert await answers(server)
     foreign = a_foreign_process(server)
     try:
         data = server.data_folder
         for lock_file in (data / "postmaster.pid", data.parent / ".s.PGSQL.5432.lock"):
             lock_file.write_text(f"{foreign.pid}\n{data}\n0\n5432\n")
-        assert await answers(PostgresServer(folder))
+        assert await answers(PostgresServer(with_data))
         assert foreign.poll() is None
     finally:
         foreign.kill()

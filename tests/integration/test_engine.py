@@ -12,7 +12,6 @@ import pytest
 
 from danbao_core.accounts import Account, Balance, CloseAccount, CreateAccount, OpenWallet, Purpose, balance_id
 from danbao_core.accounts.rows import AccountKind
-from danbao_core.audit import audit
 from danbao_core.engine import Answer, Book, Command, Decision, Engine, Key
 from danbao_core.errors import (
     AccountClosed,
@@ -30,35 +29,10 @@ from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode, PayPayment
 from danbao_core.policy import PolicySchedule
 from danbao_core.trail import AuditEvent, audit_event
-from tests.builders import a_merchant, a_payment, an_account, origin, stored
+from tests.builders import a_merchant, a_payment, an_account, origin
+from tests.engines import available, breaches, together, transfer
 
 Connection = Any
-
-
-def transfer(payer: Account, payee: Account, amount_minor: int = 1, **changes: Any) -> CreatePayment:
-    return CreatePayment(
-        origin=origin(**changes),
-        payer_id=payer.id,
-        payee_id=payee.id,
-        amount=Money(amount_minor, "CNY"),
-        mode=Mode.INSTANT,
-        pay=True,
-    )
-
-
-async def together(engine: Engine, commands: Iterable[Command[Any]]) -> list[Any]:
-    """Outcomes of commands that are submitted at once, so that they meet in batches."""
-    outcomes: list[Any] = await asyncio.gather(*(engine.submit(each) for each in commands), return_exceptions=True)
-    return outcomes
-
-
-async def holds(database_url: str) -> bool:
-    return all(check.breach is None for check in await audit(database_url))
-
-
-async def available(engine: Engine, account: Account) -> int:
-    balance = await stored(engine, Balance, balance_id(account.id, "CNY", Purpose.AVAILABLE))
-    return balance.amount_minor
 
 
 # --- Repeats ----------------------------------------------------------------------------------------------------------------
@@ -127,7 +101,7 @@ async def test_a_repeat_through_another_engine_never_meets_its_own_order_number(
 
 async def test_another_request_under_the_same_id_is_refused(engine: Engine) -> None:
     payer, payee = await an_account(engine, funds_minor=100), await a_merchant(engine)
-    same = {"request_id": "once", "caller": "service:shop"}
+    same: dict[str, Any] = {"request_id": "once", "caller": "service:shop"}
     await engine.submit(transfer(payer, payee, 1, **same))
     with pytest.raises(RequestIdReused):
         await engine.submit(transfer(payer, payee, 1, content=b"something else", **same))
@@ -233,7 +207,7 @@ async def test_a_poisonous_command_fails_alone(engine: Engine, database_url: str
     assert isinstance(outcomes.pop(17), InternalFault)
     assert all(isinstance(outcome, Answer) for outcome in outcomes), outcomes
     assert await available(engine, payer) == 60
-    assert await holds(database_url)
+    assert await breaches(database_url) == []
 
 
 async def test_a_row_that_exists_already_is_a_fault_of_its_command_alone(engine: Engine) -> None:
@@ -347,7 +321,7 @@ async def test_two_engines_over_the_same_accounts_in_opposite_order(
         await each._connection.execute("SELECT pg_stat_force_next_flush()")
         await each._connection.execute("SELECT 1")
     assert await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
-    assert await holds(database_url)
+    assert await breaches(database_url) == []
 
 
 async def test_money_is_conserved_under_random_transfers_with_one_hot_account(
@@ -364,7 +338,7 @@ async def test_money_is_conserved_under_random_transfers_with_one_hot_account(
     kinds = {type(outcome).__name__ for side in outcomes for outcome in side}
     assert kinds == {"Answer", "InsufficientFunds"}
     assert sum([await available(engine, account) for account in (hot, *others)]) == 9 * 300
-    assert await holds(database_url)
+    assert await breaches(database_url) == []
 
 
 async def test_a_payment_against_a_closing_account(engine: Engine, second_engine: Engine, database_url: str) -> None:
@@ -380,7 +354,7 @@ async def test_a_payment_against_a_closing_account(engine: Engine, second_engine
         # Either the account closed before any payment, or the payments came first and it cannot close.
         assert isinstance(closed, Answer) == (arrived == 0)
         assert await available(engine, payee) == arrived
-    assert await holds(database_url)
+    assert await breaches(database_url) == []
 
 
 @pytest.mark.parametrize("mode", [Mode.ESCROW, Mode.AUTHORIZATION], ids=lambda mode: mode.name)
@@ -415,7 +389,7 @@ async def test_money_that_is_set_aside_against_a_closing_payee(
         SELECT count(*) FROM payment JOIN account ON account.id = payee_id WHERE payment.held_minor > 0 AND account.state = 2
     """
     assert await connection.fetchval(stranded) == 0
-    assert await holds(database_url)
+    assert await breaches(database_url) == []
 
 
 async def test_a_wallet_that_is_opened_while_a_top_up_looks_for_it(engine: Engine, second_engine: Engine) -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from danbao_core.accounts import Account, Balance, Purpose, balance_id
+from danbao_core.accounts import Account
 from danbao_core.audit import audit
 from danbao_core.engine import Answer, Engine
 from danbao_core.errors import DeadlinePassed, InsufficientFunds, QueueFull, ShuttingDown
 from danbao_core.ids import uuid7
-from danbao_core.money import Money
-from danbao_core.payments import CreatePayment, CreatePayments, Mode, Payment
+from danbao_core.payments import CreatePayments, Payment
 from danbao_core.policy import PolicySchedule
 from tests.builders import a_merchant, an_account, origin, stored
+from tests.engines import available, transfer
 
 Connection = Any
 
@@ -28,17 +28,8 @@ async def small(database_url: str) -> AsyncIterator[Engine]:
     await engine.stop()
 
 
-def transfer(payer: Account, payee: Account, amount_minor: int = 1) -> CreatePayment:
-    amount = Money(amount_minor, "CNY")
-    return CreatePayment(origin=origin(), payer_id=payer.id, payee_id=payee.id, amount=amount, mode=Mode.INSTANT, pay=True)
-
-
 def together(payer: Account, payee: Account, count: int, amount_minor: int = 1) -> CreatePayments:
     return CreatePayments(origin=origin(), items=tuple(transfer(payer, payee, amount_minor) for _ in range(count)))
-
-
-async def available(engine: Engine, account: Account) -> int:
-    return (await stored(engine, Balance, balance_id(account.id, "CNY", Purpose.AVAILABLE))).amount_minor
 
 
 async def batches(engine: Engine, connection: Connection) -> int:

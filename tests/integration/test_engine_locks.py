@@ -12,16 +12,11 @@ from danbao_core.engine import Answer, Book, Command, Decision, Engine, Key
 from danbao_core.engine.command import AnyCommand
 from danbao_core.errors import InternalFault
 from danbao_core.ids import uuid7
-from danbao_core.money import Money
-from danbao_core.payments import CreatePayment, CreatePayments, Mode
+from danbao_core.payments import CreatePayments, Mode
 from tests.builders import a_merchant, an_account, an_adjustment, approved, origin, stored
+from tests.engines import transfer
 
 Connection = Any
-
-
-def transfer(payer: Account, payee: Account, amount_minor: int = 1, mode: Mode = Mode.INSTANT) -> CreatePayment:
-    amount = Money(amount_minor, "CNY")
-    return CreatePayment(origin=origin(), payer_id=payer.id, payee_id=payee.id, amount=amount, mode=mode, pay=True)
 
 
 async def test_sharing_one_account_and_changing_another_never_deadlocks(engine: Engine, second_engine: Engine) -> None:

@@ -18,7 +18,8 @@ from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode, PayPayment
 from danbao_core.policy import PolicySchedule
 from tests.builders import a_merchant, an_account, origin
-from tests.integration.test_engine import Poison, together, transfer
+from tests.engines import together, transfer
+from tests.integration.test_engine import Poison
 from tests.rpc_client import a_core
 from tests.rpc_client import an_account as an_account_over_the_wire
 

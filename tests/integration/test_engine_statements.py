@@ -3,26 +3,14 @@
 import re
 from typing import Any
 
-from danbao_core.accounts import Account, CloseAccount
+from danbao_core.accounts import CloseAccount
 from danbao_core.engine import Engine, statements
 from danbao_core.engine.requests import Request
-from danbao_core.money import Money
-from danbao_core.payments import CreatePayment, Mode
 from tests.builders import a_merchant, an_account, carried_out, origin
+from tests.engines import transfer
 from tests.every_table import READINGS, TABLES
 
 Connection = Any
-
-
-def transfer(payer: Account, payee: Account, amount_minor: int = 1, **changes: Any) -> CreatePayment:
-    return CreatePayment(
-        origin=origin(**changes),
-        payer_id=payer.id,
-        payee_id=payee.id,
-        amount=Money(amount_minor, "CNY"),
-        mode=Mode.INSTANT,
-        pay=True,
-    )
 
 
 # --- Plans ------------------------------------------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from danbao_core.accounts import Account, Balance, CloseAccount, FreezeAccount, Purpose, balance_id
-from danbao_core.audit import audit
+from danbao_core.accounts import Account, CloseAccount, FreezeAccount, Purpose, balance_id
 from danbao_core.engine import Answer, Command, Engine
 from danbao_core.errors import (
     AccountClosed,
@@ -21,7 +20,7 @@ from danbao_core.errors import (
 )
 from danbao_core.fundings import Funding, FundingState, SettleFunding, TopUp, Withdraw
 from danbao_core.money import Money
-from danbao_core.payments import CreatePayment, Mode, PayPayment
+from danbao_core.payments import Mode, PayPayment
 from danbao_core.sandbox import BankBehaviour
 from tests.builders import (
     a_funding,
@@ -37,32 +36,11 @@ from tests.builders import (
     the_bank,
     unfrozen,
 )
+from tests.engines import breaches, money, outcomes_of, transfer
 
 Connection = Any
 
 ROUNDS = 12
-
-
-def paying(payer: Account, payee: Account, mode: Mode) -> CreatePayment:
-    return CreatePayment(origin=origin(), payer_id=payer.id, payee_id=payee.id, amount=Money(1, "CNY"), mode=mode, pay=True)
-
-
-async def outcomes_of(*racing: tuple[Engine, Command[Any]]) -> list[Any]:
-    """What comes of commands that are submitted at once."""
-    submitted = (engine.submit(command) for engine, command in racing)
-    found: list[Any] = await asyncio.gather(*submitted, return_exceptions=True)
-    return found
-
-
-async def money(engine: Engine, account: Account) -> tuple[int, int]:
-    """What an account can spend, and what it holds."""
-    purposes = (Purpose.AVAILABLE, Purpose.HELD)
-    available, held = [await stored(engine, Balance, balance_id(account.id, "CNY", purpose)) for purpose in purposes]
-    return available.amount_minor, held.amount_minor
-
-
-async def breaches(database_url: str) -> list[str]:
-    return [check.breach for check in await audit(database_url) if check.breach is not None]
 
 
 async def pays_on(engine: Engine, commands: Iterable[Command[Any]], answered: asyncio.Event) -> list[tuple[bool, Any]]:
@@ -92,7 +70,7 @@ async def test_nothing_is_paid_that_is_asked_for_after_a_freeze_was_answered(
         one, two = (engine, second_engine) if number % 2 else (second_engine, engine)
         answered = asyncio.Event()
         created, stepped, _ = await asyncio.gather(
-            pays_on(one, (paying(payer, payee, mode) for _ in count()), answered),
+            pays_on(one, (transfer(payer, payee, mode=mode) for _ in count()), answered),
             pays_on(two, (PayPayment(origin=origin(), payment_id=each.id) for each in waiting), answered),
             freezes(one, payer, answered),
         )

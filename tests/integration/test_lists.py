@@ -8,15 +8,19 @@ from uuid import UUID
 
 import asyncpg
 
-from danbao_core import sql
+from danbao_core import history, sql
 from danbao_core.accounts import AccountKind, AccountRef, CreateAccount, balance_id
+from danbao_core.accounts import lists as account_lists
 from danbao_core.accounts.balances import Purpose
 from danbao_core.audit import audit
 from danbao_core.engine import Answer, Engine, reads
 from danbao_core.errors import ExternalIdTaken
 from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at, uuid7
+from danbao_core.payments import lists as payment_lists
+from danbao_core.payments.lists import Side
 from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant
+from danbao_core.proposals import lists as proposal_lists
 from tests.builders import a_paid_payment, a_proposal, an_account, an_operator, origin, stored
 
 Connection = Any
@@ -70,29 +74,42 @@ def test_ids_made_at_a_moment_sort_after_the_first_of_it() -> None:
 
 
 ANY = [1, 2, 3, 4, 5, 6]
-ALL_PAYMENTS = (AFTER_ALL, BEFORE_ALL, 51, ANY, ANY, None, None, 5_000)
-ALL_FACTS = (AFTER_ALL, BEFORE_ALL, 51, 5_000, "", "", None, None)
+NEWEST = (AFTER_ALL, 51, 5_000)
+ALL_PAYMENTS = (*NEWEST, ANY, ANY, None, None, BEFORE_ALL)
+ALL_FACTS = (*NEWEST, "", "", None, None, BEFORE_ALL)
 QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
-    "list_of_all": ("danbao_core.payments", ALL_PAYMENTS, {"payment_pkey"}),
-    "list_of_payer": ("danbao_core.payments", (*ALL_PAYMENTS, "account"), {"payment_of_payer"}),
-    "list_of_payee": ("danbao_core.payments", (*ALL_PAYMENTS, "payee"), {"payment_of_payee"}),
-    "list_of_party": ("danbao_core.payments", (*ALL_PAYMENTS, "account"), {"payment_of_payer", "payment_of_payee"}),
-    "read_obligation": ("danbao_core.accounts", (["account"],), {"payment_open_of_payer", "payment_open_of_payee"}),
-    "list_accounts": ("danbao_core.accounts", (AFTER_ALL, 51, ANY, ANY, 5_000), {"account_pkey"}),
-    "list_proposals": ("danbao_core.proposals", (AFTER_ALL, 51, ANY, 5_000), {"proposal_pkey"}),
-    "list_service_keys": ("danbao_core", (AFTER_ALL, 51), {"service_key_pkey"}),
-    "list_fundings": ("danbao_core", (AFTER_ALL, 51), {"funding_pkey"}),
-    "list_fundings_of_account": ("danbao_core", (AFTER_ALL, 51, "account"), {"funding_of_account"}),
-    "list_audit_events": ("danbao_core", ALL_FACTS, {"audit_event_pkey", "journal_pkey"}),
-    "list_audit_events_of_subject": (
-        "danbao_core",
+    "payments": (payment_lists.text_of(Side.ALL), ALL_PAYMENTS, {"payment_pkey"}),
+    "payments_of_payer": (payment_lists.text_of(Side.PAYER), (*ALL_PAYMENTS, "account"), {"payment_of_payer"}),
+    "payments_of_payee": (payment_lists.text_of(Side.PAYEE), (*ALL_PAYMENTS, "payee"), {"payment_of_payee"}),
+    "payments_of_party": (
+        payment_lists.text_of(Side.EITHER),
+        (*ALL_PAYMENTS, "account"),
+        {"payment_of_payer", "payment_of_payee"},
+    ),
+    "read_obligation": (
+        sql.load("danbao_core.accounts", "read_obligation"),
+        (["account"],),
+        {"payment_open_of_payer", "payment_open_of_payee"},
+    ),
+    "accounts": (account_lists.TEXT, (*NEWEST, ANY, ANY), {"account_pkey"}),
+    "proposals": (proposal_lists.TEXT, (*NEWEST, ANY), {"proposal_pkey"}),
+    "service_keys": (sql.load("danbao_core", "list_service_keys"), (AFTER_ALL, 51), {"service_key_pkey"}),
+    "fundings": (sql.load("danbao_core", "list_fundings"), (AFTER_ALL, 51), {"funding_pkey"}),
+    "fundings_of_account": (
+        sql.load("danbao_core", "list_fundings_of_account"),
+        (AFTER_ALL, 51, "account"),
+        {"funding_of_account"},
+    ),
+    "facts": (history.EVERYBODYS, ALL_FACTS, {"audit_event_pkey", "journal_pkey"}),
+    "facts_of_subject": (
+        history.OF_SUBJECT,
         (*ALL_FACTS, "paid", "payment"),
         {"audit_event_of_subject", "journal_of_subject"},
     ),
-    "list_entries": ("danbao_core", ("balance", None, 51), {"entry_pkey", "journal_pkey"}),
+    "entries": (sql.load("danbao_core", "list_entries"), ("balance", None, 51), {"entry_pkey", "journal_pkey"}),
 }
 """Each query with arguments, and the indexes that it is to use."""
-MERGING = {"list_of_party", "list_audit_events", "list_audit_events_of_subject"}
+MERGING = {"payments_of_party", "facts", "facts_of_subject"}
 """Those that go through two indexes at once."""
 
 MANY = """
@@ -128,8 +145,8 @@ async def test_queries_that_were_planned_for_empty_tables_are_right_for_full_one
     }
     reader = await asyncpg.connect(database_url, server_settings=reads.SETTINGS, statement_cache_size=0)
     executions: dict[str, str] = {}
-    for query, (package, arguments, _) in QUERIES.items():
-        await reader.execute(f"PREPARE {query} AS {sql.load(package, query)}")
+    for query, (text, arguments, _) in QUERIES.items():
+        await reader.execute(f"PREPARE {query} AS {text}")
         executions[query] = f"EXECUTE {query} ({', '.join(_literal(each, names) for each in arguments)})"
         for _ in range(8):  # Postgres settles for a plan after the fifth run
             assert await reader.fetch(executions[query]), query

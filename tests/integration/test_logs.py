@@ -12,6 +12,7 @@ import pytest
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_core import logs
 from danbao_core.accounts import Purpose, balance_id
+from danbao_core.service_keys import Token
 from tests import rpc_client
 from tests.log_lines import Lines, log_lines
 from tests.rpc_client import Core, a_core, a_locked_row, a_merchant, an_account, refused
@@ -148,7 +149,7 @@ async def test_nothing_that_people_chose_is_in_any_line(database_url: str, lines
         assert line["fault_id"] == cannot["fault_id"] == fault
 
         assert core.operator.token
-        secret = core.operator.token.rpartition("_")[2]
+        secret = Token.parse(core.operator.token).secret
     assert len(lines.of("rpc")) > 15
     for written in lines:
         assert SECRET.encode() not in written

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from danbao.v1 import operations_pb2, payments_pb2, sandbox_pb2
-from danbao_core import history
+from danbao_core.engine import reads
 from tests import rpc_client
 from tests.integration.test_rpc_repeats import MUTATIONS
 from tests.rpc_client import Core, a_core, a_merchant, an_account, walked
@@ -195,7 +195,7 @@ async def test_a_page_looks_at_so_many_facts_and_no_more(database_url: str, monk
             await core.operator.ask(advance_clock(1))
         everything = await events(core)
         for most in (1, 2, 3, 5, 7, 1_000):
-            monkeypatch.setattr(history, "MOST_LOOKED_AT", most)
+            monkeypatch.setattr(reads, "MOST_LOOKED_AT", most)
             assert await walked(core.operator, ListAuditEvents(), 4) == everything
             pages: list[operations_pb2.ListAuditEventsResponse] = []
             request = ListAuditEvents(method="PaymentService/CreatePayment", page_size=2)

@@ -14,10 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_core import ledger
 from danbao_core.accounts import Account, Purpose
-from danbao_core.accounts import lists as account_lists
-from danbao_core.engine import Book, Command, Decision, Draft, Engine, Key
+from danbao_core.engine import Book, Command, Decision, Draft, Engine, Key, reads
 from danbao_core.ids import uuid7
-from danbao_core.payments import lists as payment_lists
 from danbao_core.policy import PolicySchedule
 from danbao_core.service_keys import Token
 from tests import rpc_client
@@ -26,7 +24,6 @@ from tests.rpc_client import (
     Caller,
     Core,
     a_core,
-    a_database,
     a_merchant,
     an_account,
     available,
@@ -49,7 +46,7 @@ from tests.rpc_requests import (
     create_account,
     ship,
 )
-from tests.shared_postgres import SharedServer
+from tests.shared_postgres import SharedServer, a_database
 
 core = rpc_client.core
 
@@ -171,8 +168,7 @@ async def test_a_page_looks_at_so_many_rows_and_no_more(world: World, monkeypatc
     rare = [each for each in world.payments if each.state == Payment.STATE_CLOSED]
     ids = [id_of(each.name) for each in world.payments]
     for most in (1, 2, 3, 7, 1_000):
-        for module in (account_lists, payment_lists):
-            monkeypatch.setattr(module, "MOST_LOOKED_AT", most)
+        monkeypatch.setattr(reads, "MOST_LOOKED_AT", most)
         assert await walked(walk, ListPayments(), 4) == world.payments
         for account in ("", world.shop):
             found = [each for each in rare if account in ("", each.payer, each.payee)]

@@ -14,14 +14,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2
 from danbao_client import Danbao
-from danbao_core import ledger
 from danbao_core.accounts import Account
 from danbao_core.cli import pages
-from danbao_core.engine import Engine
+from danbao_core.engine import Engine, reads
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode
 from danbao_core.policy import PolicySchedule
-from danbao_core.proposals import lists as proposal_lists
 from tests import builders, rpc_client
 from tests.builders import origin
 from tests.rpc_client import Caller, Core, a_core, a_merchant, an_account, an_operator_token, id_of, walked
@@ -144,8 +142,7 @@ async def test_proposals_and_open_items_are_looked_at_so_many_a_page(core: Core,
     await core.operator.ask(reject(rejected.name))
     items = await walked(core.operator, ListOpenItems(), 500)
     for most in (1, 2, 3):
-        for module in (ledger, proposal_lists):
-            monkeypatch.setattr(module, "MOST_LOOKED_AT", most)
+        monkeypatch.setattr(reads, "MOST_LOOKED_AT", most)
         for state, names in ((Proposal.STATE_PENDING, names_of(pending)), (Proposal.STATE_REJECTED, [rejected.name])):
             found = await walked(core.operator, ListProposals(states=[state]), 2)
             assert names_of(found) == names

@@ -9,7 +9,8 @@ import pytest
 from danbao.v1 import payments_pb2
 from danbao_core.rpc.payment_stream import MOST_UNANSWERED_BYTES
 from tests import rpc_client
-from tests.integration.test_rpc_bulk import all_read, answers, count_of_payments, ended, reason
+from tests.integration.test_rpc_bulk import all_read, answers, count_of_payments, count_when_nothing_is_read, ended, reason
+from tests.log_lines import Lines, log_lines
 from tests.rpc_client import Core, a_core, a_merchant, an_account, available, until
 from tests.rpc_requests import a_message, a_transfer, changed
 
@@ -59,9 +60,7 @@ async def test_a_caller_that_does_not_read_is_read_from_for_a_few_megabytes_only
     call = core.operator.stream(seconds=60)
     sending = asyncio.create_task(_send_for_ever(call, buyer, shop))
     await until(lambda: _has_paid(core, buyer, 64))
-    settled = -1
-    while settled != (settled := await count_of_payments(core, buyer)):
-        await asyncio.sleep(1)  # nothing to wait for: what is shown is that nothing happens
+    settled = await count_when_nothing_is_read(core, buyer)
     assert not sending.done()
     on_their_way = 12 * 1024 * 1024  # what the transport may have taken although nobody reads it
     assert settled * LARGE_BYTES <= MOST_UNANSWERED_BYTES + on_their_way
@@ -85,9 +84,14 @@ async def test_a_caller_that_neither_reads_nor_sends_is_let_go(database_url: str
 async def test_a_caller_that_read_nothing_for_too_long_is_told_so(database_url: str) -> None:
     async with a_core(database_url, stream_idle_seconds=0.5) as core:
         buyer, shop = await an_account(core, funds_minor=100_000), await a_merchant(core)
-        call = core.operator.stream(seconds=None)
-        for _ in range(2):
-            await call.write(a_message(*(changed(a_transfer(buyer, shop, 1), metadata=LARGE) for _ in range(64))))
-        await until(lambda: _has_paid(core, buyer, 128))
-        await asyncio.sleep(2)  # nothing to wait for: nobody reads
+        with log_lines() as lines:
+            call = core.operator.stream(seconds=None)
+            for _ in range(2):
+                await call.write(a_message(*(changed(a_transfer(buyer, shop, 1), metadata=LARGE) for _ in range(64))))
+            await until(lambda: _has_paid(core, buyer, 128))
+            await until(lambda: _has_ended(lines))  # nobody reads meanwhile
         assert (await ended(call)).reason == "STREAM_IDLE"
+
+
+async def _has_ended(lines: Lines) -> bool:
+    return "PaymentService/StreamPayments" in [line["method"] for line in lines.of("rpc")]

@@ -45,7 +45,7 @@ def every_pid(endpoint: Endpoint) -> list[int]:
 
 
 async def test_it_says_where_it_is_reached_and_takes_that_back(folder: Path) -> None:
-    async with a_host(folder) as host:
+    async with a_host(folder, from_nothing=True) as host:
         endpoint = await host.ready()
         assert host.endpoint() == endpoint == read_endpoint(folder)
         for name in ("endpoint.json", "operator.key", "hash.key", "lock"):
@@ -98,7 +98,7 @@ async def test_a_second_start_while_running_says_so(folder: Path) -> None:
 async def test_a_taken_port_is_said_before_anything_starts(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        async with a_host(folder, listen=address) as host:
+        async with a_host(folder, listen=address, from_nothing=True) as host:
             code, error = await host.end()
     assert code == 1
     assert f"{address} is in use" in error
@@ -171,7 +171,7 @@ async def test_a_server_that_cannot_start_ends_the_start_with_its_log(folder: Pa
 
 @pytest.mark.parametrize("step", ["Setting up a new database", "Starting server"])
 async def test_a_stop_during_the_start_is_clean(folder: Path, step: str) -> None:
-    async with a_host(folder, [a_role("server", NEVER_READY)]) as host:
+    async with a_host(folder, [a_role("server", NEVER_READY)], from_nothing=True) as host:
         await host.until("step", step)
         host.process.send_signal(signal.SIGTERM)
         assert await host.end() == (0, "")

@@ -12,7 +12,7 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from danbao_core.audit import audit
 from danbao_core.engine import Command, Engine, Row
-from danbao_core.engine.reads import fetch_all
+from danbao_core.engine.reads import fetch_rows
 from danbao_core.payments import Mode
 from danbao_core.policy import PolicySchedule
 from danbao_core.sandbox import AdvanceClock
@@ -70,7 +70,8 @@ class EngineCore:
 
     async def _all(self, row_type: type[S]) -> list[S]:
         async with asyncpg.create_pool(self._database_url, min_size=1, max_size=1) as pool:
-            return await fetch_all(pool, row_type)
+            in_key_order = f"SELECT * FROM {row_type.table.name} ORDER BY {', '.join(row_type.table.key)}"
+            return await fetch_rows(pool, row_type, in_key_order)
 
     def stop(self) -> None:
         self._runner.run(self._engine.stop())

@@ -10,7 +10,6 @@ from danbao_core.accounts.balances import WALLET, Balance, Purpose, balance_id, 
 from danbao_core.accounts.rows import Account, AccountKind, AccountRef, AccountState, Obligation, Taking, account_of
 from danbao_core.engine import Book, Command, Decision, Key
 from danbao_core.errors import (
-    AccountClosed,
     BalanceNotZero,
     ExternalIdTaken,
     FundingsOpen,
@@ -82,8 +81,7 @@ class OpenWallet(Command[Account], frozen=True):
     def decide(self, book: Book) -> Decision[Account]:
         account = account_of(book, self.account_id, self.origin)
         exponent(self.currency)
-        if account.closed:
-            raise AccountClosed(account=account.name)
+        account.must_not_be_closed()
         account.must_not_be_frozen()
         currencies = account.currencies.split()
         if self.currency in currencies:
@@ -115,8 +113,7 @@ class CloseAccount(Command[Account], frozen=True):
         account = book.get(Account, self.account_id)
         if account is None or account.state is not AccountState.ACTIVE:
             return
-        keys = [Balance.key(each) for each in balance_ids(account)]
-        yield from keys
+        yield from (Balance.key(each) for each in balance_ids(account))
         if not _in_use(book, account):  # what is sought among all payments and entries is sought only where it decides
             yield Obligation.read_key(self.account_id)
             if account.kind is AccountKind.MERCHANT:
@@ -139,8 +136,13 @@ class CloseAccount(Command[Account], frozen=True):
 
 def _in_use(book: Book, account: Account) -> list[Balance]:
     """The balances that are not zero, but for what is held: that belongs to something open, which is the better reason."""
+    return [balance for balance in _not_zero(book, account) if balance.purpose is not Purpose.HELD]
+
+
+def _not_zero(book: Book, account: Account) -> list[Balance]:
+    """Its balances that are not zero, of those that are loaded: none before `keys` has asked for them."""
     balances = [book.get(Balance, each) for each in balance_ids(account)]
-    return [each for each in balances if each is not None and each.purpose is not Purpose.HELD and each.amount_minor != 0]
+    return [balance for balance in balances if balance is not None and balance.amount_minor != 0]
 
 
 def _must_have_nothing_open(book: Book, account: Account) -> None:
@@ -149,10 +151,8 @@ def _must_have_nothing_open(book: Book, account: Account) -> None:
         if obligation.payment_id is not None:
             raise PaymentsOpen(payment=f"payments/{obligation.payment_id}")
         raise FundingsOpen(funding=f"fundings/{obligation.funding_id}")
-    for each in balance_ids(account):
-        balance: Balance = book[Balance, each]
-        if balance.amount_minor != 0:
-            raise BalanceNotZero(currency=balance.currency)
+    if not_zero := _not_zero(book, account):
+        raise BalanceNotZero(currency=not_zero[0].currency)
 
 
 def _must_not_have_taken_lately(book: Book, account: Account) -> None:

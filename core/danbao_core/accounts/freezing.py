@@ -9,7 +9,6 @@ from danbao_core.accounts.balances import Balance
 from danbao_core.accounts.commands import balance_ids
 from danbao_core.accounts.rows import Account, AccountState, account_of
 from danbao_core.engine import Book, Command, Decision, Key
-from danbao_core.errors import AccountClosed
 
 
 class _SetState(Command[Account], frozen=True):
@@ -33,8 +32,7 @@ class _SetState(Command[Account], frozen=True):
 
     def decide(self, book: Book) -> Decision[Account]:
         account = account_of(book, self.account_id, self.origin)
-        if account.closed:
-            raise AccountClosed(account=account.name)
+        account.must_not_be_closed()
         if account.state is self.state:
             return Decision(account)
         changed = account.replace(state=self.state, updated_at=book.now, version=account.version + 1)

@@ -1,16 +1,16 @@
 """Reading many accounts, newest first."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from danbao_core import sql
 from danbao_core.accounts.rows import Account, AccountKind, AccountState
-from danbao_core.engine.reads import MOST_LOOKED_AT, Found, fetch_found
-from danbao_core.ids import AFTER_ALL
+from danbao_core.engine.reads import Found, fetch_found, finding, from_record, newest
 
 if TYPE_CHECKING:
     import asyncpg
+
+TEXT: Final = finding("kind = ANY($4::smallint[]) AND state = ANY($5::smallint[])", newest(Account.table))
 
 
 async def list_accounts(
@@ -26,15 +26,5 @@ async def list_accounts(
 
     The platform's own account is not among them.
     """
-    return await fetch_found(
-        pool,
-        Account,
-        sql.load("danbao_core.accounts", "list_accounts"),
-        before or AFTER_ALL,
-        limit,
-        list(kinds or (AccountKind.PERSONAL, AccountKind.MERCHANT)),
-        list(states or AccountState),
-        MOST_LOOKED_AT,
-        limit=limit,
-        most=MOST_LOOKED_AT,
-    )
+    wanted = (list(kinds or (AccountKind.PERSONAL, AccountKind.MERCHANT)), list(states or AccountState))
+    return await fetch_found(pool, from_record(Account), TEXT, *wanted, before=before, limit=limit)

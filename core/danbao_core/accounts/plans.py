@@ -7,7 +7,7 @@ from uuid import UUID
 from danbao_core import trail
 from danbao_core.accounts.rows import Account, AccountKind, account_of
 from danbao_core.engine import Book, Command, Decision, Key
-from danbao_core.errors import AccountClosed, EffectiveTimePast, NotAMerchant
+from danbao_core.errors import EffectiveTimePast, NotAMerchant
 
 
 class SetMerchantPlan(Command[Account], frozen=True):
@@ -30,8 +30,7 @@ class SetMerchantPlan(Command[Account], frozen=True):
         account = account_of(book, self.account_id, self.origin)
         if account.kind is not AccountKind.MERCHANT:
             raise NotAMerchant(account=account.name)
-        if account.closed:
-            raise AccountClosed(account=account.name)
+        account.must_not_be_closed()
         at = self.effective_at or book.now
         if at < book.now:
             raise EffectiveTimePast(time=book.now.isoformat())

@@ -67,6 +67,11 @@ class Account(Row, frozen=True):
     def frozen(self) -> bool:
         return self.state is AccountState.FROZEN
 
+    def must_not_be_closed(self) -> None:
+        """Raises AccountClosed."""
+        if self.closed:
+            raise AccountClosed(account=self.name)
+
     def must_not_be_frozen(self) -> None:
         """Raises AccountFrozen. For what the owner starts: whoever asks for it, it would be the owner's doing."""
         if self.frozen:
@@ -82,7 +87,7 @@ class Account(Row, frozen=True):
         """What the platform keeps, in basis points, of a payment to it that is made at a time; nothing of one to a person."""
         if self.kind is not AccountKind.MERCHANT:
             return 0
-        fee_bps = self.fee_bps if self.next_fee_at is None or now < self.next_fee_at else self.next_fee_bps
+        fee_bps = self.with_plan_at(now).fee_bps
         return policy.merchant_fee_bps if fee_bps is None else fee_bps
 
 
@@ -128,8 +133,7 @@ def active_account(book: Book | Draft, account_id: UUID, currency: str) -> Accou
     account = book.get(Account, account_id)
     if account is None or account.kind is AccountKind.PLATFORM:
         raise AccountNotFound(account=f"accounts/{account_id}")
-    if account.closed:
-        raise AccountClosed(account=account.name)
+    account.must_not_be_closed()
     if currency not in account.currencies.split():
         raise WalletMissing(account=account.name, currency=currency)
     return account

@@ -8,9 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-import redis.asyncio
-from redis.exceptions import RedisError
-
 from danbao_core.embedded import binaries, folders, survivors
 from danbao_core.embedded.child import Child, describe_exit
 from danbao_core.embedded.errors import StartError
@@ -112,7 +109,7 @@ class ValkeyServer:
         while True:
             try:
                 await self._ping()
-            except (RedisError, OSError, TimeoutError) as error:
+            except (OSError, TimeoutError) as error:
                 if time.monotonic() > deadline:
                     raise StartError(f"Valkey does not answer: {error}\n{child.log_tail()}") from error
             else:
@@ -132,6 +129,14 @@ class ValkeyServer:
             await survivors.stop(found, STOP_STEPS)
 
     async def _ping(self) -> None:
+        """Raises OSError or TimeoutError where it does not answer as one that works."""
+        # Imported here: it takes as long as all else that a command imports, and most commands start no Valkey.
+        import redis.asyncio  # noqa: PLC0415
+        from redis.exceptions import RedisError  # noqa: PLC0415
+
         client = redis.asyncio.Redis(unix_socket_path=str(self._socket_path), socket_timeout=_ATTEMPT_SECONDS)
-        async with client:
-            await client.ping()
+        try:
+            async with client:
+                await client.ping()
+        except RedisError as error:
+            raise ConnectionError(str(error)) from error

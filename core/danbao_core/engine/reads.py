@@ -1,14 +1,16 @@
 """Reading rows outside a batch, for answers that decide nothing."""
 
 import contextlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from danbao_core import sql
 from danbao_core.engine import statements
 from danbao_core.engine.connection import INDEXES_ONLY
-from danbao_core.engine.rows import Row, loader
+from danbao_core.engine.rows import Row, Table, loader
 from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at
 from danbao_core.server_role import AS_SERVER
 
@@ -30,7 +32,6 @@ SETTINGS: Final = {
 CLOCKS_DIFFER: Final = timedelta(days=1)
 """More than the clocks of servers, from which ids come, and the database's, from which times come, are ever apart."""
 
-
 MOST_LOOKED_AT: Final = 5_000
 """How many rows one reading of a list with a filter looks at, whatever it seeks: no index leads to what few rows have."""
 
@@ -51,47 +52,70 @@ async def fetch_row(pool: "asyncpg.Pool[Any]", row_type: type[R], *values: Any) 
 
 async def fetch_rows(pool: "asyncpg.Pool[Any]", row_type: type[R], text: str, *arguments: Any) -> list[R]:
     """The rows that a query answers, in its order; it selects all columns of their table."""
+    return list(map(from_record(row_type), await pool.fetch(text, *arguments)))
+
+
+def from_record(row_type: type[R]) -> Callable[["asyncpg.Record"], R]:
+    """What makes a row of a record that has all columns of its table, in whatever order and with whatever others."""
     load = loader(row_type)
     names = [column.name for column in row_type.table.columns]
-    records = await pool.fetch(text, *arguments)
-    return [cast("R", load([record[name] for name in names])) for record in records]
+    return lambda record: cast("R", load([record[name] for name in names]))
+
+
+def newest(table: Table) -> str:
+    """The rows of a table that a list of all of it looks at; see `finding`."""
+    return f"SELECT * FROM {table.name} WHERE id < $1 ORDER BY id DESC LIMIT $3"
+
+
+@cache
+def finding(sought: str, looked_at: str) -> str:
+    """The text of a query for what is sought, by a condition, among the rows that another query looks at.
+
+    The other query answers the newest $3 rows before the id $1, by descending id. $2 is how many are wanted, and what comes
+    after $3 belongs to the condition and the other query. The last row that was looked at is answered in any case, so that the
+    next page can go on behind it.
+    """
+    return f"""
+        SELECT *
+        FROM (
+            SELECT
+                *,
+                row_number() OVER (ORDER BY id DESC) AS number,
+                ({sought}) AS sought
+            FROM ({looked_at}) AS looked_at
+        ) AS numbered
+        WHERE sought OR number = $3
+        ORDER BY id DESC
+        LIMIT $2
+    """
 
 
 async def fetch_found(
-    pool: "asyncpg.Pool[Any]", row_type: type[R], text: str, *arguments: Any, limit: int, most: int
-) -> Found[R]:
-    """The rows that a query seeks, at most `limit`, among the first `most` that it looks at.
-
-    It says of each row that it answers whether it is `sought` and what `number` it is, and answers the last one in any case.
-    """
-    load = loader(row_type)
-    names = [column.name for column in row_type.table.columns]
-    records = await pool.fetch(text, *arguments)
-    rows = [cast("R", load([record[name] for name in names])) for record in records if record["sought"]]
-    return Found(rows, stopped_at(records, len(rows), limit=limit, most=most))
-
-
-def stopped_at(records: list[Any], found: int, *, limit: int, most: int) -> UUID | None:
-    """The id of the last of such records, where the reading stopped at it although fewer than `limit` were found."""
-    return records[-1]["id"] if found < limit and records and records[-1]["number"] == most else None
-
-
-async def fetch_all(pool: "asyncpg.Pool[Any]", row_type: type[R]) -> list[R]:
-    """Every row of a small table, in key order."""
-    records = await pool.fetch(statements.all_rows(row_type.table))
-    return [cast("R", row) for row in map(loader(row_type), records)]
+    pool: "asyncpg.Pool[Any]",
+    load: Callable[["asyncpg.Record"], T],
+    text: str,
+    *arguments: Any,
+    before: UUID | None,
+    limit: int,
+) -> Found[T]:
+    """What a text of `finding` seeks, at most `limit`, among the first MOST_LOOKED_AT rows before an id, or of all."""
+    records = await pool.fetch(text, before or AFTER_ALL, limit, MOST_LOOKED_AT, *arguments)
+    rows = [load(record) for record in records if record["sought"]]
+    stopped = len(rows) < limit and records and records[-1]["number"] == MOST_LOOKED_AT
+    return Found(rows, records[-1]["id"] if stopped else None)
 
 
 async def ids_of_time(
-    pool: "asyncpg.Pool[Any]", created_from: datetime | None, created_before: datetime | None
+    pool: "asyncpg.Pool[Any]", created_from: datetime | None, created_before: datetime | None, before: UUID | None
 ) -> tuple[UUID, UUID]:
-    """Ids between which all rows of a business time are (the first is among them), so that no others are looked at.
+    """Ids between which all rows of a business time are that come before an id (the first is among them), so that no others
+    are looked at.
 
     Business time is wall time, which the ids hold, or ahead of it, now as far as it ever was.
     """
-    first, last = BEFORE_ALL, AFTER_ALL
+    first, last = BEFORE_ALL, before or AFTER_ALL
     if created_before is not None:
-        last = first_at(created_before + CLOCKS_DIFFER)
+        last = min(last, first_at(created_before + CLOCKS_DIFFER))
     if created_from is not None:
         (clock,) = await pool.fetch(sql.load("danbao_core", "read_clock"))
         with contextlib.suppress(OverflowError):  # before the year 1, where a sandbox's clock is thousands of years ahead

@@ -56,12 +56,6 @@ def _wanted(table: Table, numbers: Iterator[int]) -> str:
     return f"unnest({keys}) AS k ({_list(table.key)}) JOIN {table.name} AS t USING ({_list(table.key)})"
 
 
-@cache
-def all_rows(table: Table) -> str:
-    """Answers every row, in key order."""
-    return f"SELECT {_list([column.name for column in table.columns])} FROM {table.name} ORDER BY {_list(table.key)}"
-
-
 class Change(NamedTuple):
     """What is written to one table: new rows, and new versions of rows with the version that was loaded."""
 

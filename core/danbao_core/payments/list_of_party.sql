@@ -1,45 +1,27 @@
--- Each side by its own index, no further than is looked at; no payment has the same account on both sides. What is sought among
--- the first $8 rows, and the last of those, to go on behind it.
+-- Each side by its own index, no further than is looked at; no payment has the same account on both sides.
 SELECT *
 FROM (
-    SELECT
-        *,
-        row_number() OVER (ORDER BY id DESC) AS number,
-        (
-            state = ANY($4::smallint[])
-            AND mode = ANY($5::smallint[])
-            AND ($6::timestamptz IS NULL OR created_at >= $6)
-            AND ($7::timestamptz IS NULL OR created_at < $7)
-        ) AS sought
-    FROM (
+    (
         SELECT *
-        FROM (
-            (
-                SELECT *
-                FROM payment
-                WHERE
-                    payer_id = $9
-                    AND id < $1
-                    AND id >= $2
-                ORDER BY id DESC
-                LIMIT $8
-            )
-            UNION ALL
-            (
-                SELECT *
-                FROM payment
-                WHERE
-                    payee_id = $9
-                    AND id < $1
-                    AND id >= $2
-                ORDER BY id DESC
-                LIMIT $8
-            )
-        ) AS side
+        FROM payment
+        WHERE
+            payer_id = $9
+            AND id < $1
+            AND id >= $8
         ORDER BY id DESC
-        LIMIT $8
-    ) AS looked_at
-) AS numbered
-WHERE sought OR number = $8
+        LIMIT $3
+    )
+    UNION ALL
+    (
+        SELECT *
+        FROM payment
+        WHERE
+            payee_id = $9
+            AND id < $1
+            AND id >= $8
+        ORDER BY id DESC
+        LIMIT $3
+    )
+) AS side
 ORDER BY id DESC
 LIMIT $3

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from danbao_core import sql
-from danbao_core.engine.reads import MOST_LOOKED_AT, Found, fetch_found, ids_of_time
+from danbao_core.engine.reads import Found, fetch_found, finding, from_record, ids_of_time
 from danbao_core.payments.lifecycle import Mode, State
 from danbao_core.payments.rows import Payment
 
@@ -36,24 +36,29 @@ class PaymentFilter(NamedTuple):
     created_before: datetime | None = None
 
 
+_SOUGHT: Final = """
+    state = ANY($4::smallint[])
+    AND mode = ANY($5::smallint[])
+    AND ($6::timestamptz IS NULL OR created_at >= $6)
+    AND ($7::timestamptz IS NULL OR created_at < $7)
+"""
+
+
+def text_of(side: Side) -> str:
+    """The query for one side's payments: of what is sought, those from the id $8 on, and of the account $9."""
+    return finding(_SOUGHT, sql.load("danbao_core.payments", side.value))
+
+
 async def list_payments(pool: "asyncpg.Pool[Any]", wanted: PaymentFilter, *, before: UUID | None, limit: int) -> Found[Payment]:
     """At most `limit` payments whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT
     of these."""
-    first, last = await ids_of_time(pool, wanted.created_from, wanted.created_before)
-    account = () if wanted.side is Side.ALL else (wanted.account_id,)
-    return await fetch_found(
-        pool,
-        Payment,
-        sql.load("danbao_core.payments", wanted.side.value),
-        last if before is None else min(before, last),
-        first,
-        limit,
+    first, last = await ids_of_time(pool, wanted.created_from, wanted.created_before, before)
+    arguments = [
         list(wanted.states or State),
         list(wanted.modes or Mode),
         wanted.created_from,
         wanted.created_before,
-        MOST_LOOKED_AT,
-        *account,
-        limit=limit,
-        most=MOST_LOOKED_AT,
-    )
+        first,
+        *(() if wanted.side is Side.ALL else (wanted.account_id,)),
+    ]
+    return await fetch_found(pool, from_record(Payment), text_of(wanted.side), *arguments, before=last, limit=limit)

@@ -1,16 +1,16 @@
 """Reading many proposals, newest first."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from danbao_core import sql
-from danbao_core.engine.reads import MOST_LOOKED_AT, Found, fetch_found
-from danbao_core.ids import AFTER_ALL
+from danbao_core.engine.reads import Found, fetch_found, finding, from_record, newest
 from danbao_core.proposals.rows import Proposal, ProposalState
 
 if TYPE_CHECKING:
     import asyncpg
+
+TEXT: Final = finding("state = ANY($4::smallint[])", newest(Proposal.table))
 
 
 async def list_proposals(
@@ -19,6 +19,5 @@ async def list_proposals(
     """At most `limit` proposals whose ids are smaller than `before`, by descending id, among the first MOST_LOOKED_AT
     of these. No states are all of them.
     """
-    text = sql.load("danbao_core.proposals", "list_proposals")
-    arguments = (before or AFTER_ALL, limit, list(states or ProposalState), MOST_LOOKED_AT)
-    return await fetch_found(pool, Proposal, text, *arguments, limit=limit, most=MOST_LOOKED_AT)
+    wanted = list(states or ProposalState)
+    return await fetch_found(pool, from_record(Proposal), TEXT, wanted, before=before, limit=limit)
