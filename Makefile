@@ -33,7 +33,7 @@ demo: .venv/.installed
 	@exec $(BIN)/danbao demo $(ARGS)
 
 test: .venv/.installed
-	@$(BIN)/pytest -n logical --maxprocesses=4 $(ARGS)
+	@$(BIN)/pytest -n logical --maxprocesses=4 --dist worksteal $(ARGS)
 
 protos: .venv-protos/.installed
 	@$(PROTOS_BIN)/python protos/generate.py

@@ -7,7 +7,6 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from danbao_core.callers import CallerGuard
 from danbao_core.engine import Engine
 from danbao_core.policy import PolicySchedule
-from tests.shared_postgres import TEMPLATE, SharedPostgres, SharedServer
+from tests.shared_postgres import SharedPostgres, SharedServer, a_database
 
 _FOLDER = pytest.StashKey[Path]()
 _POSTGRES = pytest.StashKey[SharedPostgres]()
@@ -61,10 +60,19 @@ async def administrator(postgres: SharedServer) -> AsyncIterator["asyncpg.Connec
 @pytest.fixture
 async def database_url(postgres: SharedServer, administrator: "asyncpg.Connection[Any]") -> AsyncIterator[str]:
     """The URL of a fresh, migrated sandbox database that only this test uses."""
-    name = f"test_{uuid4().hex}"
-    await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield postgres.url_of(name)
-    await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    async with a_database(administrator, postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def empty_database(
+    postgres: SharedServer, administrator: "asyncpg.Connection[Any]"
+) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection to a fresh, migrated sandbox database that tests look at and cannot change."""
+    async with a_database(administrator, postgres) as url:
+        connection = await asyncpg.connect(url, server_settings={"default_transaction_read_only": "on"})
+        yield connection
+        await connection.close()
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from danbao_core.embedded import PostgresServer
 from danbao_core.migrations import migrate
 from tests.shared_postgres import TEMPLATE
 
+# What tests leave behind need not outlast the machine: less is written for each of their databases.
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+
 
 class _Host:
     def __init__(self, server: PostgresServer) -> None:
@@ -50,7 +53,7 @@ class _Host:
 
 async def _main() -> None:
     folder, listener_fd = sys.argv[1:]
-    host = _Host(PostgresServer(Path(folder, "postgres")))
+    host = _Host(PostgresServer(Path(folder, "postgres"), settings=_SETTINGS))
     listener = socket.socket(fileno=int(listener_fd))
     async with await asyncio.start_unix_server(host.answer, sock=listener):
         await asyncio.to_thread(sys.stdin.read)

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple, TypeAlias
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import grpc
@@ -37,7 +37,7 @@ from danbao_core.service_keys import GRANTED_SCOPES, SCOPES, CreateServiceKey, T
 from danbao_core.settings import Mode, Settings, load
 from tests.builders import origin
 from tests.rpc_requests import METHODS, a_top_up, changed, create_account, create_key, path_of
-from tests.shared_postgres import TEMPLATE, SharedServer
+from tests.shared_postgres import SharedServer, a_database
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 Metadata = Iterable[tuple[str, str | bytes]]
@@ -277,17 +277,6 @@ async def a_core(
         connection.terminate()
 
 
-@asynccontextmanager
-async def a_database(administrator: Connection, postgres: SharedServer, template: str = TEMPLATE) -> AsyncIterator[str]:
-    """The URL of a database of its own, which is a sandbox unless another template is named."""
-    name = f"test_{uuid4().hex}"
-    await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        yield postgres.url_of(name)
-    finally:
-        await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture(scope="module")
 async def core(postgres: SharedServer, administrator: Connection) -> AsyncIterator[Core]:
     """One server and database for the tests of a module, which leave the other's facts alone."""
@@ -330,7 +319,7 @@ async def a_locked_row(core: Core, table: str, **key: object) -> AsyncIterator[N
         await transaction.rollback()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
     """Waits for a condition. Raises AssertionError where it does not come true in time."""
     deadline = time.monotonic() + seconds
     while not await condition():

@@ -12,9 +12,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
 
 TEMPLATE: Final = "danbao_template"
 """The migrated database that tests clone; nobody connects to it."""
@@ -71,3 +76,16 @@ class SharedServer:
     def url_of(self, database: str) -> str:
         """The URL of a database, existing or not."""
         return self._url._replace(path=f"/{database}").geturl()
+
+
+@asynccontextmanager
+async def a_database(
+    administrator: "asyncpg.Connection[Any]", postgres: SharedServer, template: str = TEMPLATE
+) -> AsyncIterator[str]:
+    """The URL of a database of its own, which is a migrated sandbox unless another template is named."""
+    name = f"test_{uuid4().hex}"
+    await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield postgres.url_of(name)
+    finally:
+        await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")

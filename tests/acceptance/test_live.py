@@ -23,7 +23,7 @@ from danbao_core.embedded.binaries import postgres_bin
 from danbao_core.rpc.tls import Certificates
 from tests.acceptance.sandbox import danbao, started
 from tests.certificates import Authority, Files
-from tests.integration.sandboxes import a_folder, give_data
+from tests.integration.sandboxes import a_postgres
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -41,19 +41,13 @@ class Logins(NamedTuple):
 @pytest.fixture
 async def logins() -> AsyncIterator[Logins]:
     """A Postgres as the container's, where the init script has run and logins need their passwords."""
-    with a_folder("postgres") as folder:
-        await give_data(folder)
-        server = PostgresServer(folder)
-        await server.start()
-        try:
-            await run_init_script(server.database_url)
-            await ask_for_passwords(server)
-            yield Logins(
-                as_login(server.database_url, "danbao_owner", PASSWORDS["DB_OWNER_PASSWORD"]),
-                as_login(server.database_url, "danbao_app", PASSWORDS["DB_APP_PASSWORD"]),
-            )
-        finally:
-            await server.stop()
+    async with a_postgres() as server:
+        await run_init_script(server.database_url)
+        await ask_for_passwords(server)
+        yield Logins(
+            as_login(server.database_url, "danbao_owner", PASSWORDS["DB_OWNER_PASSWORD"]),
+            as_login(server.database_url, "danbao_app", PASSWORDS["DB_APP_PASSWORD"]),
+        )
 
 
 def as_login(database_url: str, login: str, password: str) -> str:

@@ -21,8 +21,7 @@ from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant, OpenItemSettlement, Side
 from danbao_core.sandbox import BankBehaviour
 from tests import builders
-from tests.rpc_client import a_database
-from tests.shared_postgres import SharedServer
+from tests.shared_postgres import SharedServer, a_database
 
 Connection = Any
 

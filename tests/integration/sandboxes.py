@@ -83,6 +83,19 @@ async def give_data(postgres: Path) -> None:
     assert await copying.wait() == 0
 
 
+@asynccontextmanager
+async def a_postgres() -> AsyncIterator[PostgresServer]:
+    """A running Postgres that only one test uses, with an empty database."""
+    with a_folder("postgres") as folder:
+        await give_data(folder)
+        server = PostgresServer(folder)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
 async def give_sandbox_data(folder: Path) -> None:
     """Has the first `danbao up` on this folder, which is made as it makes it, find its Postgres initialised."""
     folder.mkdir(mode=0o700)

@@ -30,6 +30,7 @@ from danbao_client import (
     Sessions,
     StreamRpc,
     Verification,
+    rpc,
 )
 
 KEY = "dbk_0190_secret"
@@ -304,16 +305,26 @@ async def test_nothing_else_is_sent_again(refusal: status_pb2.Status) -> None:
     assert len(server.received) == 1
 
 
-async def test_patience_ends() -> None:
+class Clock:
+    """Takes the place of the module `time`: a tenth of a second passes from one look at it to the next."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        self.seconds += 0.1
+        return self.seconds
+
+
+async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(rpc, "time", clock)
     server = ScriptedServer(a_refusal(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", 0.05))
-    async with server.called(deadline_seconds=0.4, patience_seconds=0.6) as danbao:
-        began_at = time.monotonic()
+    async with server.called(patience_seconds=0.6) as danbao:
         error = await failure_of(danbao.payments.CreatePayment(a_create_request()))
-        seconds = time.monotonic() - began_at
     assert error.reason == "SHUTTING_DOWN"
     assert error.retry_after_seconds == 0.05
     assert len(server.received) > 1
-    assert seconds < 1
+    assert clock.seconds < 1
 
 
 async def test_a_longer_pause_than_patience_is_not_waited_for() -> None:
@@ -347,7 +358,7 @@ async def test_one_long_deadline_outlasts_patience() -> None:
 async def test_a_refused_connection_is_tried_until_patience_ends() -> None:
     async with ScriptedServer().serving() as server:
         address = server.address
-    async with Danbao.connect(address, key=KEY, deadline_seconds=0.3, patience_seconds=0.5) as danbao:
+    async with Danbao.connect(address, key=KEY, patience_seconds=0.5) as danbao:
         error = await failure_of(danbao.payments.GetPayment(payments_pb2.GetPaymentRequest()))
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "")
     assert error.is_transient
@@ -382,7 +393,7 @@ async def test_a_cancelled_call_ends_at_once() -> None:
             await call
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     """Returns as soon as it holds; fails when it does not in time."""
     give_up_at = time.monotonic() + seconds
     while not holds():

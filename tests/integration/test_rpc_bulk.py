@@ -378,10 +378,10 @@ async def test_a_server_that_stops_answers_what_it_has_read_and_says_so(database
 
 
 async def count_when_nothing_is_read(core: Core, buyer: str) -> int:
-    """How many payments were made when the server answers hundreds of other calls and reads nothing from a stream meanwhile."""
+    """How many payments were made when the server answers a hundred other calls and reads nothing from a stream meanwhile."""
     settled = -1
     while settled != (settled := await count_of_payments(core, buyer)):
-        for _ in range(300):
+        for _ in range(100):
             await core.operator.ask(accounts_pb2.GetAccountRequest(name=buyer))
     return settled
 

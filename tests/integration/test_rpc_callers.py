@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2
 from danbao_core.accounts import Purpose, balance_id
-from danbao_core.service_keys import GRANTED_SCOPES, SCOPES
+from danbao_core.service_keys import GRANTED_SCOPES, SCOPES, Token
 from tests import rpc_client
 from tests.rpc_client import (
     Caller,
@@ -174,7 +174,7 @@ async def test_a_token_is_shown_once(core: Core) -> None:
             refused = await core.operator.refused(repeat)
             assert (refused.code, refused.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SECRET_ALREADY_SHOWN")
             assert refused.metadata == {"service_key": made.service_key.name}
-    secrets = [token.rpartition("_")[2] for token in (made.token, turned.token)]
+    secrets = [Token.parse(token).secret for token in (made.token, turned.token)]
     everything = await core.connection.fetchval(
         "SELECT string_agg(t, '') FROM (SELECT r::text FROM request r UNION ALL SELECT k::text FROM service_key k "
         "UNION ALL SELECT o::text FROM outbox o UNION ALL SELECT a::text FROM audit_event a) AS rows(t)"

@@ -24,7 +24,6 @@ from tests.rpc_client import (
     Caller,
     Core,
     a_core,
-    a_database,
     a_merchant,
     an_account,
     available,
@@ -47,7 +46,7 @@ from tests.rpc_requests import (
     create_account,
     ship,
 )
-from tests.shared_postgres import SharedServer
+from tests.shared_postgres import SharedServer, a_database
 
 core = rpc_client.core
 

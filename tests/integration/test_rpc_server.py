@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
@@ -21,13 +20,12 @@ from danbao_core.migrations import MigrationError, migrate
 from danbao_core.server import Server, StartFailed
 from danbao_core.settings import Mode, SettingsError, load
 from tests import rpc_client
-from tests.integration.sandboxes import a_folder, give_data
+from tests.integration.sandboxes import a_postgres
 from tests.rpc_client import (
     HASH_KEY,
     Core,
     Refused,
     a_core,
-    a_database,
     a_merchant,
     an_account,
     audit_holds,
@@ -38,7 +36,7 @@ from tests.rpc_client import (
     until,
 )
 from tests.rpc_requests import a_payment, a_top_up, a_transfer, a_withdrawal, advance_clock, create_account
-from tests.shared_postgres import SharedServer
+from tests.shared_postgres import SharedServer, a_database
 
 core = rpc_client.core
 
@@ -61,14 +59,14 @@ async def live(postgres: SharedServer, administrator: "asyncpg.Connection[Any]")
 async def health_of(core: Core, service: str = "") -> Any:
     """What the standard health service says of a service, or of the server as a whole."""
     stub: Any = health_pb2_grpc.HealthStub(core.channel)
-    return (await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)).status
+    return (await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=20)).status
 
 
 async def reflected(core: Core) -> set[str]:
     """The services that reflection lists."""
     channel: Any = core.channel  # the stubs know only the synchronous one
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=20)
     answers = [answer async for answer in call]
     return {service.name for answer in answers for service in answer.list_services_response.service}
 
@@ -220,15 +218,9 @@ async def killed(server: PostgresServer) -> None:
 @pytest.fixture
 async def own_postgres() -> AsyncIterator[PostgresServer]:
     """A Postgres that only this test uses, with a migrated sandbox."""
-    with a_folder("postgres") as folder:
-        await give_data(folder)
-        server = PostgresServer(folder)
-        await server.start()
-        try:
-            await migrate(server.database_url, "sandbox")
-            yield server
-        finally:
-            await server.stop()
+    async with a_postgres() as server:
+        await migrate(server.database_url, "sandbox")
+        yield server
 
 
 async def test_a_lost_database_is_said_at_once_and_found_again(own_postgres: PostgresServer) -> None:
@@ -257,9 +249,7 @@ async def must_survive(
     await stop(postgres)
 
     for request in (*reads, a_payment(buyer, shop), create_account("CNY")):
-        started_at = time.monotonic()
-        refused = await core.operator.refused(request)
-        assert time.monotonic() - started_at < 2
+        refused = await core.operator.refused(request, seconds=5)  # at once: nobody waits for the database to come back
         assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")
     for service in ("", *EVERYWHERE):
         await until(partial(says, core, service, NOT_SERVING))

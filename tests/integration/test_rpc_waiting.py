@@ -1,7 +1,6 @@
 """Calls that wait: for a locked row, for a deadline, in a queue that is full, for a server that stops."""
 
 import asyncio
-import time
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -176,7 +175,7 @@ async def test_a_server_that_stops_answers_what_it_has_taken(database_url: str) 
     token = await an_operator_token(database_url)
     async with a_core(database_url, token=token) as observer:
         buyer, shop = await an_account(observer, funds_minor=1_000), await a_merchant(observer)
-        async with asyncio.timeout(20), a_core(database_url, token=token, drain_seconds=10) as core:
+        async with asyncio.timeout(30), a_core(database_url, token=token, drain_seconds=600) as core:
             health: Any = health_pb2_grpc.HealthStub(core.channel)
             watched = health.Watch(health_pb2.HealthCheckRequest(service="danbao.v1.PaymentService"))
             assert (await watched.read()).status == SERVING
@@ -185,13 +184,10 @@ async def test_a_server_that_stops_answers_what_it_has_taken(database_url: str) 
                 await until(lambda: engines_waiting(observer))
                 stop = asyncio.create_task(core.server.__aexit__(None, None, None))
                 assert (await watched.read()).status == NOT_SERVING
-                started_at = time.monotonic()
-                late = await core.operator.refused(create_account("CNY"))
+                late = await core.operator.refused(create_account("CNY"), seconds=5)
                 assert (late.code, late.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
-                assert time.monotonic() - started_at < 5
             outcomes = await asyncio.gather(*calls)
-            await stop
-            assert time.monotonic() - started_at < 5  # it does not wait for those who only watch
+            await stop  # it does not wait for those who only watch, not for all the time that it has to drain
         refused = [each for each in outcomes if isinstance(each, Refused)]
         assert len(refused) < 100
         assert {each.reason for each in refused} <= {"SHUTTING_DOWN"}  # those that had not been read from the wire

@@ -15,9 +15,9 @@ Connection = Any
 
 
 @pytest.mark.parametrize("row_type", TABLES.values(), ids=lambda row_type: row_type.table.name)
-async def test_a_table_has_the_columns_of_its_rows(connection: Connection, row_type: type[Row]) -> None:
+async def test_a_table_has_the_columns_of_its_rows(empty_database: Connection, row_type: type[Row]) -> None:
     table = row_type.table
-    found = await connection.fetch(
+    found = await empty_database.fetch(
         "SELECT attname, format_type(atttypid, NULL) AS type, attnotnull FROM pg_attribute "
         "WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum",
         table.name,
@@ -28,8 +28,8 @@ async def test_a_table_has_the_columns_of_its_rows(connection: Connection, row_t
 
 
 @pytest.mark.parametrize("row_type", TABLES.values(), ids=lambda row_type: row_type.table.name)
-async def test_a_tables_key_is_its_primary_key(connection: Connection, row_type: type[Row]) -> None:
-    found = await connection.fetchval(
+async def test_a_tables_key_is_its_primary_key(empty_database: Connection, row_type: type[Row]) -> None:
+    found = await empty_database.fetchval(
         "SELECT array_agg(attname::text ORDER BY ord) FROM pg_index, unnest(indkey) WITH ORDINALITY AS key (attnum, ord) "
         "JOIN pg_attribute USING (attnum) WHERE indrelid = $1::regclass AND indisprimary AND attrelid = indrelid",
         row_type.table.name,
@@ -37,8 +37,8 @@ async def test_a_tables_key_is_its_primary_key(connection: Connection, row_type:
     assert tuple(found) == row_type.table.key
 
 
-async def test_text_sorts_in_the_database_as_it_does_in_the_engine(connection: Connection) -> None:
-    other = await connection.fetch(
+async def test_text_sorts_in_the_database_as_it_does_in_the_engine(empty_database: Connection) -> None:
+    other = await empty_database.fetch(
         "SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid "
         "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND atttypid = 'text'::regtype "
         "AND attcollation <> '\"C\"'::regcollation AND relname <> 'schema_migration'"

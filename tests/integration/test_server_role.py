@@ -19,7 +19,7 @@ from danbao_core.server_role import SERVER_ROLE, RoleRefused
 from danbao_core.server_role import connect as connect_as_server
 from tests import builders
 from tests.every_table import TABLES
-from tests.integration.sandboxes import a_folder, give_data
+from tests.integration.sandboxes import a_postgres
 from tests.rpc_client import a_core, an_account, settings_for
 
 Connection = Any
@@ -171,12 +171,8 @@ async def test_another_migrate_grants_again(database_url: str, connection: Conne
 @pytest.fixture
 async def cluster() -> AsyncIterator[PostgresServer]:
     """A Postgres that only this test uses, where no database was migrated yet."""
-    with a_folder("postgres") as folder:
-        await give_data(folder)
-        server = PostgresServer(folder)
-        await server.start()
+    async with a_postgres() as server:
         yield server
-        await server.stop()
 
 
 async def execute(cluster: PostgresServer, *statements: str) -> None:

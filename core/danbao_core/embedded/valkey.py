@@ -129,15 +129,14 @@ class ValkeyServer:
             await survivors.stop(found, STOP_STEPS)
 
     async def _ping(self) -> None:
-        """Raises OSError or TimeoutError where it does not answer as one that works.
+        """Raises OSError or TimeoutError where it does not answer as one that works."""
+        # Imported here: it takes as long as all else that a command imports, and most commands start no Valkey.
+        import redis.asyncio  # noqa: PLC0415
+        from redis.exceptions import RedisError  # noqa: PLC0415
 
-        Spoken by hand: importing a Redis client would take longer than everything else that a command imports.
-        """
-        async with asyncio.timeout(_ATTEMPT_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(self._socket_path)
-            try:
-                writer.write(b"PING\r\n")
-                if (answer := await reader.readline()) != b"+PONG\r\n":
-                    raise ConnectionError(answer.decode(errors="replace").strip() or "it hung up")
-            finally:
-                writer.close()
+        client = redis.asyncio.Redis(unix_socket_path=str(self._socket_path), socket_timeout=_ATTEMPT_SECONDS)
+        try:
+            async with client:
+                await client.ping()
+        except RedisError as error:
+            raise ConnectionError(str(error)) from error
