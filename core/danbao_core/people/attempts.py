@@ -37,7 +37,7 @@ class Rule(NamedTuple):
     lock: timedelta
 
 
-@table("attempts", rank=27, key=("kind", "subject"))
+@table("attempts", rank=31, key=("kind", "subject"))
 class Attempts(Row, frozen=True):
     """How often something was tried on a day."""
 
