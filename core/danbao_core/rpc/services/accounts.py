@@ -14,6 +14,8 @@ from danbao_core.ledger import Line, list_entries
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.services.desk import Desk
+from danbao_core.rpc.services.passwords import Passwords
 from danbao_core.rpc.services.visible import account_for_list, may_see, visible_account
 
 if TYPE_CHECKING:
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[Any]
 
 
-class Accounts(accounts_pb2_grpc.AccountServiceServicer):
+class Accounts(Passwords, accounts_pb2_grpc.AccountServiceServicer):
     """Accounts, wallets and fundings."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, *, sandbox: bool) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, desk: Desk, *, sandbox: bool) -> None:
+        self._desk = desk
         self._engine = engine
         self._pool = pool
         self._pages = pages
