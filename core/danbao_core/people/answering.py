@@ -68,9 +68,9 @@ def code_for(keyring: Keyring, challenge_id: UUID, factor: Factor | None, code: 
 class AnswerChallenge(Command[Approval], frozen=True):
     """Answers a challenge.
 
-    Refused: ChallengeNotFound, FactorLocked (`unlock_time`), CodeExpired, and CodeWrong (`attempts_left`), which is counted, but
-    not again for the same request with the same code. A right code does not make wrong ones forgotten: who has one factor of
-    somebody's would else have as many guesses at another as they like.
+    Refused: ChallengeNotFound, FactorLocked (`unlock_time`), CodeExpired, and CodeWrong (`attempts_left`), which is counted,
+    but not again for the same request with the same code. A right code does not make wrong ones forgotten: who has one factor
+    of somebody's would else have as many guesses at another as they like.
     """
 
     result_type = Approval

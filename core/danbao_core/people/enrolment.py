@@ -9,8 +9,8 @@ from danbao_core.ids import IdSequence
 from danbao_core.people.answering import CodeShown
 from danbao_core.people.asking import WRONG_CODES, guesses_by, must_not_be_locked
 from danbao_core.people.attempts import AttemptKind, attempts_key, count_once
-from danbao_core.people.challenges import Purpose, approval_keys, binding, consume
-from danbao_core.people.factors import Factor, FactorKind, FactorState, RecoveryCode
+from danbao_core.people.challenges import FactorKind, Purpose, approval_keys, binding, consume
+from danbao_core.people.factors import Factor, FactorState, RecoveryCode
 from danbao_core.people.messages import Letter
 from danbao_core.people.person import Person, person_of
 from danbao_core.people_errors import (
@@ -35,9 +35,13 @@ def personal_binding(purpose: Purpose, account_id: UUID) -> bytes:
     return binding(purpose, account_id)
 
 
-def _consume(draft: Draft, approval_id: UUID, origin: Origin) -> None:
+def _consume(draft: Draft, approval_id: UUID, origin: Origin, person: Person) -> None:
+    """Uses up an approval of a change of factors. An authenticator in force is what approves it, or a recovery code: with the
+    phone alone, whoever has got hold of the number would take it out of force. Raises ApprovalRequired."""
     purpose = Purpose.CHANGE_FACTORS
-    consume(draft, approval_id, origin, purpose, personal_binding(purpose, owner_of(origin)))
+    approval = consume(draft, approval_id, origin, purpose, personal_binding(purpose, person.account_id))
+    if person.totp_id is not None and approval.factor is FactorKind.SMS:
+        raise ApprovalRequired(factors="TOTP")
 
 
 class EnrollTotp(Command[Factor], frozen=True):
@@ -61,9 +65,9 @@ class EnrollTotp(Command[Factor], frozen=True):
         account_id, draft, ids = owner_of(self.origin), Draft(book), self.ids()
         person = person_of(book, account_id)
         if self.approval_id is not None:
-            _consume(draft, self.approval_id, self.origin)
+            _consume(draft, self.approval_id, self.origin, person)
         elif person.totp_id is not None:
-            raise ApprovalRequired(factors="TOTP,SMS")
+            raise ApprovalRequired(factors="TOTP")
         factor = Factor(
             id=ids.take(),
             account_id=account_id,
@@ -145,9 +149,9 @@ class RemoveFactor(Command[Factor], frozen=True):
         factor = _factor_of(book, self.factor_id, account_id)
         if factor.state is FactorState.REMOVED:
             raise FactorNotFound(factor=factor.name)
-        _consume(draft, self.approval_id, self.origin)
-        removed = _remove(draft, ids, self.origin, factor.id)
         person = person_of(book, account_id)
+        _consume(draft, self.approval_id, self.origin, person)
+        removed = _remove(draft, ids, self.origin, factor.id)
         if person.totp_id == factor.id:
             _changed(draft, person, None, self.letter)
         return Decision(removed, draft.changes)
@@ -177,10 +181,7 @@ class CreateRecoveryCodes(Command[Factor], frozen=True):
         if person.totp_id != self.factor_id:
             raise FactorMissing(factor=FactorKind.TOTP.name)
         factor = _factor_of(book, self.factor_id, account_id)
-        purpose = Purpose.CHANGE_FACTORS
-        approval = consume(draft, self.approval_id, self.origin, purpose, personal_binding(purpose, account_id))
-        if approval.factor is FactorKind.SMS:
-            raise ApprovalRequired(factors="TOTP")
+        _consume(draft, self.approval_id, self.origin, person)
         generation = factor.recovery_generation + 1
         made = factor.replace(recovery_generation=generation, updated_at=book.now, version=factor.version + 1)
         draft.put(made, trail.audit_event(self.ids(), self.origin, Factor, factor.id, book.now))
