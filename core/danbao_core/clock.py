@@ -28,3 +28,8 @@ def shanghai_day(at: datetime) -> int:
 def shanghai_midnight(day: int) -> datetime:
     """When a day in Asia/Shanghai, counted as by `shanghai_day`, begins."""
     return datetime(1970, 1, 1, tzinfo=_SHANGHAI).astimezone(UTC) + timedelta(days=day)
+
+
+def shanghai_year(at: datetime) -> int:
+    """The year of a moment in Asia/Shanghai."""
+    return at.astimezone(_SHANGHAI).year

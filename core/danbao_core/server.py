@@ -13,7 +13,14 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc, sessions_pb2_grpc
+from danbao.v1 import (
+    accounts_pb2_grpc,
+    operations_pb2_grpc,
+    payments_pb2_grpc,
+    sandbox_pb2_grpc,
+    sessions_pb2_grpc,
+    verification_pb2_grpc,
+)
 from danbao_core import metrics_page, server_role
 from danbao_core.callers import CallerGuard
 from danbao_core.clock import WallClock, system_wall_clock
@@ -30,7 +37,7 @@ from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
-from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox, Sessions
+from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
 from danbao_core.rpc.services.desk import Desk
 from danbao_core.rpc.tls import Certificates, CertificatesUnusable
 from danbao_core.rpc.tracing import Tracer
@@ -161,15 +168,18 @@ class Server:
         )
         find_by_name(server)
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(
-            Accounts(engine, pool, pages, desk, sandbox=self._sandbox), server
+            Accounts(engine, pool, pages, keyring, desk, sandbox=self._sandbox), server
         )
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
-            Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock), server
+            Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, pages, authenticator, settings.database_url), server
         )
         sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
+        verification_pb2_grpc.add_VerificationServiceServicer_to_server(
+            Verification(engine, pool, keyring, sandbox=self._sandbox), server
+        )
         if self._sandbox:
             sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

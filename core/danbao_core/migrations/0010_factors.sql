@@ -42,8 +42,21 @@ CREATE TABLE recovery_code (
     PRIMARY KEY (factor_id, code_hash)
 );
 
+CREATE TABLE spending (
+    account_id uuid NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    day bigint NOT NULL,
+    day_minor bigint NOT NULL CHECK (day_minor >= 0),
+    year bigint NOT NULL,
+    year_minor bigint NOT NULL CHECK (year_minor >= 0),
+    life_minor bigint NOT NULL CHECK (life_minor >= 0),
+    version bigint NOT NULL,
+    PRIMARY KEY (account_id, currency)
+);
+
 -- migrate:down
 
+DROP TABLE spending;
 DROP TABLE recovery_code;
 DROP TABLE factor;
 DROP TABLE newest_code;

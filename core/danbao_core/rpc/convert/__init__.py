@@ -11,7 +11,6 @@ from danbao_core.rpc.convert.accounts import (
     withdraw,
 )
 from danbao_core.rpc.convert.bulk import create_payments, payments
-from danbao_core.rpc.convert.challenges import challenge
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     audit_event,
@@ -41,6 +40,7 @@ from danbao_core.rpc.convert.payments import (
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
 from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
 from danbao_core.rpc.convert.sessions import password_change, sent_message, session
+from danbao_core.rpc.convert.verification import challenge
 
 __all__ = [
     "account",
