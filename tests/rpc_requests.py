@@ -13,11 +13,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2
+from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2
 
 METHODS: Final = {
     method.input_type.full_name: method
-    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2)
+    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }

@@ -79,6 +79,8 @@ def test_name_is_masked(name: str, shown: str) -> None:
     assert mask_name(name) == shown
 
 
-@pytest.mark.parametrize(("number", "shown"), [("11010519491231002X", "1" + "*" * 16 + "X"), ("E12345678", "E*******8"), ("", "")])
+@pytest.mark.parametrize(
+    ("number", "shown"), [("11010519491231002X", "1" + "*" * 16 + "X"), ("E12345678", "E*******8"), ("", "")]
+)
 def test_document_number_is_masked(number: str, shown: str) -> None:
     assert mask_number(number) == shown
