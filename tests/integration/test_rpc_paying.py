@@ -214,7 +214,7 @@ async def test_a_day_ends_at_midnight_in_shanghai(core: Core, ada: PersonCaller,
     await ada.ask(paying(ada, await unpaid(ada, shop, 1_000 * YUAN)))
     await core.operator.ask(advance_clock(22 * 3600))  # it is 23 o'clock there
     assert (await ada.refused(paying(ada, await unpaid(ada, shop, 1)))).reason == "APPROVAL_REQUIRED"
-    await core.operator.ask(advance_clock(3600))
+    await core.operator.ask(advance_clock(3660))
     await ada.ask(paying(ada, await unpaid(ada, shop, 1_000 * YUAN)))
 
 
