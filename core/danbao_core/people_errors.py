@@ -1,6 +1,6 @@
 """Why a request that has to do with people is refused; as `errors.py`, which has the rules of these classes."""
 
-from danbao_core.errors import Kind, Refusal
+from danbao_core.errors import FieldInvalid, Kind, Refusal
 
 # --- The request is wrong ---------------------------------------------------------------------------------------------------
 
@@ -29,10 +29,8 @@ class CardNumberInvalid(Refusal):
     kind = Kind.INVALID
 
 
-class CardNumberInText(Refusal):
+class CardNumberInText(FieldInvalid):
     """The text holds a card number, which must not be stored; send it without."""
-
-    kind = Kind.INVALID
 
 
 # --- Who calls --------------------------------------------------------------------------------------------------------------
