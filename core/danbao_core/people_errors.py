@@ -60,6 +60,12 @@ class PersonNeeded(Refusal):
     kind = Kind.DENIED
 
 
+class ConfirmedByOthers(Refusal):
+    """Who met the person confirms this, and not the person: call it with a service key that is bound to no account."""
+
+    kind = Kind.DENIED
+
+
 # --- What there is ----------------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +230,18 @@ class IdentityMismatch(Refusal):
 
 class IdentityNotConfirmed(Refusal):
     """The channel does not confirm that this is who somebody says they are."""
+
+    kind = Kind.PRECONDITION
+
+
+class IdentityProviderMissing(Refusal):
+    """Nobody is set up who confirms identities for this core."""
+
+    kind = Kind.PRECONDITION
+
+
+class TooManyAccounts(Refusal):
+    """The document has verified as many accounts as one person may have."""
 
     kind = Kind.PRECONDITION
 

@@ -155,7 +155,9 @@ class Server:
             options=[*OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
         )
         find_by_name(server)
-        accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, pages, sandbox=self._sandbox), server)
+        accounts_pb2_grpc.add_AccountServiceServicer_to_server(
+            Accounts(engine, pool, pages, keyring, authenticator, sandbox=self._sandbox), server
+        )
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock), server
         )
