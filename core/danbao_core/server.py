@@ -156,7 +156,7 @@ class Server:
         )
         find_by_name(server)
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(
-            Accounts(engine, pool, pages, keyring, sandbox=self._sandbox), server
+            Accounts(engine, pool, pages, keyring, authenticator, sandbox=self._sandbox), server
         )
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server

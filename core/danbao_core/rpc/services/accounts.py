@@ -12,9 +12,13 @@ from danbao_core.errors import AccountNotFound, BankMissing, FundingNotFound, No
 from danbao_core.fundings import Funding, list_fundings
 from danbao_core.keyring import Keyring
 from danbao_core.ledger import Line, list_entries
+from danbao_core.people.channels import SandboxProvider
+from danbao_core.people.instruments import SandboxTokenizer
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
+from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.services.identity import Identity
 from danbao_core.rpc.services.limits import LimitsReader
 from danbao_core.rpc.services.proofs import proofs_of
 from danbao_core.rpc.services.visible import account_for_list, may_see, visible_account
@@ -27,15 +31,27 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[Any]
 
 
-class Accounts(LimitsReader, accounts_pb2_grpc.AccountServiceServicer):
-    """Accounts, wallets and fundings."""
+class Accounts(Identity, LimitsReader, accounts_pb2_grpc.AccountServiceServicer):
+    """Accounts, wallets and fundings, and the people behind accounts. A sandbox has a bank and channels of its own."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, keyring: Keyring, *, sandbox: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        pool: "_Pool",
+        pages: Pages,
+        keyring: Keyring,
+        authenticator: Authenticator,
+        *,
+        sandbox: bool,
+    ) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
         self._keyring = keyring
+        self._authenticator = authenticator
         self._sandbox = sandbox
+        self._identities = SandboxProvider() if sandbox else None
+        self._tokenizer = SandboxTokenizer() if sandbox else None
 
     async def CreateAccount(self, request: accounts_pb2.CreateAccountRequest, context: "_Context") -> accounts_pb2.Account:
         command = convert.create_account(request, calls.current().origin)
