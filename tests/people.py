@@ -72,7 +72,7 @@ async def a_person(
     Without a payment password none is set. The level says nothing of a name: that takes VerifyIdentity.
     """
     keyring, phone = keyring_of(core), phone or a_phone()
-    account, device_id = _an_account(currencies), f"phone-of-{phone[1:]}"
+    account, device_id = _an_account(currencies), f"device-{uuid7().hex}"
     person = _a_person(keyring, account, phone, payment_password, level)
     session = _a_session(account.id, device_id)
     await _put(

@@ -87,6 +87,32 @@ def a_withdrawal(account: str, amount_minor: int, currency: str = "CNY") -> acco
     return accounts_pb2.WithdrawRequest(request_id=a_request_id(), account=account, amount=money(amount_minor, currency))
 
 
+# --- People -----------------------------------------------------------------------------------------------------------------
+
+
+def verify(account: str, **fields: Any) -> identity_pb2.VerifyIdentityRequest:
+    """A request to have the police confirm who Zhang San is."""
+    facts: dict[str, Any] = {
+        "channel": identity_pb2.Identity.CHANNEL_PUBLIC_SECURITY,
+        "real_name": "张三",
+        "document": identity_pb2.Identity.DOCUMENT_RESIDENT_ID,
+        "number": "11010519491231002X",
+    } | fields
+    return identity_pb2.VerifyIdentityRequest(request_id=a_request_id(), account=account, **facts)
+
+
+def bind(account: str, card_number: str = "6222021234567894567", **fields: Any) -> identity_pb2.BindInstrumentRequest:
+    return identity_pb2.BindInstrumentRequest(request_id=a_request_id(), account=account, card_number=card_number, **fields)
+
+
+def unbind(instrument: str) -> identity_pb2.UnbindInstrumentRequest:
+    return identity_pb2.UnbindInstrumentRequest(request_id=a_request_id(), name=instrument)
+
+
+def erase(account: str) -> identity_pb2.ErasePersonalDataRequest:
+    return identity_pb2.ErasePersonalDataRequest(request_id=a_request_id(), account=account)
+
+
 # --- Payments ---------------------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +272,13 @@ def valid_requests() -> Iterator[Message]:
     yield a_withdrawal(ada, 1)
     yield accounts_pb2.GetFundingRequest(name=f"fundings/{UNKNOWN}")
     yield accounts_pb2.ListFundingsRequest(account=ada)
+    yield verify(ada)
+    yield identity_pb2.GetIdentityRequest(account=ada)
+    yield bind(ada)
+    yield identity_pb2.ListInstrumentsRequest(account=ada)
+    yield unbind(f"instruments/{UNKNOWN}")
+    yield identity_pb2.ExportPersonalDataRequest(account=ada)
+    yield erase(ada)
     yield a_payment(ada, bob, 1, order_no="1", subject="x", expire_after=Duration(seconds=60), metadata={"a": "b"})
     yield payments_pb2.GetPaymentRequest(name=payment)
     yield payments_pb2.GetPaymentByOrderNoRequest(payee=ada, order_no="1")

@@ -16,7 +16,7 @@ from danbao_core.people.spending import must_not_rest
 from danbao_core.people_errors import ChangedTooRecently
 
 
-@table("known_payee", rank=97, key=("payer_id", "payee_id"), reading=sql.load("danbao_core.payments", "read_known_payee"))
+@table("known_payee", rank=98, key=("payer_id", "payee_id"), reading=sql.load("danbao_core.payments", "read_known_payee"))
 class KnownPayee(Row, frozen=True):
     """Somebody whom a payer has paid before. It is sought among the payments, for there is seldom need to know."""
 

@@ -30,8 +30,9 @@ class Message(Row, frozen=True):
     template: str
     """What it is about, such as "code"."""
     parameters: bytes
-    """JSON, sealed in ("message", "parameters", id)."""
+    """JSON, sealed in ("message", "parameters", id); empty, like the address, once it was erased."""
     created_at: datetime
+    version: int = 1
 
 
 class Letter(NamedTuple):

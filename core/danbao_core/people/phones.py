@@ -17,8 +17,8 @@ _TAKES_MESSAGES: Final = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_
 def phone_of(text: str) -> str:
     """The number in E.164, always written the same: a zero that some put before the area is left out.
 
-    Raises PhoneInvalid for what is not written as + and digits (the library would read letters, extensions and the digits of other
-    scripts, too), what no operator has given out, and what takes no messages, such as a landline.
+    Raises PhoneInvalid for what is not written as + and digits (the library would read letters, extensions and the digits of
+    other scripts, too), what no operator has given out, and what takes no messages, such as a landline.
     """
     if not _E164.fullmatch(text):
         raise PhoneInvalid

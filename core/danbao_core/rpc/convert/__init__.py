@@ -11,6 +11,7 @@ from danbao_core.rpc.convert.accounts import (
     withdraw,
 )
 from danbao_core.rpc.convert.bulk import create_payments, payments
+from danbao_core.rpc.convert.identity import identity, instrument
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     audit_event,
@@ -68,6 +69,8 @@ __all__ = [
     "freeze_account",
     "funding",
     "id_of",
+    "identity",
+    "instrument",
     "money",
     "money_of",
     "open_item",

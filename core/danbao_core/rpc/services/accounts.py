@@ -12,10 +12,13 @@ from danbao_core.errors import AccountNotFound, BankMissing, FundingNotFound, No
 from danbao_core.fundings import Funding, list_fundings
 from danbao_core.keyring import Keyring
 from danbao_core.ledger import Line, list_entries
+from danbao_core.people.channels import SandboxProvider
+from danbao_core.people.instruments import SandboxTokenizer
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages, place_of
 from danbao_core.rpc.services.desk import Desk
+from danbao_core.rpc.services.identity import Identity
 from danbao_core.rpc.services.limits import LimitsReader
 from danbao_core.rpc.services.passwords import Passwords
 from danbao_core.rpc.services.proofs import proofs_of
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[Any]
 
 
-class Accounts(LimitsReader, Passwords, accounts_pb2_grpc.AccountServiceServicer):
-    """Accounts, wallets and fundings."""
+class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServiceServicer):
+    """Accounts, wallets and fundings, and the people behind accounts. A sandbox has a bank and channels of its own."""
 
     def __init__(  # what a server is put together of
         self, engine: Engine, pool: "_Pool", pages: Pages, keyring: Keyring, desk: Desk, *, sandbox: bool
@@ -41,6 +44,8 @@ class Accounts(LimitsReader, Passwords, accounts_pb2_grpc.AccountServiceServicer
         self._pages = pages
         self._keyring = keyring
         self._sandbox = sandbox
+        self._identities = SandboxProvider() if sandbox else None
+        self._tokenizer = SandboxTokenizer() if sandbox else None
 
     async def CreateAccount(self, request: accounts_pb2.CreateAccountRequest, context: "_Context") -> accounts_pb2.Account:
         command = convert.create_account(request, calls.current().origin)
