@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from argon2 import PasswordHasher
 
+from danbao.v1 import sandbox_pb2, sessions_pb2, verification_pb2
 from danbao_core.accounts import Account, AccountKind, AccountState
 from danbao_core.accounts.balances import new_wallet
 from danbao_core.engine import Book, Command, Decision, Engine, Key, Row
@@ -27,9 +28,9 @@ from danbao_core.people.sessions import REFRESH_LIFETIME, RefreshToken, Session,
 from danbao_core.policy import PolicySchedule
 from tests.builders import origin
 from tests.rpc_client import Caller, Core, id_of
-from tests.rpc_requests import a_top_up
+from tests.rpc_requests import A_LOGIN_PASSWORD, a_top_up, advance_clock, answer_challenge, complete, log_in, register
 
-LOGIN_PASSWORD: Final = "tangerine-umbrella-42"
+LOGIN_PASSWORD: Final = A_LOGIN_PASSWORD
 PAYMENT_PASSWORD: Final = "280463"
 
 _numbers = count(1)
@@ -103,6 +104,57 @@ async def another_session(core: Core, person: PersonCaller, device_id: str = "")
     caller.device_id, caller.session = session.device_id, session.name
     caller.refresh_token = str(RefreshToken.of(keyring.current, session.id, 0))
     return caller
+
+
+# --- Over the wire ----------------------------------------------------------------------------------------------------------
+
+
+def a_stranger(core: Core) -> Caller:
+    """Somebody without a token."""
+    return core.operator.with_token(None)
+
+
+async def messages_to(core: Core, phone: str) -> list[sandbox_pb2.SentMessage]:
+    """What was sent to a number, newest first."""
+    return list((await core.operator.ask(sandbox_pb2.ListSentMessagesRequest(address=phone))).messages)
+
+
+async def the_code(core: Core, phone: str) -> str:
+    """The last code that was sent to a number."""
+    return next(each.parameters["code"] for each in await messages_to(core, phone) if each.template == "code")
+
+
+async def approval_of(core: Core, challenge: verification_pb2.Challenge, phone: str, by: Caller | None = None) -> str:
+    """The approval of a challenge by SMS: with the code that was sent, `by` who asked, else without a token."""
+    answer = await (by or a_stranger(core)).ask(answer_challenge(challenge.name, await the_code(core, phone)))
+    return str(answer.name)
+
+
+async def a_minute_later(core: Core) -> None:
+    """Lets business time pass, so that another code can be sent."""
+    await core.operator.ask(advance_clock(61))
+
+
+async def registered(core: Core, phone: str, **fields: Any) -> sessions_pb2.SessionTokens:
+    """A person who has registered as people do."""
+    request = register(phone, **fields)
+    challenge = await a_stranger(core).ask(request)
+    approval = await approval_of(core, challenge, phone)
+    tokens: sessions_pb2.SessionTokens = await a_stranger(core).ask(complete(approval, request.device_id))
+    return tokens
+
+
+async def logged_in(core: Core, phone: str, **fields: Any) -> sessions_pb2.SessionTokens:
+    """A session on whatever device, with a code where one is asked for."""
+    request = log_in(phone, **fields)
+    outcome = await a_stranger(core).ask(request)
+    if outcome.HasField("challenge"):
+        approval = await approval_of(core, outcome.challenge, phone)
+        return await a_stranger(core).ask(complete(approval, request.device_id))  # type: ignore[no-any-return]
+    return outcome.tokens  # type: ignore[no-any-return]
+
+
+# --- Rows -------------------------------------------------------------------------------------------------------------------
 
 
 class _Put(Command[Account], frozen=True):

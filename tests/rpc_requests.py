@@ -330,3 +330,79 @@ def path_of(request: Message) -> str:
     """Where a request is sent."""
     method = METHODS[request.DESCRIPTOR.full_name]
     return f"/{method.containing_service.full_name}/{method.name}"
+
+
+# --- People -----------------------------------------------------------------------------------------------------------------
+
+DEVICE: Final = "an-app-on-a-phone"
+A_LOGIN_PASSWORD: Final = "tangerine-umbrella-42"
+
+
+def register(phone: str, **fields: Any) -> sessions_pb2.RegisterPersonRequest:
+    facts: dict[str, Any] = {
+        "request_id": a_request_id(),
+        "login_password": A_LOGIN_PASSWORD,
+        "display_name": "Ada",
+        "currency_codes": ["CNY"],
+        "device_id": DEVICE,
+    } | fields
+    return sessions_pb2.RegisterPersonRequest(phone=phone, **facts)
+
+
+def log_in(phone: str, **fields: Any) -> sessions_pb2.CreateSessionRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD, "device_id": DEVICE} | fields
+    return sessions_pb2.CreateSessionRequest(phone=phone, **facts)
+
+
+def complete(approval: str, device_id: str = DEVICE) -> sessions_pb2.CompleteSessionRequest:
+    return sessions_pb2.CompleteSessionRequest(request_id=a_request_id(), approval=approval, device_id=device_id)
+
+
+def refresh(refresh_token: str, **fields: Any) -> sessions_pb2.RefreshSessionRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id()} | fields
+    return sessions_pb2.RefreshSessionRequest(refresh_token=refresh_token, **facts)
+
+
+def revoke_session(session: str) -> sessions_pb2.RevokeSessionRequest:
+    return sessions_pb2.RevokeSessionRequest(request_id=a_request_id(), name=session)
+
+
+def revoke_all_sessions() -> sessions_pb2.RevokeAllSessionsRequest:
+    return sessions_pb2.RevokeAllSessionsRequest(request_id=a_request_id())
+
+
+def answer_challenge(challenge: str, code: str) -> verification_pb2.AnswerChallengeRequest:
+    return verification_pb2.AnswerChallengeRequest(request_id=a_request_id(), name=challenge, code=code)
+
+
+def set_payment_password(payment_password: str, **fields: Any) -> identity_pb2.SetPaymentPasswordRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD} | fields
+    return identity_pb2.SetPaymentPasswordRequest(payment_password=payment_password, **facts)
+
+
+def change_login_password(old: str, new: str, approval: str) -> identity_pb2.ChangePasswordRequest:
+    return identity_pb2.ChangePasswordRequest(
+        request_id=a_request_id(),
+        kind=identity_pb2.PASSWORD_KIND_LOGIN,
+        old_password=old,
+        new_password=new,
+        approval=approval,
+    )
+
+
+def change_payment_password(old: str, new: str, approval: str) -> identity_pb2.ChangePasswordRequest:
+    return changed(change_login_password(old, new, approval), kind=identity_pb2.PASSWORD_KIND_PAYMENT)
+
+
+def start_reset(phone: str) -> identity_pb2.StartPasswordResetRequest:
+    return identity_pb2.StartPasswordResetRequest(request_id=a_request_id(), phone=phone)
+
+
+def reset_password(approval: str, new: str, **fields: Any) -> identity_pb2.ResetPasswordRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "kind": identity_pb2.PASSWORD_KIND_LOGIN} | fields
+    return identity_pb2.ResetPasswordRequest(approval=approval, new_password=new, **facts)
+
+
+def change_phone(approval: str, phone: str, **fields: Any) -> identity_pb2.ChangePhoneRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD} | fields
+    return identity_pb2.ChangePhoneRequest(approval=approval, phone=phone, **facts)

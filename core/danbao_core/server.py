@@ -13,7 +13,14 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc, verification_pb2_grpc
+from danbao.v1 import (
+    accounts_pb2_grpc,
+    operations_pb2_grpc,
+    payments_pb2_grpc,
+    sandbox_pb2_grpc,
+    sessions_pb2_grpc,
+    verification_pb2_grpc,
+)
 from danbao_core import metrics_page, server_role
 from danbao_core.callers import CallerGuard
 from danbao_core.clock import WallClock, system_wall_clock
@@ -21,6 +28,7 @@ from danbao_core.engine import Engine, reads
 from danbao_core.engine.failures import NoStripeLeft
 from danbao_core.keyring import Keyring, KeyringError
 from danbao_core.migrations import must_be_current
+from danbao_core.people.login_passwords import LoginPasswords
 from danbao_core.policy import PolicySchedule
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.by_name import find_by_name
@@ -29,7 +37,8 @@ from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
-from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox, Verification
+from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
+from danbao_core.rpc.services.desk import Desk
 from danbao_core.rpc.tls import Certificates, CertificatesUnusable
 from danbao_core.rpc.tracing import Tracer
 from danbao_core.settings import Mode, Settings
@@ -145,6 +154,9 @@ class Server:
         except KeyringError as error:
             raise StartFailed(f"DANBAO_KEYRING_FILE: {error}") from None
         authenticator = Authenticator(key_pool, self._wall_clock, keyring)
+        login_passwords = LoginPasswords()
+        stack.callback(login_passwords.close)
+        desk = Desk(engine, pool, keyring, login_passwords, authenticator, sandbox=self._sandbox)
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(
@@ -156,7 +168,7 @@ class Server:
         )
         find_by_name(server)
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(
-            Accounts(engine, pool, pages, keyring, authenticator, sandbox=self._sandbox), server
+            Accounts(engine, pool, pages, keyring, authenticator, desk, sandbox=self._sandbox), server
         )
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server
@@ -164,11 +176,12 @@ class Server:
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, pages, authenticator, settings.database_url), server
         )
+        sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
         verification_pb2_grpc.add_VerificationServiceServicer_to_server(
             Verification(engine, pool, keyring, sandbox=self._sandbox), server
         )
         if self._sandbox:
-            sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool), server)
+            sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*self._service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         self.address = f"{settings.listen.rpartition(':')[0]}:{_add_port(server, settings)}"

@@ -7,7 +7,6 @@ cannot make it dear for us, two are made at once, a hundred wait, and who comes 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
@@ -19,6 +18,9 @@ AT_ONCE: Final = 2
 MOST_WAITING: Final = 100
 
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+_NOBODYS: Final = "$argon2id$v=19$m=19456,t=2,p=1$ws1VpLqcLG4OubVeNQp0Dg$ggP+HlBRF0IxVkCLvStkbDdMyFlwPG7LQaTBYOI04G8"
+"""Of a password that nobody knows: what is verified against where nobody has the number."""
 
 _MOST_GUESSES_LOG10: Final = 6.0
 """What is found within a million guesses is common."""
@@ -48,16 +50,11 @@ class LoginPasswords:
 
         Raises PasswordsBusy.
         """
-        return await self._in_a_thread(lambda: _is_right(stored or self._nobodys, password) and bool(stored))
+        return await self._in_a_thread(lambda: _is_right(stored or _NOBODYS, password) and bool(stored))
 
     def close(self) -> None:
         """Ends the threads; who waits is not answered."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    @cached_property
-    def _nobodys(self) -> str:
-        """A hash for numbers that nobody has registered."""
-        return _HASHER.hash("nobody's")
 
     async def _in_a_thread(self, work: Callable[[], T]) -> T:
         if self._inside >= AT_ONCE + MOST_WAITING:

@@ -49,7 +49,7 @@ class Letter(NamedTuple):
         return Message(self.id, Channel.SMS, self.address_hash, self.address, self.template, self.parameters, at)
 
 
-def letter(keyring: Keyring, phone: str, template: str, **parameters: str) -> Letter:
+def letter(keyring: Keyring, phone: str, template: str, /, **parameters: str) -> Letter:
     """A message to a phone number in E.164."""
     message_id = uuid7()
     return Letter(

@@ -18,8 +18,10 @@ from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.services.desk import Desk
 from danbao_core.rpc.services.identity import Identity
 from danbao_core.rpc.services.limits import LimitsReader
+from danbao_core.rpc.services.passwords import Passwords
 from danbao_core.rpc.services.proofs import proofs_of
 from danbao_core.rpc.services.visible import account_for_list, may_see, visible_account
 
@@ -31,19 +33,21 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[Any]
 
 
-class Accounts(Identity, LimitsReader, accounts_pb2_grpc.AccountServiceServicer):
+class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServiceServicer):
     """Accounts, wallets and fundings, and the people behind accounts. A sandbox has a bank and channels of its own."""
 
-    def __init__(
+    def __init__(  # what a server is put together of
         self,
         engine: Engine,
         pool: "_Pool",
         pages: Pages,
         keyring: Keyring,
         authenticator: Authenticator,
+        desk: Desk,
         *,
         sandbox: bool,
     ) -> None:
+        self._desk = desk
         self._engine = engine
         self._pool = pool
         self._pages = pages
