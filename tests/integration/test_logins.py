@@ -9,6 +9,7 @@ import asyncpg
 import grpc
 import pytest
 
+from danbao_core.clock import WallClock
 from danbao_core.migrations import migrate
 from danbao_core.people import login_passwords
 from danbao_core.settings import Mode
@@ -34,6 +35,10 @@ async def counted(core: Core, phone: str) -> int:
     subject = keyring_of(core).lookup("phone", phone)
     found: int = await core.connection.fetchval("SELECT count FROM attempts WHERE kind = 1 AND subject = $1", subject)
     return found
+
+
+def a_clock_that_is_off(by: timedelta) -> WallClock:
+    return lambda: datetime.now(UTC) + by
 
 
 async def settled(caller: Caller, request: Any) -> Any:
@@ -124,9 +129,8 @@ async def test_another_guess_under_the_same_request_id_is_counted(core: Core) ->
 async def test_counters_survive_a_restart_and_a_server_whose_clock_is_off(core: Core) -> None:
     phone = a_phone()
     for hours in (-1, 5, 24):
-        shift = timedelta(hours=hours)
-        url = core.settings.database_url
-        async with a_core(url, token=core.operator.token, wall_clock=lambda by=shift: datetime.now(UTC) + by) as other:
+        clock = a_clock_that_is_off(timedelta(hours=hours))
+        async with a_core(core.settings.database_url, token=core.operator.token, wall_clock=clock) as other:
             assert (await guessed(other, phone)).reason == "PASSWORD_WRONG"
     assert (await guessed(core, phone)).reason == "PASSWORD_LOCKED"
 
@@ -193,7 +197,7 @@ async def test_who_calls_too_often_without_a_token_is_told_to_wait(core: Core) -
 
 async def test_a_person_and_a_service_have_rates_of_their_own(core: Core) -> None:
     ada = await a_person(core)
-    rates = {"person_calls_per_second": 0.01, "calls_per_second": 0.01}
+    rates: dict[str, Any] = {"person_calls_per_second": 0.01, "calls_per_second": 0.01}
     async with a_core(core.settings.database_url, token=core.operator.token, **rates) as slow:
         there, once = slow.operator.with_token(ada.token), refresh("dbr_x")
         assert (await there.refused(once)).reason == "TOKEN_INVALID"

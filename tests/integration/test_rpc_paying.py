@@ -110,6 +110,7 @@ async def used(core: Core, person: PersonCaller, *periods: str) -> list[int]:
     row = await core.connection.fetchrow(
         "SELECT * FROM spending WHERE account_id = $1 AND currency = 'CNY'", id_of(person.account)
     )
+    assert row is not None
     return [row[f"{period}_minor"] for period in periods]
 
 
