@@ -181,12 +181,10 @@ class Server:
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, pages, authenticator, settings.database_url), server
+            Operations(engine, pool, pages, desk, settings.database_url), server
         )
         sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
-        verification_pb2_grpc.add_VerificationServiceServicer_to_server(
-            Verification(engine, pool, keyring, sandbox=self._sandbox), server
-        )
+        verification_pb2_grpc.add_VerificationServiceServicer_to_server(Verification(desk), server)
         if self._sandbox:
             sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
