@@ -36,6 +36,11 @@ _NONCE_BYTES: Final = 12
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
+def written(key_id: str, secret: bytes) -> str:
+    """A key as the file has it."""
+    return f'[[key]]\nid = "{key_id}"\nsecret = "{secret.hex()}"\n'
+
+
 class Use(StrEnum):
     """What a key is used for."""
 

@@ -168,7 +168,7 @@ class Server:
         )
         find_by_name(server)
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(
-            Accounts(engine, pool, pages, keyring, authenticator, desk, sandbox=self._sandbox), server
+            Accounts(engine, pool, pages, keyring, desk, sandbox=self._sandbox), server
         )
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server
@@ -177,7 +177,9 @@ class Server:
             Operations(engine, pool, pages, desk, settings.database_url), server
         )
         sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
-        verification_pb2_grpc.add_VerificationServiceServicer_to_server(Verification(desk), server)
+        verification_pb2_grpc.add_VerificationServiceServicer_to_server(
+            Verification(desk), server
+        )
         if self._sandbox:
             sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -106,7 +106,7 @@ async def test_what_is_erased_is_gone_and_what_was_paid_stays(core: Core) -> Non
     assert await core.operator.ask(identity_pb2.GetIdentityRequest(account=ada.account)) == Identity()
     assert not (await core.operator.ask(identity_pb2.ListInstrumentsRequest(account=ada.account))).instruments
     account_id = id_of(ada.account)
-    person = await core.connection.fetchrow("SELECT * FROM person WHERE account_id = $1", account_id)
+    (person,) = await core.connection.fetch("SELECT * FROM person WHERE account_id = $1", account_id)
     kept = {"account_id", "session_epoch", "changed_at", "created_at", "updated_at", "version"}
     assert {name for name, value in person.items() if value} - kept == set()
     (found,) = await core.connection.fetch("SELECT * FROM instrument WHERE account_id = $1", account_id)

@@ -16,7 +16,6 @@ from danbao_core.people.channels import SandboxProvider
 from danbao_core.people.instruments import SandboxTokenizer
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
-from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.paging import Pages, place_of
 from danbao_core.rpc.services.desk import Desk
 from danbao_core.rpc.services.identity import Identity
@@ -37,22 +36,13 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
     """Accounts, wallets and fundings, and the people behind accounts. A sandbox has a bank and channels of its own."""
 
     def __init__(  # what a server is put together of
-        self,
-        engine: Engine,
-        pool: "_Pool",
-        pages: Pages,
-        keyring: Keyring,
-        authenticator: Authenticator,
-        desk: Desk,
-        *,
-        sandbox: bool,
+        self, engine: Engine, pool: "_Pool", pages: Pages, keyring: Keyring, desk: Desk, *, sandbox: bool
     ) -> None:
         self._desk = desk
         self._engine = engine
         self._pool = pool
         self._pages = pages
         self._keyring = keyring
-        self._authenticator = authenticator
         self._sandbox = sandbox
         self._identities = SandboxProvider() if sandbox else None
         self._tokenizer = SandboxTokenizer() if sandbox else None

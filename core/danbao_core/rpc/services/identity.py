@@ -28,11 +28,10 @@ from danbao_core.people_errors import (
     IdentityNotConfirmed,
     IdentityProviderMissing,
     InstrumentNotFound,
-    PersonNotFound,
 )
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
-from danbao_core.rpc.authentication import Authenticator
+from danbao_core.rpc.services.desk import Desk
 
 if TYPE_CHECKING:
     import asyncpg
@@ -51,7 +50,7 @@ class Identity:
     _engine: Engine
     _pool: "_Pool"
     _keyring: Keyring
-    _authenticator: Authenticator
+    _desk: Desk
     _identities: IdentityProvider | None
     _tokenizer: Tokenizer | None
 
@@ -72,7 +71,7 @@ class Identity:
             raise AccountClosed(account=account.name)
         real_name, asked = written(request.real_name), False
         for _ in range(_TRIES):
-            person = await self._person(account.id)
+            person = await self._desk.person(account.id)
             self._must_be_the_same(person, real_name, document, request.number)
             if channel not in channels_of(person) and not asked:
                 if not await self._identities.confirms(channel, real_name, document, request.number):
@@ -101,7 +100,7 @@ class Identity:
             raise IdentityMismatch
 
     async def GetIdentity(self, request: identity_pb2.GetIdentityRequest, context: "_Context") -> identity_pb2.Identity:
-        person = await self._person((await self._account(request.account)).id)
+        person = await self._desk.person((await self._account(request.account)).id)
         return convert.identity(confirmed(person), *self._name_and_number(person))
 
     # --- Cards ---
@@ -114,7 +113,7 @@ class Identity:
             raise BankMissing
         if account.closed:
             raise AccountClosed(account=account.name)
-        person = await self._person(account.id)
+        person = await self._desk.person(account.id)
         token = await self._tokenizer.token(request.card_number)
         command = BindInstrument(
             origin=call.origin,
@@ -154,12 +153,12 @@ class Identity:
         self, request: identity_pb2.ExportPersonalDataRequest, context: "_Context"
     ) -> identity_pb2.PersonalData:
         account = await self._account(request.account)
-        person = await self._person(account.id)
+        person = await self._desk.person(account.id)
         real_name, number = self._name_and_number(person)
         devices = await self._pool.fetch(sql.load("danbao_core.people", "list_devices"), account.id)
         return identity_pb2.PersonalData(
             account=account.name,
-            phone=self._phone(person),
+            phone=self._desk.phone_of(person) or "",
             display_name=account.display_name,
             real_name=real_name,
             document=identity_pb2.Identity.Document.ValueType(person.document),
@@ -173,8 +172,8 @@ class Identity:
     ) -> accounts_pb2.Account:
         call, account = calls.current(), await self._account(request.account)
         for _ in range(_TRIES):
-            person = await self._person(account.id)
-            phone, (_, number) = self._phone(person), self._name_and_number(person)
+            person = await self._desk.person(account.id)
+            phone, (_, number) = self._desk.phone_of(person), self._name_and_number(person)
             command = ErasePerson(
                 origin=call.origin,
                 account_id=account.id,
@@ -186,21 +185,11 @@ class Identity:
                 erased = await calls.submit(self._engine, command)
             except RetriesExhausted:
                 continue
-            self._authenticator.forget_account(account.id)
+            self._desk.authenticator.forget_account(account.id)
             return convert.account(erased)
         raise RetriesExhausted
 
     # --- Parts ---
-
-    async def _person(self, account_id: UUID) -> Person:
-        """The person behind an account. Raises PersonNotFound."""
-        person = await fetch_row(self._pool, Person, account_id)
-        if person is None:
-            raise PersonNotFound(account=f"accounts/{account_id}")
-        return person
-
-    def _phone(self, person: Person) -> str:
-        return "" if person.phone is None else self._keyring.open(person.phone, "person", "phone", person.account_id)
 
     def _name_and_number(self, person: Person) -> tuple[str, str]:
         """What was verified; empty where nothing is. Raises SealBroken."""
