@@ -35,6 +35,7 @@ from danbao_core.rpc.by_name import find_by_name
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
+from danbao_core.rpc.rates import Buckets, Rates
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
 from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
@@ -160,7 +161,13 @@ class Server:
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(
-            gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds, watch
+            gate,
+            authenticator,
+            settings.hash_key_bytes,
+            self._wall_clock,
+            settings.stream_idle_seconds,
+            watch,
+            Buckets(Rates.of(settings)),
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
