@@ -141,6 +141,7 @@ async def sms_code(core: Core, person: PersonCaller) -> str:
 async def token_of_now(core: Core, person: PersonCaller, clock: Clock) -> PersonCaller:
     """The same person in the same session with an access token that was made just now."""
     row = await core.connection.fetchrow("SELECT * FROM session WHERE id = $1", id_of(person.session))
+    assert row is not None
     token, _ = access_token(keyring_of(core), Session(**dict(row)), clock())
     return PersonCaller(core.channel, token)
 

@@ -96,7 +96,7 @@ async def a_person(
 async def another_session(core: Core, person: PersonCaller, device_id: str = "") -> PersonCaller:
     """The same person in another session."""
     keyring = keyring_of(core)
-    (epoch,) = await core.connection.fetchrow("SELECT session_epoch FROM person WHERE account_id = $1", id_of(person.account))
+    epoch = await core.connection.fetchval("SELECT session_epoch FROM person WHERE account_id = $1", id_of(person.account))
     session = _a_session(id_of(person.account), device_id or person.device_id, epoch)
     await _put(core, session)
     caller = PersonCaller(core.channel, access_token(keyring, session, session.refreshed_at)[0])

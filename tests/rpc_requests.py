@@ -391,7 +391,10 @@ def change_login_password(old: str, new: str, approval: str) -> identity_pb2.Cha
 
 
 def change_payment_password(old: str, new: str, approval: str) -> identity_pb2.ChangePasswordRequest:
-    return changed(change_login_password(old, new, approval), kind=identity_pb2.PASSWORD_KIND_PAYMENT)
+    request: identity_pb2.ChangePasswordRequest = changed(
+        change_login_password(old, new, approval), kind=identity_pb2.PASSWORD_KIND_PAYMENT
+    )
+    return request
 
 
 def start_reset(phone: str) -> identity_pb2.StartPasswordResetRequest:

@@ -16,6 +16,7 @@ from danbao_core.money import Money
 from danbao_core.people.challenges import Purpose as ApprovalPurpose
 from danbao_core.people.challenges import binding
 from danbao_core.people.enrolment import owner_of
+from danbao_core.people.instruments import Instrument, must_be_bound
 from danbao_core.people.person import person_of
 from danbao_core.people.proofs import NO_PROOFS, Proofs, Wanted, must_approve, must_show_password, proof_keys
 from danbao_core.people.requesting import Approvable, CreateChallenge
@@ -225,12 +226,14 @@ class Withdraw(_Funding, frozen=True):
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield from super().keys(book)
-        if self.origin.by_person:
+        if self.origin.by_person and self.instrument_id is not None:
+            yield Instrument.read_key(self.instrument_id)
             yield Spending.key(self.account_id, self.amount.currency)
             yield from proof_keys(self.origin, self.proofs)
 
     def prove(self, draft: Draft, account: Account) -> Refusal | None:
         if self.origin.by_person:
+            must_be_bound(draft, self.instrument_id, account.id)
             must_not_rest(person_of(draft, account.id), draft.now, draft.policy)
             if (wrong := must_show_password(draft, self.origin, account.id, self.proofs)) is not None:
                 return wrong
@@ -265,8 +268,13 @@ class AskToWithdraw(CreateChallenge, frozen=True):
     instrument_id: UUID
     amount: Money
 
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield from super().keys(book)
+        yield Instrument.read_key(self.instrument_id)
+
     def approvable(self, book: Book) -> Approvable:
         self.amount.must_be_payable()
+        must_be_bound(book, self.instrument_id, owner_of(self.origin))
         wanted = withdrawal_of(owner_of(self.origin), self.instrument_id, self.amount)
         return Approvable(wanted.purpose, wanted.bound_to, f"instruments/{self.instrument_id}", self.amount)
 

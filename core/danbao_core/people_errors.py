@@ -174,12 +174,6 @@ class FactorNotPending(Refusal):
     kind = Kind.PRECONDITION
 
 
-class TooManyFactors(Refusal):
-    """There is an authenticator already; remove it first."""
-
-    kind = Kind.PRECONDITION
-
-
 class TooManyCodes(Refusal):
     """Codes were sent too often; the next one is possible later."""
 

@@ -35,6 +35,7 @@ from danbao_core.rpc.by_name import find_by_name
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
+from danbao_core.rpc.rates import Buckets, Rates
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
 from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
@@ -160,7 +161,13 @@ class Server:
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(
-            gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds, watch
+            gate,
+            authenticator,
+            settings.hash_key_bytes,
+            self._wall_clock,
+            settings.stream_idle_seconds,
+            watch,
+            Buckets(Rates.of(settings)),
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
@@ -174,11 +181,11 @@ class Server:
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, pages, authenticator, settings.database_url), server
+            Operations(engine, pool, pages, desk, settings.database_url), server
         )
         sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
         verification_pb2_grpc.add_VerificationServiceServicer_to_server(
-            Verification(engine, pool, keyring, sandbox=self._sandbox), server
+            Verification(desk), server
         )
         if self._sandbox:
             sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring), server)

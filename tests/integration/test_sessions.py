@@ -68,8 +68,7 @@ async def test_a_person_registers_and_has_an_account_a_session_and_a_known_devic
     assert account.kind == accounts_pb2.Account.KIND_PERSONAL
     (session,) = (await ada.ask(sessions_pb2.ListSessionsRequest())).sessions
     assert (session.name, session.device_id, session.current, session.ended) == (tokens.session.name, DEVICE, True, False)
-    row = await core.connection.fetchrow("SELECT personal FROM account WHERE id = $1", id_of(tokens.account))
-    assert row["personal"]
+    assert await core.connection.fetchval("SELECT personal FROM account WHERE id = $1", id_of(tokens.account))
     await core.operator.ask(a_top_up(tokens.account, 100))
     assert await available(core, tokens.account) == 100
     assert (await a_stranger(core).ask(log_in(phone))).HasField("tokens")  # the device is known

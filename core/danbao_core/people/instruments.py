@@ -166,3 +166,10 @@ class UnbindInstrument(Command[Bound], frozen=True):
         unbound = instrument.replace(unbound_at=book.now, version=instrument.version + 1)
         trace = trail.audit_event(self.ids(), self.origin, Instrument, instrument.id, book.now)
         return Decision(Bound(instrument.id), [unbound, trace])
+
+
+def must_be_bound(book: Book | Draft, instrument_id: UUID | None, account_id: UUID) -> None:
+    """Raises InstrumentNotFound where this is no card that is bound to the account."""
+    instrument = None if instrument_id is None else book.get(Instrument, instrument_id)
+    if instrument is None or instrument.account_id != account_id or instrument.unbound_at is not None:
+        raise InstrumentNotFound(instrument=f"instruments/{instrument_id}")

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from danbao_core.people_errors import CallsTooFrequent
+from danbao_core.rpc.call import NOBODY, Caller
+from danbao_core.settings import Settings
 
 MOST_BUCKETS: Final = 50_000
 """About 10 MiB. Beyond that, who has not called for longest is forgotten, and begins with a full bucket again."""
@@ -35,12 +37,22 @@ class Rates(NamedTuple):
     public: Rate
     """Without a token, by the address that the calls come from."""
 
+    @classmethod
+    def of(cls, settings: Settings) -> "Rates":
+        """As they are configured."""
+        return cls(
+            services=Rate(settings.calls_per_second, max(1.0, settings.calls_per_second)),
+            people=Rate(settings.person_calls_per_second, max(1.0, 10 * settings.person_calls_per_second)),
+            public=Rate(settings.public_calls_per_second, max(1.0, 10 * settings.public_calls_per_second)),
+        )
+
 
 class Buckets:
     """What is left to each caller. One event loop only."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = MOST_BUCKETS) -> None:
+    def __init__(self, rates: Rates, clock: Callable[[], float] = time.monotonic, most: int = MOST_BUCKETS) -> None:
         """`clock` counts seconds and never goes back."""
+        self._rates = rates
         self._clock = clock
         self._most = most
         self._left: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
@@ -48,9 +60,15 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._left)
 
-    def take(self, caller: str, method: str, rate: Rate) -> None:
+    def take(self, caller: Caller, method: str, peer: str) -> None:
         """Counts one call. Raises CallsTooFrequent, which says when the next one is possible."""
-        now, place = self._clock(), (caller, method)
+        if caller is NOBODY:
+            self._take(network_of(peer), method, self._rates.public)
+        else:
+            self._take(caller.id, method, self._rates.people if caller.session_id else self._rates.services)
+
+    def _take(self, who: str, method: str, rate: Rate) -> None:
+        now, place = self._clock(), (who, method)
         left, at = self._left.get(place, (rate.burst, now))
         left = min(rate.burst, left + (now - at) * rate.per_second)
         enough = left >= 1

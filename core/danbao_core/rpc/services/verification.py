@@ -9,12 +9,10 @@ import segno
 from danbao.v1 import verification_pb2, verification_pb2_grpc
 from danbao_core import sql
 from danbao_core.accounts import Account
-from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row, fetch_rows
 from danbao_core.errors import FieldInvalid, SecretAlreadyShown, Violation
 from danbao_core.fundings import AskToWithdraw
 from danbao_core.ids import uuid7
-from danbao_core.keyring import Keyring
 from danbao_core.payments.approving import AskToPay
 from danbao_core.people.answering import AnswerChallenge, code_for, code_shown
 from danbao_core.people.asking import new_sms_code
@@ -30,24 +28,21 @@ from danbao_core.people.enrolment import (
 )
 from danbao_core.people.factors import Factor, FactorState, new_recovery_codes, new_secret, otpauth_uri, recovery_hashes
 from danbao_core.people.masks import mask_phone
-from danbao_core.people.messages import Letter, letter
 from danbao_core.people.person import Person
 from danbao_core.people.phones import phone_of
 from danbao_core.people.requesting import AskForChange
 from danbao_core.people.requesting import CreateChallenge as AskCommand
-from danbao_core.people.sessions import Session
-from danbao_core.people_errors import FactorMissing, FactorNotFound, MessagesMissing, PersonNotFound
+from danbao_core.people_errors import FactorMissing, FactorNotFound
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.convert import verification as convert_verification
 from danbao_core.rpc.convert.parts import optional_id_of
+from danbao_core.rpc.services.desk import Desk
 
 if TYPE_CHECKING:
-    import asyncpg
     import grpc
 
     _Context = grpc.aio.ServicerContext[Any, Any]
-    _Pool = asyncpg.Pool[Any]
 
 _CHANGES = {"change_password": Purpose.CHANGE_PASSWORD, "change_factors": Purpose.CHANGE_FACTORS}
 
@@ -55,15 +50,14 @@ _CHANGES = {"change_password": Purpose.CHANGE_PASSWORD, "change_factors": Purpos
 class Verification(verification_pb2_grpc.VerificationServiceServicer):
     """Second factors, challenges and approvals.
 
-    Codes and secrets are hashed and sealed here, before a decision is made, and never stored otherwise. Without a channel for
-    messages (`sandbox` is false) no code is sent, and nobody is told of changes.
+    Codes and secrets are hashed and sealed here, before a decision is made, and never stored otherwise.
     """
 
-    def __init__(self, engine: Engine, pool: "_Pool", keyring: Keyring, *, sandbox: bool) -> None:
-        self._engine = engine
-        self._pool = pool
-        self._keyring = keyring
-        self._sandbox = sandbox
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._engine = desk.engine
+        self._pool = desk.pool
+        self._keyring = desk.keyring
 
     async def EnrollTotp(
         self, request: verification_pb2.EnrollTotpRequest, context: "_Context"
@@ -97,17 +91,18 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
             origin=call.origin,
             factor_id=factor.id,
             shown=code_for(self._keyring, factor.id, factor, request.code, call.received_at),
-            letter=self._letter(await self._person(), "factor_added"),
+            letter=self._desk.letter_to((await self._desk.caller())[0], "factor_added"),
         )
         return convert_verification.factor(await calls.submit(self._engine, command))
 
     async def ListFactors(
         self, request: verification_pb2.ListFactorsRequest, context: "_Context"
     ) -> verification_pb2.ListFactorsResponse:
-        person = await self._person()
+        person, _ = await self._desk.caller()
+        phone = self._desk.phone_of(person)
         text = sql.load("danbao_core.people", "list_factors")
         rows = await fetch_rows(self._pool, Factor, text, person.account_id)
-        factors = [convert_verification.phone_factor(mask_phone(phone))] if (phone := self._phone(person)) else []
+        factors = [convert_verification.phone_factor(mask_phone(phone))] if phone else []
         for row in rows:
             factors.append(convert_verification.factor(row))
             if row.state is FactorState.ACTIVE and row.recovery_generation:
@@ -122,14 +117,14 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
             origin=calls.current().origin,
             factor_id=convert.id_of(request.name),
             approval_id=convert.id_of(request.approval),
-            letter=self._letter(await self._person(), "factor_removed"),
+            letter=self._desk.letter_to((await self._desk.caller())[0], "factor_removed"),
         )
         return convert_verification.factor(await calls.submit(self._engine, command))
 
     async def CreateRecoveryCodes(
         self, request: verification_pb2.CreateRecoveryCodesRequest, context: "_Context"
     ) -> verification_pb2.CreateRecoveryCodesResponse:
-        person, codes = await self._person(), new_recovery_codes()
+        (person, _), codes = await self._desk.caller(), new_recovery_codes()
         if person.totp_id is None:
             raise FactorMissing(factor=FactorKind.TOTP.name)
         command = CreateRecoveryCodes(
@@ -137,7 +132,7 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
             factor_id=person.totp_id,
             code_hashes=tuple(recovery_hashes(self._keyring, person.totp_id, code)[0] for code in codes),
             approval_id=convert.id_of(request.approval),
-            letter=self._letter(person, "recovery_codes_made"),
+            letter=self._desk.letter_to(person, "recovery_codes_made"),
         )
         await self._once(command)
         return verification_pb2.CreateRecoveryCodesResponse(codes=codes)
@@ -163,19 +158,25 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
 
     async def _asking(self, request: verification_pb2.CreateChallengeRequest) -> AskCommand:
         """The command for a request."""
-        person, origin = await self._person(), calls.current().origin
-        session = None if origin.session_id is None else await fetch_row(self._pool, Session, origin.session_id)
+        person, session = await self._desk.caller()
         factor, subject = FactorKind(request.factor), request.WhichOneof("subject")
         new_phone = phone_of(request.change_phone.phone) if subject == "change_phone" else ""
         if new_phone and factor is not FactorKind.SMS:
             raise FieldInvalid([Violation("factor", "must be KIND_SMS: the code shows that the new number is theirs")])
-        challenge_id, device_id = uuid7(), "" if session is None else session.device_id
-        facts: dict[str, Any] = {"origin": origin, "id": challenge_id, "factor": factor, "device_id": device_id, "sms": None}
+        challenge_id = uuid7()
+        facts: dict[str, Any] = {
+            "origin": calls.current().origin,
+            "id": challenge_id,
+            "factor": factor,
+            "device_id": session.device_id,
+            "sms": None,
+        }
         if factor is FactorKind.SMS:
-            phone = new_phone or self._phone(person)
-            if not self._sandbox or not phone:
-                raise MessagesMissing
-            device = None if new_phone else await self._known_device(person, device_id)
+            self._desk.must_send()
+            phone = new_phone or self._desk.phone_of(person)
+            if phone is None:
+                raise FactorMissing(factor=factor.name)
+            device = None if new_phone else await self._known_device(person, session.device_id)
             facts["sms"] = new_sms_code(self._keyring, challenge_id, phone, device)
         if subject == "pay":
             return AskToPay(**facts, payment_id=convert.id_of(request.pay.payment))
@@ -195,24 +196,7 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
         device = await fetch_row(self._pool, Device, person.account_id, device_id)
         return (person.account_id, device_id) if device is not None and device.epoch == person.session_epoch else None
 
-    # --- The person ---
-
-    async def _person(self) -> Person:
-        """Who calls. Raises PersonNeeded and PersonNotFound."""
-        account_id = owner_of(calls.current().origin)
-        person = await fetch_row(self._pool, Person, account_id)
-        if person is None:
-            raise PersonNotFound(account=f"accounts/{account_id}")
-        return person
-
-    def _phone(self, person: Person) -> str:
-        """The person's number; empty once it is erased."""
-        return "" if person.phone is None else self._keyring.open(person.phone, "person", "phone", person.account_id)
-
-    def _letter(self, person: Person, template: str) -> Letter | None:
-        """What tells the person of a change; None where there is no way to."""
-        phone = self._phone(person) if self._sandbox else ""
-        return letter(self._keyring, phone, template) if phone else None
+    # --- Secrets ---
 
     async def _once(self, command: Any) -> Any:
         """Carries out a command whose answer shows a secret, which no repeat may."""
