@@ -30,9 +30,9 @@ from tests.factors import (
     unpaid,
     wrong,
 )
-from tests.people import PersonCaller, a_person, another_session
+from tests.people import PersonCaller, a_person, a_phone, another_session
 from tests.rpc_client import Connection, Core, a_merchant, audit_holds
-from tests.rpc_requests import UNKNOWN, a_request_id, advance_clock, changed
+from tests.rpc_requests import UNKNOWN, a_request_id, advance_clock, changed, start_reset
 from tests.shared_postgres import SharedServer
 
 Factor, Challenge = verification_pb2.Factor, verification_pb2.Challenge
@@ -335,6 +335,27 @@ async def test_a_right_code_does_not_make_wrong_ones_forgotten(core: Core, ada: 
     last = await ada.ask(to_change_factors())
     assert (await ada.refused(an_answer(last, wrong(app.code(1))))).reason == "CODE_WRONG"
     assert (await ada.refused(an_answer(last, app.next_code()))).reason == "FACTOR_LOCKED"
+
+
+async def test_a_challenge_for_nobody_answers_like_one_for_somebody(core: Core, ada: PersonCaller) -> None:
+    stranger = ada.with_token(None)
+    outcomes = []
+    for phone in (ada.phone, a_phone()):
+        found: list[Any] = []
+        for _ in range(2):
+            await core.operator.ask(advance_clock(61))
+            challenge = await stranger.ask(start_reset(phone))
+            found.append((challenge.purpose, challenge.factor, challenge.attempts_left))
+            assert (await stranger.refused(start_reset(phone))).reason == "TOO_MANY_CODES"
+            for guess in range(6):
+                code = f"{guess:06}" if phone != ada.phone else wrong(await sms_code(core, ada))
+                refused = await stranger.refused(an_answer(challenge, code))
+                found.append((refused.reason, refused.metadata.get("attempts_left")))
+        found.append((await stranger.refused(start_reset(phone))).reason)
+        outcomes.append(found)
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][-2:] == [("FACTOR_LOCKED", None), "FACTOR_LOCKED"]
+    await ada.ask(to_change_factors(SMS))  # whom strangers do not lock
 
 
 async def test_only_people_have_factors(core: Core) -> None:

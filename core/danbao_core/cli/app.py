@@ -2,7 +2,7 @@
 
 import typer
 
-from danbao_core.cli import keys, proposals
+from danbao_core.cli import keyring, keys, proposals
 from danbao_core.cli.audit import audit
 from danbao_core.cli.bench.command import bench
 from danbao_core.cli.demo import demo
@@ -21,4 +21,5 @@ app = typer.Typer(
 for command in (up, serve, migrate, audit, replay, demo, health, bench):
     app.command()(command)
 app.add_typer(keys.app, name="keys")
+app.add_typer(keyring.app, name="keyring")
 app.add_typer(proposals.app, name="proposals")
