@@ -184,9 +184,7 @@ class Server:
             Operations(engine, pool, pages, desk, settings.database_url), server
         )
         sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
-        verification_pb2_grpc.add_VerificationServiceServicer_to_server(
-            Verification(desk), server
-        )
+        verification_pb2_grpc.add_VerificationServiceServicer_to_server(Verification(desk), server)
         if self._sandbox:
             sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
