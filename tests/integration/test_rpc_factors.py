@@ -1,6 +1,8 @@
 """Enrolling authenticators, and challenges and their answers, as people's apps see them."""
 
+import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -212,6 +214,21 @@ async def test_a_clock_that_is_moved_back_accepts_nothing_old(core: Core, ada: P
     await ada.ask(an_answer(challenge, app.next_code()))
 
 
+@pytest.mark.skipif(shutil.which("oathtool") is None, reason="oathtool is not installed (Debian package oathtool)")
+async def test_the_core_accepts_codes_of_oathtool(ada: PersonCaller) -> None:
+    made = await ada.ask(enrol())
+
+    async def code() -> str:
+        CLOCK.pass_seconds(30)
+        arguments = ("--totp", "--base32", f"--now={CLOCK():%Y-%m-%d %H:%M:%S} UTC", made.secret)
+        process = await asyncio.create_subprocess_exec("oathtool", *arguments, stdout=asyncio.subprocess.PIPE)
+        said, _ = await process.communicate()
+        return said.decode().strip()
+
+    await ada.ask(confirm_totp(made.factor.name, await code()))
+    assert (await ada.ask(an_answer(await ada.ask(to_change_factors()), await code()))).factor == TOTP
+
+
 # --- SMS --------------------------------------------------------------------------------------------------------------------
 
 
@@ -364,12 +381,18 @@ async def test_only_people_have_factors(core: Core) -> None:
         assert (await core.operator.refused(request)).reason == "SCOPE_MISSING"
 
 
-async def test_a_number_that_is_changed_to_is_shown_by_its_code(ada: PersonCaller, app: App) -> None:
+async def test_a_number_that_is_changed_to_is_shown_by_its_code(core: Core, ada: PersonCaller, app: App) -> None:
     purpose = verification_pb2.CreateChallengeRequest.ChangePhonePurpose(phone="+8613912345678")
     ask = verification_pb2.CreateChallengeRequest(request_id=a_request_id(), change_phone=purpose, factor=TOTP)
     assert (await ada.refused(ask)).violations == {"factor": "FIELD_INVALID"}
     challenge = await ada.ask(changed(ask, factor=SMS))
     assert challenge.purpose == Challenge.PURPOSE_CHANGE_PHONE
+    elsewhere = verification_pb2.CreateChallengeRequest.ChangePhonePurpose(phone="+8613912345679")
+    other_number = changed(ask, request_id=a_request_id(), change_phone=elsewhere, factor=SMS)
+    assert (await ada.refused(other_number)).reason == "TOO_MANY_CODES"  # no device floods number after number
+    bob = await a_person(core)
+    same_number = changed(ask, request_id=a_request_id(), factor=SMS)
+    assert (await bob.refused(same_number)).reason == "TOO_MANY_CODES"  # nor do many devices one number
 
 
 async def test_a_challenge_says_what_it_approves(core: Core, ada: PersonCaller, app: App) -> None:

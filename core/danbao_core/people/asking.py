@@ -53,21 +53,28 @@ class SmsCode(msgspec.Struct, frozen=True):
     """The lookup of ("phone", number)."""
     device: bytes = b""
     """Account and device, where the device is one that the account knows."""
+    own_number: bool = True
+    """Whether it goes to the number of that account."""
 
     @property
-    def counter(self) -> tuple[AttemptKind, bytes]:
-        """By what it is counted."""
-        return (AttemptKind.SMS_ON_DEVICE, self.device) if self.device else (AttemptKind.SMS_TO_NUMBER, self.phone_hash)
+    def counters(self) -> list[tuple[AttemptKind, bytes]]:
+        """By what it is counted: what a known device has sent to another's number, by both."""
+        by_device = [(AttemptKind.SMS_ON_DEVICE, self.device)] if self.device else []
+        by_number = [] if self.device and self.own_number else [(AttemptKind.SMS_TO_NUMBER, self.phone_hash)]
+        return by_number + by_device
 
     @property
     def sent_by(self) -> bytes:
-        """The same as one text."""
-        kind, subject = self.counter
+        """By what codes replace each other."""
+        kind, subject = self.counters[0]
         return bytes([kind]) + subject
 
 
-def new_sms_code(keyring: Keyring, challenge_id: UUID, phone: str, device: tuple[UUID, str] | None = None) -> SmsCode:
-    """A new code of six digits to a number in E.164; `device` is account and device where the account knows the device."""
+def new_sms_code(
+    keyring: Keyring, challenge_id: UUID, phone: str, device: tuple[UUID, str] | None = None, *, own_number: bool = True
+) -> SmsCode:
+    """A new code of six digits to a number in E.164; `device` is account and device where the account knows the device, and
+    `own_number` whether the number is that account's."""
     code = f"{secrets.randbelow(1_000_000):06}"
     return SmsCode(
         code_hash=sms_hashes(keyring, challenge_id, code)[keyring.current.id],
@@ -75,6 +82,7 @@ def new_sms_code(keyring: Keyring, challenge_id: UUID, phone: str, device: tuple
         letter=letter(keyring, phone, "code", code=code),
         phone_hash=keyring.lookup("phone", phone),
         device=b"" if device is None else by_account(*device),
+        own_number=own_number,
     )
 
 
@@ -94,7 +102,7 @@ def asking_keys(account_id: UUID | None, sms: SmsCode | None, phone_hash: bytes 
         yield Person.read_key(account_id)
     yield Attempts.read_key(AttemptKind.CODE, guesses_by(account_id, phone_hash))
     if sms is not None:
-        yield attempts_key(*sms.counter)
+        yield from (attempts_key(*counter) for counter in sms.counters)
         yield NewestCode.key(sms.sent_by)
 
 
@@ -169,14 +177,13 @@ def must_not_be_locked(draft: Draft, guesses: bytes) -> None:
 
 def _count_sent(draft: Draft, sms: SmsCode, challenge_id: UUID) -> None:
     now = draft.now
-    sent = attempts.current(draft, *sms.counter)
-    count = sent.count_at(now)
-    if count >= SENT_A_DAY:
-        raise TooManyCodes(possible_from=shanghai_midnight(shanghai_day(now) + 1).isoformat())
-    if sent.version and now < sent.last_at + PAUSE:
-        raise TooManyCodes(possible_from=(sent.last_at + PAUSE).isoformat())
+    for counter in sms.counters:
+        sent = attempts.current(draft, *counter)
+        count = sent.count_at(now)
+        if count >= SENT_A_DAY:
+            raise TooManyCodes(possible_from=shanghai_midnight(shanghai_day(now) + 1).isoformat())
+        if sent.version and now < sent.last_at + PAUSE:
+            raise TooManyCodes(possible_from=(sent.last_at + PAUSE).isoformat())
+        draft.put(sent.replace(day=shanghai_day(now), count=count + 1, last_at=now, version=sent.version + 1))
     before = draft.get(NewestCode, sms.sent_by)
-    draft.put(
-        sent.replace(day=shanghai_day(now), count=count + 1, last_at=now, version=sent.version + 1),
-        NewestCode(sms.sent_by, challenge_id, 1 if before is None else before.version + 1),
-    )
+    draft.put(NewestCode(sms.sent_by, challenge_id, 1 if before is None else before.version + 1))

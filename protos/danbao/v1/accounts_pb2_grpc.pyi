@@ -74,7 +74,9 @@ class AccountServiceStub:
     """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
     funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
     with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
-    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
+    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
+    and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
+    `possible_from`) in the 24 hours after a change of a factor, the phone or a password.
     """
     GetFunding: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]
     """Answers one funding."""
@@ -172,7 +174,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
     funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
     with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
-    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
+    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
+    and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
+    `possible_from`) in the 24 hours after a change of a factor, the phone or a password.
     """
     GetFunding: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Answers one funding."""
@@ -327,7 +331,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
         funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
         with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
-        account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
+        account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
+        and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
+        `possible_from`) in the 24 hours after a change of a factor, the phone or a password.
         """
 
     @_abc_1.abstractmethod

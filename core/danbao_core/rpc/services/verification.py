@@ -176,8 +176,8 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
             phone = new_phone or self._desk.phone_of(person)
             if phone is None:
                 raise FactorMissing(factor=factor.name)
-            device = None if new_phone else await self._known_device(person, session.device_id)
-            facts["sms"] = new_sms_code(self._keyring, challenge_id, phone, device)
+            device = await self._known_device(person, session.device_id)
+            facts["sms"] = new_sms_code(self._keyring, challenge_id, phone, device, own_number=not new_phone)
         if subject == "pay":
             return AskToPay(**facts, payment_id=convert.id_of(request.pay.payment))
         if subject == "withdraw":
