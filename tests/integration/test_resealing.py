@@ -129,10 +129,10 @@ async def test_everything_comes_under_the_new_key_while_people_go_on(
         there = [PersonCaller(core.channel, None) for _ in people]
         for each, caller, identity in zip(people, there, known, strict=True):
             tokens = await core.operator.ask(log_in(each.phone, device_id=each.device_id))
-            caller = caller.with_token(tokens.tokens.access_token)
-            now = await caller.ask(identity_pb2.GetIdentityRequest(account=each.account))
+            session = caller.with_token(tokens.tokens.access_token)
+            now = await session.ask(identity_pb2.GetIdentityRequest(account=each.account))
             assert (now.real_name, now.number, now.document) == (identity.real_name, identity.number, identity.document)
-            assert (await caller.ask(identity_pb2.ExportPersonalDataRequest(account=each.account))).phone == each.phone
+            assert (await session.ask(identity_pb2.ExportPersonalDataRequest(account=each.account))).phone == each.phone
         ring = keyring_of(core)
         for message_id, each in zip(messages, people, strict=True):
             (row,) = await core.connection.fetch("SELECT * FROM message WHERE id = $1", message_id)
