@@ -9,7 +9,15 @@ from typing import ClassVar
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from danbao.v1 import accounts_pb2, identity_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2
+from danbao.v1 import (
+    accounts_pb2,
+    identity_pb2,
+    operations_pb2,
+    payments_pb2,
+    sandbox_pb2,
+    sessions_pb2,
+    verification_pb2,
+)
 from danbao_client.rpc import CallSettings, Rpc, StreamRpc
 
 
@@ -100,20 +108,8 @@ class Operations(Service):
     UnfreezeAccount: Rpc[operations_pb2.UnfreezeAccountRequest, accounts_pb2.Account]
 
 
-class Sandbox(Service):
-    """What only a sandbox has; a live core refuses it."""
-
-    descriptor = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
-
-    AdvanceClock: Rpc[sandbox_pb2.AdvanceClockRequest, sandbox_pb2.Clock]
-    GetClock: Rpc[sandbox_pb2.GetClockRequest, sandbox_pb2.Clock]
-    SetBankBehaviour: Rpc[sandbox_pb2.SetBankBehaviourRequest, sandbox_pb2.Bank]
-    AnswerFunding: Rpc[sandbox_pb2.AnswerFundingRequest, accounts_pb2.Funding]
-    ListSentMessages: Rpc[sandbox_pb2.ListSentMessagesRequest, sandbox_pb2.ListSentMessagesResponse]
-
-
 class Sessions(Service):
-    """How people register and log in."""
+    """How people register, log in, and end what they have begun."""
 
     descriptor = sessions_pb2.DESCRIPTOR.services_by_name["SessionService"]
 
@@ -127,7 +123,7 @@ class Sessions(Service):
 
 
 class Verification(Service):
-    """Second factors, and what people approve with them."""
+    """Second factors, and the challenges by which a person approves one thing with one of them."""
 
     descriptor = verification_pb2.DESCRIPTOR.services_by_name["VerificationService"]
 
@@ -138,3 +134,15 @@ class Verification(Service):
     CreateRecoveryCodes: Rpc[verification_pb2.CreateRecoveryCodesRequest, verification_pb2.CreateRecoveryCodesResponse]
     CreateChallenge: Rpc[verification_pb2.CreateChallengeRequest, verification_pb2.Challenge]
     AnswerChallenge: Rpc[verification_pb2.AnswerChallengeRequest, verification_pb2.Approval]
+
+
+class Sandbox(Service):
+    """What only a sandbox has; a live core refuses it."""
+
+    descriptor = sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"]
+
+    AdvanceClock: Rpc[sandbox_pb2.AdvanceClockRequest, sandbox_pb2.Clock]
+    GetClock: Rpc[sandbox_pb2.GetClockRequest, sandbox_pb2.Clock]
+    SetBankBehaviour: Rpc[sandbox_pb2.SetBankBehaviourRequest, sandbox_pb2.Bank]
+    AnswerFunding: Rpc[sandbox_pb2.AnswerFundingRequest, accounts_pb2.Funding]
+    ListSentMessages: Rpc[sandbox_pb2.ListSentMessagesRequest, sandbox_pb2.ListSentMessagesResponse]

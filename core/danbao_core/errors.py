@@ -316,6 +316,12 @@ class ProposalNotPending(Refusal):
     kind = Kind.PRECONDITION
 
 
+class ProposalWaits(Refusal):
+    """Whom the proposal is about has time to object first; approve it later."""
+
+    kind = Kind.PRECONDITION
+
+
 class OpenItemSettled(Refusal):
     """The open item was settled before."""
 

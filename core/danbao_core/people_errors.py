@@ -1,6 +1,6 @@
 """Why a request that has to do with people is refused; as `errors.py`, which has the rules of these classes."""
 
-from danbao_core.errors import Kind, Refusal
+from danbao_core.errors import FieldInvalid, Kind, Refusal
 
 # --- The request is wrong ---------------------------------------------------------------------------------------------------
 
@@ -29,10 +29,8 @@ class CardNumberInvalid(Refusal):
     kind = Kind.INVALID
 
 
-class CardNumberInText(Refusal):
+class CardNumberInText(FieldInvalid):
     """The text holds a card number, which must not be stored; send it without."""
-
-    kind = Kind.INVALID
 
 
 # --- Who calls --------------------------------------------------------------------------------------------------------------
@@ -58,6 +56,12 @@ class RefreshTokenReused(Refusal):
 
 class PersonNeeded(Refusal):
     """Only a person does this, in a session of their own."""
+
+    kind = Kind.DENIED
+
+
+class ConfirmedByOthers(Refusal):
+    """Who met the person confirms this, and not the person: call it with a service key that is bound to no account."""
 
     kind = Kind.DENIED
 
@@ -170,12 +174,6 @@ class FactorNotPending(Refusal):
     kind = Kind.PRECONDITION
 
 
-class TooManyFactors(Refusal):
-    """There is an authenticator already; remove it first."""
-
-    kind = Kind.PRECONDITION
-
-
 class TooManyCodes(Refusal):
     """Codes were sent too often; the next one is possible later."""
 
@@ -226,6 +224,18 @@ class IdentityMismatch(Refusal):
 
 class IdentityNotConfirmed(Refusal):
     """The channel does not confirm that this is who somebody says they are."""
+
+    kind = Kind.PRECONDITION
+
+
+class IdentityProviderMissing(Refusal):
+    """Nobody is set up who confirms identities for this core."""
+
+    kind = Kind.PRECONDITION
+
+
+class TooManyAccounts(Refusal):
+    """The document has verified as many accounts as one person may have."""
 
     kind = Kind.PRECONDITION
 

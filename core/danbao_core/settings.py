@@ -89,6 +89,24 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(4, ge=1, le=100, description="Database connections for reads; commands and keys have their own.")
     request_retention_days: int = Field(30, ge=1, le=3650, description="How long a request_id is remembered.")
+    calls_per_second: float = Field(
+        10_000.0,
+        gt=0,
+        le=1_000_000,
+        description="How often a service may call a method, for each process; a second's worth at once.",
+    )
+    person_calls_per_second: float = Field(
+        50.0,
+        gt=0,
+        le=1_000_000,
+        description="How often a person may call a method, for each process; ten seconds' worth at once.",
+    )
+    public_calls_per_second: float = Field(
+        50.0,
+        gt=0,
+        le=1_000_000,
+        description="How often an address may call a method without a token, for each process; ten seconds' worth at once.",
+    )
     stream_idle_seconds: float = Field(
         300.0, gt=0, le=86_400, description="How long a stream may stay without a message, or an answer without being read."
     )

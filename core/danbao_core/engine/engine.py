@@ -84,7 +84,8 @@ class Engine:
         the batch's COMMIT, before its callers are told to ask again."""
         self.id = uuid7()
         self._database_url = database_url
-        self._policies = policies
+        self.policies = policies
+        """The figures of every time."""
         self._guard = guard
         self._batch_max = batch_max
         self._queue_max = queue_max
@@ -281,7 +282,7 @@ class Engine:
             await connection.execute("BEGIN")
             batch_no, database_time, offset_seconds = await connections.begin_batch(connection, self.id)
             now = database_time + timedelta(seconds=offset_seconds)
-            book = Book(now=now, database_time=database_time, policies=self._policies, stripe=self._stripe)
+            book = Book(now=now, database_time=database_time, policies=self.policies, stripe=self._stripe)
             stopwatch.lap("begin")
             await self._gather(connection, book, batch)
             stopwatch.lap("gather")

@@ -4,13 +4,14 @@ The counters are rows that are locked and written in the commit of each attempt,
 hundred, in whichever processes they arrive and whatever dies between them. Days are those of Asia/Shanghai in business time.
 """
 
+import hmac
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from danbao_core.clock import shanghai_day
-from danbao_core.engine import Draft, Key, Row, table
+from danbao_core.engine import Draft, Key, Origin, Row, table
 
 
 class AttemptKind(IntEnum):
@@ -37,7 +38,7 @@ class Rule(NamedTuple):
     lock: timedelta
 
 
-@table("attempts", rank=27, key=("kind", "subject"))
+@table("attempts", rank=31, key=("kind", "subject"))
 class Attempts(Row, frozen=True):
     """How often something was tried on a day."""
 
@@ -52,6 +53,7 @@ class Attempts(Row, frozen=True):
     version: int
 
     def locked(self, now: datetime) -> bool:
+        """Whether it is locked at a time."""
         return self.locked_until is not None and now < self.locked_until
 
     def count_at(self, now: datetime) -> int:
@@ -83,9 +85,10 @@ def current(draft: Draft, kind: AttemptKind, subject: bytes) -> Attempts:
 
 
 def counted(attempts: Attempts, now: datetime, rule: Rule) -> Attempts:
-    """The counter after one more attempt; the one that reaches the rule's number locks."""
+    """The counter after one more attempt. The one that reaches the rule's number locks, and when the lock has ended every
+    further one of that day; what is tried while it is locked makes the lock no longer."""
     count = attempts.count_at(now) + 1
-    locks = count == rule.most
+    locks = count >= rule.most and not attempts.locked(now)
     return attempts.replace(
         day=shanghai_day(now),
         count=count,
@@ -93,6 +96,41 @@ def counted(attempts: Attempts, now: datetime, rule: Rule) -> Attempts:
         last_at=now,
         version=attempts.version + 1,
     )
+
+
+class Counted(NamedTuple):
+    """What became of a counter."""
+
+    attempts: Attempts
+    just_locked: bool
+    """Whether this very attempt locked it."""
+
+
+def count_once(draft: Draft, origin: Origin, kind: AttemptKind, subject: bytes, credential: bytes, rule: Rule) -> Counted:
+    """Counts an attempt into the draft, unless the same request tried the same before.
+
+    For commands that name the counter among their keys (`attempts_key`). `credential` is a keyed hash of what was tried. With
+    another credential the request is counted again, and so is every repeat of that: only the first one is remembered.
+    """
+    before = current(draft, kind, subject)
+    if not origin.request_id:
+        remembered = None
+    else:
+        remembered = draft.need(Attempt, (place := bytes([kind]) + subject), origin.request_id)
+        if remembered is None:
+            draft.put(Attempt(place, origin.request_id, credential, draft.now))
+    if remembered is not None and hmac.compare_digest(remembered.credential, credential):
+        return Counted(before, just_locked=False)
+    after = counted(before, draft.now, rule)
+    draft.put(after)
+    return Counted(after, just_locked=after.locked(draft.now) and not before.locked(draft.now))
+
+
+def clear(draft: Draft, kind: AttemptKind, subject: bytes) -> None:
+    """Forgets what was counted, after a success."""
+    attempts = draft.get(Attempts, kind, subject)
+    if attempts is not None and (attempts.count or attempts.locked_until is not None):
+        draft.put(cleared(attempts, draft.now))
 
 
 def cleared(attempts: Attempts, now: datetime) -> Attempts:

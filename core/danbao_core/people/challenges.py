@@ -73,6 +73,15 @@ class Challenge(Row, frozen=True):
     created_at: datetime
     expires_at: datetime
     version: int
+    guesses_by: bytes = b""
+    """By what wrong codes are counted over all challenges."""
+    sent_by: bytes = b""
+    """By what the code that was sent is counted; the newest of these alone can be answered. Empty for TOTP."""
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"challenges/{self.id}"
 
 
 @table("approval", rank=33, key=("id",))

@@ -30,8 +30,9 @@ class Message(Row, frozen=True):
     template: str
     """What it is about, such as "code"."""
     parameters: bytes
-    """JSON, sealed in ("message", "parameters", id)."""
+    """JSON, sealed in ("message", "parameters", id); empty, like the address, once it was erased."""
     created_at: datetime
+    version: int = 1
 
 
 class Letter(NamedTuple):
@@ -48,7 +49,7 @@ class Letter(NamedTuple):
         return Message(self.id, Channel.SMS, self.address_hash, self.address, self.template, self.parameters, at)
 
 
-def letter(keyring: Keyring, phone: str, template: str, **parameters: str) -> Letter:
+def letter(keyring: Keyring, phone: str, template: str, /, **parameters: str) -> Letter:
     """A message to a phone number in E.164."""
     message_id = uuid7()
     return Letter(

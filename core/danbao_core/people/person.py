@@ -56,6 +56,8 @@ class Person(Row, frozen=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    totp_id: UUID | None = None
+    """The authenticator in force (`people/factors.py`)."""
 
 
 @table("phone_ref", rank=23, key=("phone_hash",))

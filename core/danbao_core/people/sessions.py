@@ -19,6 +19,7 @@ from danbao_core.engine import Row, table
 from danbao_core.errors import TokenInvalid
 from danbao_core.ids import uuid_of
 from danbao_core.keyring import Key, Keyring, Use
+from danbao_core.people.person import Person
 from danbao_core.people_errors import SessionEnded, TokenExpired
 
 ACCESS_LIFETIME: Final = timedelta(minutes=10)
@@ -60,6 +61,23 @@ class Session(Row, frozen=True):
         """Raises SessionEnded where it was ended, by itself or with all others, or ran out."""
         if self.ended_at is not None or self.epoch != epoch or at >= self.expires_at:
             raise SessionEnded
+
+
+def new_session(session_id: UUID, person: Person, device_id: str, at: datetime) -> Session:
+    """A session that begins at a moment of wall time."""
+    return Session(
+        id=session_id,
+        account_id=person.account_id,
+        device_id=device_id,
+        epoch=person.session_epoch,
+        generation=0,
+        refresh_request_id="",
+        created_at=at,
+        refreshed_at=at,
+        expires_at=at + REFRESH_LIFETIME,
+        ended_at=None,
+        version=1,
+    )
 
 
 class AccessClaims(NamedTuple):

@@ -132,6 +132,12 @@ async def submit(engine: Engine, command: Command[R]) -> R:
     timeline = None if trace is None else trace.timeline
     answer = await engine.submit(command, timeout_seconds=call.remaining_seconds, timeline=timeline)
     if answer.replayed:
-        call.seen.replayed = True
-        call.context.set_trailing_metadata(REPLAYED)
+        mark_replayed()
     return answer.result
+
+
+def mark_replayed() -> None:
+    """Says of the current call that it is answered again."""
+    call = current()
+    call.seen.replayed = True
+    call.context.set_trailing_metadata(REPLAYED)

@@ -25,6 +25,7 @@ from danbao_core.ids import uuid7
 from danbao_core.rpc import call as calls
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.gate import Gate
+from danbao_core.rpc.rates import Buckets
 from danbao_core.rpc.secret_fields import without_secrets
 from danbao_core.rpc.seen import Seen, Watch
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
@@ -68,6 +69,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         wall_clock: WallClock,
         stream_idle_seconds: float,
         watch: Watch,
+        buckets: Buckets,
     ) -> None:
         self._gate = gate
         self._authenticator = authenticator
@@ -75,6 +77,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._wall_clock = wall_clock
         self._stream_idle_seconds = stream_idle_seconds
         self._watch = watch
+        self._buckets = buckets
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
@@ -112,6 +115,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     # The caller first: strangers make the server work as little as possible.
                     caller = await self._authenticator.caller(authorization, scope)
                     seen.caller = caller.label
+                    self._buckets.take(caller, name, context.peer())
                     return await serve(given, caller, context, seen)
             except Refusal as refusal:
                 seen.refuse(refusal)

@@ -94,9 +94,14 @@ Global___Authentication: _TypeAlias = Authentication  # noqa: Y015
 AUTHENTICATION_FIELD_NUMBER: _builtins.int
 SECRET_FIELD_NUMBER: _builtins.int
 PERSONAL_FIELD_NUMBER: _builtins.int
+FREE_TEXT_FIELD_NUMBER: _builtins.int
 authentication: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Authentication]
 """What a caller of this RPC needs."""
 secret: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Whether the field holds a password or a code: it is neither logged nor stored, and a repeat of a request may hold another one."""
 personal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Whether the field holds what tells who somebody is: it is stored encrypted, and never logged."""
+free_text: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""Whether people write into the field what they like. A text in which a card number stands is refused, INVALID_ARGUMENT with
+reason CARD_NUMBER_IN_TEXT: such numbers are not kept.
+"""

@@ -451,7 +451,9 @@ class CreatePaymentRequest(_message.Message):
     subject: _builtins.str
     """What is paid for, shown to both sides, at most 256 characters without control characters."""
     pay: _builtins.bool
-    """Also pay in the same commit. Needs the scope `payments.pay` on a key that is bound to the payer, or `payments.pay_any`."""
+    """Also pay in the same commit. Needs the scope `payments.pay` on a key that is bound to the payer, or `payments.pay_any`. A person
+    is refused with APPROVAL_REQUIRED: they create the payment, see what they pay, and pay it by PayPayment.
+    """
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """How much, more than zero, in a currency of which both have a wallet."""

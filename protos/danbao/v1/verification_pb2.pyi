@@ -534,9 +534,7 @@ class CreateChallengeRequest(_message.Message):
 
     @_typing.final
     class ChangePhonePurpose(_message.Message):
-        """Changing the phone number. A TOTP code, where there is such a factor, shows who asks; the code of CompletePhoneChange goes to
-        the new number.
-        """
+        """Changing the phone number; by KIND_SMS, because the code goes to the new number and shows that it is theirs."""
 
         DESCRIPTOR: _descriptor.Descriptor
 

@@ -85,8 +85,9 @@ class VerificationServiceServicer(object):
     """
 
     def EnrollTotp(self, request, context):
-        """Makes a TOTP factor (RFC 6238: SHA-1, 6 digits, 30 seconds), which works once ConfirmTotp has seen a code of it. Needs an
-        approval by an existing factor where there is an active TOTP factor. The secret is shown once (SECRET_ALREADY_SHOWN).
+        """Makes a TOTP factor (RFC 6238: SHA-1, 6 digits, 30 seconds), which works once ConfirmTotp has seen a code of it, and then takes
+        the place of the one before with its recovery codes. Needs an approval by TOTP or a recovery code where there is an active TOTP
+        factor (APPROVAL_REQUIRED). The secret is shown once (SECRET_ALREADY_SHOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +95,7 @@ class VerificationServiceServicer(object):
 
     def ConfirmTotp(self, request, context):
         """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day.
+        Withdrawals and instant transfers to new payees rest for 24 hours after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +109,9 @@ class VerificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RemoveFactor(self, request, context):
-        """Removes a TOTP factor. Needs an approval; withdrawals and instant transfers to new payees rest for 24 hours after it.
+        """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
+        (APPROVAL_REQUIRED); withdrawals and instant transfers to new payees rest for 24 hours after it. Who has lost all of them asks
+        the operators (FactorRecovery).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

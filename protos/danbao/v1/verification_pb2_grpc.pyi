@@ -39,15 +39,21 @@ class VerificationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VerificationServiceAsyncStub: ...
     EnrollTotp: _grpc.UnaryUnaryMultiCallable[_verification_pb2.EnrollTotpRequest, _verification_pb2.EnrollTotpResponse]
-    """Makes a TOTP factor (RFC 6238: SHA-1, 6 digits, 30 seconds), which works once ConfirmTotp has seen a code of it. Needs an
-    approval by an existing factor where there is an active TOTP factor. The secret is shown once (SECRET_ALREADY_SHOWN).
+    """Makes a TOTP factor (RFC 6238: SHA-1, 6 digits, 30 seconds), which works once ConfirmTotp has seen a code of it, and then takes
+    the place of the one before with its recovery codes. Needs an approval by TOTP or a recovery code where there is an active TOTP
+    factor (APPROVAL_REQUIRED). The secret is shown once (SECRET_ALREADY_SHOWN).
     """
     ConfirmTotp: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ConfirmTotpRequest, _verification_pb2.Factor]
-    """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day."""
+    """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day.
+    Withdrawals and instant transfers to new payees rest for 24 hours after it.
+    """
     ListFactors: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ListFactorsRequest, _verification_pb2.ListFactorsResponse]
     """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
     RemoveFactor: _grpc.UnaryUnaryMultiCallable[_verification_pb2.RemoveFactorRequest, _verification_pb2.Factor]
-    """Removes a TOTP factor. Needs an approval; withdrawals and instant transfers to new payees rest for 24 hours after it."""
+    """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
+    (APPROVAL_REQUIRED); withdrawals and instant transfers to new payees rest for 24 hours after it. Who has lost all of them asks
+    the operators (FactorRecovery).
+    """
     CreateRecoveryCodes: _grpc.UnaryUnaryMultiCallable[_verification_pb2.CreateRecoveryCodesRequest, _verification_pb2.CreateRecoveryCodesResponse]
     """Makes ten recovery codes, each of which stands in for a TOTP code once; those made before stop working. Needs an active TOTP
     factor and an approval by it. They are shown once (SECRET_ALREADY_SHOWN).
@@ -74,15 +80,21 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnrollTotp: _aio.UnaryUnaryMultiCallable[_verification_pb2.EnrollTotpRequest, _verification_pb2.EnrollTotpResponse]  # type: ignore[assignment]
-    """Makes a TOTP factor (RFC 6238: SHA-1, 6 digits, 30 seconds), which works once ConfirmTotp has seen a code of it. Needs an
-    approval by an existing factor where there is an active TOTP factor. The secret is shown once (SECRET_ALREADY_SHOWN).
+    """Makes a TOTP factor (RFC 6238: SHA-1, 6 digits, 30 seconds), which works once ConfirmTotp has seen a code of it, and then takes
+    the place of the one before with its recovery codes. Needs an approval by TOTP or a recovery code where there is an active TOTP
+    factor (APPROVAL_REQUIRED). The secret is shown once (SECRET_ALREADY_SHOWN).
     """
     ConfirmTotp: _aio.UnaryUnaryMultiCallable[_verification_pb2.ConfirmTotpRequest, _verification_pb2.Factor]  # type: ignore[assignment]
-    """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day."""
+    """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day.
+    Withdrawals and instant transfers to new payees rest for 24 hours after it.
+    """
     ListFactors: _aio.UnaryUnaryMultiCallable[_verification_pb2.ListFactorsRequest, _verification_pb2.ListFactorsResponse]  # type: ignore[assignment]
     """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
     RemoveFactor: _aio.UnaryUnaryMultiCallable[_verification_pb2.RemoveFactorRequest, _verification_pb2.Factor]  # type: ignore[assignment]
-    """Removes a TOTP factor. Needs an approval; withdrawals and instant transfers to new payees rest for 24 hours after it."""
+    """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
+    (APPROVAL_REQUIRED); withdrawals and instant transfers to new payees rest for 24 hours after it. Who has lost all of them asks
+    the operators (FactorRecovery).
+    """
     CreateRecoveryCodes: _aio.UnaryUnaryMultiCallable[_verification_pb2.CreateRecoveryCodesRequest, _verification_pb2.CreateRecoveryCodesResponse]  # type: ignore[assignment]
     """Makes ten recovery codes, each of which stands in for a TOTP code once; those made before stop working. Needs an active TOTP
     factor and an approval by it. They are shown once (SECRET_ALREADY_SHOWN).
@@ -112,8 +124,9 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_pb2.EnrollTotpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.EnrollTotpResponse, _abc.Awaitable[_verification_pb2.EnrollTotpResponse]]:
-        """Makes a TOTP factor (RFC 6238: SHA-1, 6 digits, 30 seconds), which works once ConfirmTotp has seen a code of it. Needs an
-        approval by an existing factor where there is an active TOTP factor. The secret is shown once (SECRET_ALREADY_SHOWN).
+        """Makes a TOTP factor (RFC 6238: SHA-1, 6 digits, 30 seconds), which works once ConfirmTotp has seen a code of it, and then takes
+        the place of the one before with its recovery codes. Needs an approval by TOTP or a recovery code where there is an active TOTP
+        factor (APPROVAL_REQUIRED). The secret is shown once (SECRET_ALREADY_SHOWN).
         """
 
     @_abc_1.abstractmethod
@@ -122,7 +135,9 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_pb2.ConfirmTotpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.Factor, _abc.Awaitable[_verification_pb2.Factor]]:
-        """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day."""
+        """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day.
+        Withdrawals and instant transfers to new payees rest for 24 hours after it.
+        """
 
     @_abc_1.abstractmethod
     def ListFactors(
@@ -138,7 +153,10 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_pb2.RemoveFactorRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.Factor, _abc.Awaitable[_verification_pb2.Factor]]:
-        """Removes a TOTP factor. Needs an approval; withdrawals and instant transfers to new payees rest for 24 hours after it."""
+        """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
+        (APPROVAL_REQUIRED); withdrawals and instant transfers to new payees rest for 24 hours after it. Who has lost all of them asks
+        the operators (FactorRecovery).
+        """
 
     @_abc_1.abstractmethod
     def CreateRecoveryCodes(
