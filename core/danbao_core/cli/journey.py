@@ -47,15 +47,14 @@ class Journey(Told):
         self._person = danbao.with_token("")
         self._phone = f"+86138{secrets.randbelow(10**8):08}"
         self._number = _some_number()
-        self._totp = pyotp.TOTP("")
 
     async def tell(self) -> None:
         """From a phone number to a confirmed purchase. Raises DanbaoError and CommandFailed."""
         self._seller = await self._account(Account.KIND_MERCHANT, "Camera House")
         await self._register()
         await self._prove_identity()
-        await self._enrol()
-        await self._buy()
+        authenticator = await self._enrol()
+        await self._buy(authenticator)
 
     async def _register(self) -> None:
         password = secrets.token_urlsafe(12)
@@ -105,15 +104,16 @@ class Journey(Told):
             f"They bind the card that ends in {card.last_four}, and top up", "Its number went to the bank and is not kept."
         )
 
-    async def _enrol(self) -> None:
+    async def _enrol(self) -> pyotp.TOTP:
         enrolled = await self._person.verification.EnrollTotp(EnrollTotpRequest(label="Authenticator"))
-        self._totp = pyotp.TOTP(enrolled.secret)
+        authenticator = pyotp.TOTP(enrolled.secret)
         await self._person.verification.ConfirmTotp(
-            ConfirmTotpRequest(name=enrolled.factor.name, code=self._totp.at(int(time.time()) - _TOTP_SECONDS))
+            ConfirmTotpRequest(name=enrolled.factor.name, code=authenticator.at(int(time.time()) - _TOTP_SECONDS))
         )
         await self._step("They enrol an authenticator", "By the QR code, an SVG picture; a code works once.")
+        return authenticator
 
-    async def _buy(self) -> None:
+    async def _buy(self, authenticator: pyotp.TOTP) -> None:
         name = await self._order("CAMERA-1", "A camera", _PRICE_MINOR)
         payments = self._person.payments
         with_password = PayPaymentRequest(name=name, payment_password=_PAYMENT_PASSWORD)
@@ -122,7 +122,7 @@ class Journey(Told):
         except DanbaoError as refused:
             if refused.reason != "APPROVAL_REQUIRED":
                 raise
-            factors = refused.metadata["factors"]
+            factors = refused.metadata["factors"].replace(",", " or ")
         else:
             raise CommandFailed("NOT_REFUSED", "3,000 yuan went through on a payment password alone.")
         await self._step(
@@ -132,7 +132,7 @@ class Journey(Told):
         challenge = await self._person.verification.CreateChallenge(
             CreateChallengeRequest(pay=CreateChallengeRequest.PayPurpose(payment=name), factor=Factor.KIND_TOTP)
         )
-        approval = await self._answered(challenge.name, self._totp.now())
+        approval = await self._answered(challenge.name, authenticator.now())
         await payments.PayPayment(PayPaymentRequest(name=name, payment_password=_PAYMENT_PASSWORD, approval=approval))
         await self._step(
             "They approve it with the authenticator, and pay",
