@@ -28,6 +28,17 @@ async def must_not_be_stored(connection: "asyncpg.Connection[Any]", *secrets: st
                 assert not found, f"{found[0]!r} stands in {table['relname']}.{column}"
 
 
+async def columns_with(connection: "asyncpg.Connection[Any]", digits: str) -> list[str]:
+    """The columns of bytes, such as stored answers, in which these digits stand."""
+    columns = await connection.fetch(
+        "SELECT attrelid::regclass::text AS name, attname FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid "
+        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND atttypid = 'bytea'::regtype"
+    )
+    assert columns
+    found = "SELECT count(*) FROM {name} WHERE position($1::bytea IN {attname}) > 0"
+    return [each["name"] for each in columns if await connection.fetchval(found.format(**each), digits.encode())]
+
+
 def must_not_be_logged(lines: Iterable[str | bytes], *secrets: str) -> None:
     """Raises AssertionError where a line holds a secret."""
     forms = {secret: list(_forms(secret)) for secret in secrets}

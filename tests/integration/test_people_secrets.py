@@ -1,7 +1,7 @@
 """What people type in and are shown, from registering to resets, stands nowhere in clear: in no table and no log."""
 
 from tests import rpc_client
-from tests.leaks import must_not_be_logged, must_not_be_stored
+from tests.leaks import columns_with, must_not_be_logged, must_not_be_stored
 from tests.log_lines import log_lines
 from tests.people import a_minute_later, a_phone, a_stranger, approval_of, messages_to, registered
 from tests.rpc_client import Core
@@ -43,15 +43,4 @@ async def test_no_secret_of_these_flows_is_in_the_database_or_the_log(core: Core
     await must_not_be_stored(core.connection, *secrets)
     must_not_be_logged(lines, *secrets)
     for each in digits:
-        assert await bytes_with(core, each) == []
-
-
-async def bytes_with(core: Core, digits: str) -> list[str]:
-    """The columns of bytes, such as stored answers, in which these digits stand."""
-    columns = await core.connection.fetch(
-        "SELECT attrelid::regclass::text AS name, attname FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid "
-        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND atttypid = 'bytea'::regtype"
-    )
-    assert columns
-    found = "SELECT count(*) FROM {name} WHERE position($1::bytea IN {attname}) > 0"
-    return [each["name"] for each in columns if await core.connection.fetchval(found.format(**each), digits.encode())]
+        assert await columns_with(core.connection, each) == []

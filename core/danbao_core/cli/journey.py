@@ -28,6 +28,7 @@ from danbao_core.cli.story import CURRENCY, Step, Told
 _TOP_UP_MINOR: Final = 5_000_00
 _PRICE_MINOR: Final = 3_000_00
 _PAYMENT_PASSWORD: Final = "271828"  # noqa: S105  # of somebody who is made up
+_REAL_NAME: Final = "林晓"
 _CARD_NUMBER: Final = "6212345678900000003"
 """A number that no bank has given out, with the right check digit."""
 _CHANNELS: Final = (
@@ -47,6 +48,10 @@ class Journey(Told):
         self._person = danbao.with_token("")
         self._phone = f"+86138{secrets.randbelow(10**8):08}"
         self._number = _some_number()
+        self.secrets = [self._phone, self._number, _REAL_NAME, _CARD_NUMBER]
+        """What the person gave away or was given, of which nothing may stand anywhere in clear."""
+        self.digits = [_PAYMENT_PASSWORD]
+        """The same of six digits, which by themselves may stand in any number."""
 
     async def tell(self) -> None:
         """From a phone number to a confirmed purchase. Raises DanbaoError and CommandFailed."""
@@ -58,6 +63,7 @@ class Journey(Told):
 
     async def _register(self) -> None:
         password = secrets.token_urlsafe(12)
+        self.secrets.append(password)
         challenge = await self._person.sessions.RegisterPerson(
             RegisterPersonRequest(
                 phone=self._phone,
@@ -85,7 +91,7 @@ class Journey(Told):
                 VerifyIdentityRequest(
                     account=self._buyer,
                     channel=channel,
-                    real_name="林晓",
+                    real_name=_REAL_NAME,
                     document=Identity.DOCUMENT_RESIDENT_ID,
                     number=self._number,
                 )
@@ -107,6 +113,7 @@ class Journey(Told):
     async def _enrol(self) -> pyotp.TOTP:
         enrolled = await self._person.verification.EnrollTotp(EnrollTotpRequest(label="Authenticator"))
         authenticator = pyotp.TOTP(enrolled.secret)
+        self.secrets.append(enrolled.secret)
         await self._person.verification.ConfirmTotp(
             ConfirmTotpRequest(name=enrolled.factor.name, code=authenticator.at(int(time.time()) - _TOTP_SECONDS))
         )
@@ -149,7 +156,9 @@ class Journey(Told):
 
     async def _code_on_the_phone(self) -> str:
         sent = await self._danbao.sandbox.ListSentMessages(ListSentMessagesRequest(address=self._phone))
-        return sent.messages[0].parameters["code"]
+        code = sent.messages[0].parameters["code"]
+        self.digits.append(code)
+        return code
 
 
 def _some_number() -> str:
