@@ -278,7 +278,7 @@ async def persist_by_table(connection: Connection, changes: Sequence[statements.
             await connection.copy_records_to_table(
                 table.name,
                 columns=[column.name for column in table.columns],
-                records=statements.records(table, change.inserts),
+                records=statements.records(change.inserts),
             )
         if change.updates:
             arguments = statements.update_arguments(table, change.updates)

@@ -26,10 +26,12 @@ _SQL_TYPES: Final[dict[Any, str]] = {
 
 
 class Column(NamedTuple):
-    """One column: its name, its SQL type, and the enum to which a loaded number is turned, if any."""
+    """One column: its name, its SQL type, the type of its values that are not None, and the enum to which a loaded number is
+    turned, if any."""
 
     name: str
     sql_type: str
+    python_type: type
     enum: type[IntEnum] | None
 
 
@@ -52,6 +54,17 @@ class Table:
         self.reading = reading
         self.key_columns = tuple(by_name[name] for name in key)
         self.mutable = "version" in by_name and "version" not in key
+        self._fitting: set[tuple[type, ...]] = set()
+
+    def must_take(self, row: "Row") -> None:
+        """Raises TypeError where a value is not of its column's type. What types a row has is looked at once."""
+        types = tuple(map(type, msgspec.structs.astuple(row)))
+        if types in self._fitting:
+            return
+        for column, given in zip(self.columns, types, strict=True):
+            if given is not type(None) and not issubclass(given, column.python_type):
+                raise TypeError(f"{self.name}.{column.name} takes {column.python_type.__name__}, not {given.__name__}")
+        self._fitting.add(types)
 
 
 def _key_getter(key: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -132,8 +145,8 @@ def _column(name: str, hint: Any) -> Column:
     if isinstance(hint, types.UnionType):
         (hint,) = [part for part in typing.get_args(hint) if part is not type(None)]
     if isinstance(hint, type) and issubclass(hint, IntEnum):
-        return Column(name, "smallint", hint)
-    return Column(name, _SQL_TYPES[hint], None)
+        return Column(name, "smallint", int, hint)
+    return Column(name, _SQL_TYPES[hint], str if hint is Json else hint, None)
 
 
 def loader(row_type: type[Row]) -> Callable[[Any], Row]:
