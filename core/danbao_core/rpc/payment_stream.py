@@ -152,7 +152,7 @@ class PaymentStream:
             else:
                 repeats += replayed
                 result.replayed = replayed
-                result.payment.CopyFrom(convert.payment(payment))
+                convert.put_payment(payment, result.payment)
         seen = self._call.seen
         seen.count_items("answered", len(message.outcomes) - repeats - refusals)
         seen.count_items("replayed", repeats)
