@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
+from danbao_core.engine import connection as connections
 from danbao_core.engine import statements
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart
 from danbao_core.engine.rows import Hold, Key, Place, Row, loader
-from danbao_core.policy import PolicySchedule
+from danbao_core.policy import Policy, PolicySchedule
 
 R = TypeVar("R", bound=Row)
 
@@ -45,17 +46,20 @@ class Book:
     the batch sees them and a refused command leaves nothing behind.
     """
 
-    def __init__(
-        self, *, now: datetime, policies: PolicySchedule, stripe: int = 0, database_time: datetime | None = None
-    ) -> None:
-        self.now = now
-        """Business time, the same for the whole batch."""
-        self.database_time = database_time or now
-        """The same moment without the sandbox's offset."""
+    now: datetime
+    """Business time, the same for the whole batch."""
+    database_time: datetime
+    """The same moment without the sandbox's offset."""
+    policy: Policy
+    """The figures in force now. Like the time, they are known to decisions, and to `keys` of commands that look at rows, once
+    these have found one."""
+
+    def __init__(self, *, policies: PolicySchedule, now: datetime | None = None, stripe: int = 0) -> None:
         self.policies = policies
         """The figures of every time; what came due before now followed those of its own day."""
-        self.policy = policies.at(now)
-        """The figures in force now."""
+        self.knows_time = False
+        if now is not None:
+            self._take_time(now, 0)
         self.stripe = stripe
         """Which stripe of the platform's balances this batch may touch."""
         self.changed = False
@@ -119,6 +123,19 @@ class Book:
         """Whether the row was loaded at all."""
         return key.place in self._rows
 
+    async def learn_time(self, connection: Connection) -> None:
+        """Reads the time, where it did not come with rows."""
+        if not self.knows_time:
+            self._take_time(*await connections.read_time(connection))
+
+    def _take_time(self, database_time: datetime, offset_seconds: int) -> None:
+        """The first time that is heard of is that of the batch."""
+        if not self.knows_time:
+            self.database_time = database_time
+            self.now = database_time + timedelta(seconds=offset_seconds)
+            self.policy = self.policies.at(self.now)
+            self.knows_time = True
+
     async def load(self, connection: Connection, places: Iterable[Place], hold: Hold) -> None:
         """Loads rows, table by table in the order of ranks and in key order, and locks them as `hold` asks for.
 
@@ -143,7 +160,9 @@ class Book:
         """Reads rows of several tables as they stand at one moment, so that none is older than another."""
         statement = statements.read_rows_of(tuple([row_type.table for row_type in by_type]))
         arguments = [column for wanted in by_type.values() for column in _by_column(wanted)]
-        (arrays,) = await connection.fetch(statement, *arguments)
+        (record,) = await connection.fetch(statement, *arguments)
+        *arrays, database_time, offset_seconds = record
+        self._take_time(database_time, offset_seconds)
         for (row_type, wanted), found in zip(by_type.items(), arrays, strict=True):
             self._take(row_type, wanted, map(loader(row_type), found), Hold.READ)
 
@@ -222,12 +241,13 @@ class Book:
                 updates.append((row, loaded_version))
         return statements.Change(row_type.table, inserts, updates)
 
-    async def persist(self, connection: Connection) -> None:
-        """Writes what changed. Raises Restart where a row is no longer what was loaded, although it was locked."""
+    async def persist(self, connection: Connection, batch: statements.NumberedBatch) -> None:
+        """Writes what changed, and counts the batch. Raises Restart where a row is no longer what was loaded, although it was
+        locked, and RuntimeError where the engine has no row."""
         changes = self.changes()
         size = sum(change.size for change in changes)
         persist = persist_at_once if size <= SMALL_BATCH_ROWS else persist_by_table
-        updated = await persist(connection, changes)
+        updated = await persist(connection, changes, batch)
         if updated != sum(len(change.updates) for change in changes):
             raise Restart("a locked row changed its version")
 
@@ -262,14 +282,19 @@ class Draft:
         return list(self._rows.values())
 
 
-async def persist_at_once(connection: Connection, changes: Sequence[statements.Change]) -> int:
+async def persist_at_once(
+    connection: Connection, changes: Sequence[statements.Change], batch: statements.NumberedBatch | None = None
+) -> int:
     """Writes everything with one statement; answers how many rows were updated."""
-    text, arguments = statements.write_all(changes)
-    updated: int = await connection.fetchval(text, *arguments)
-    return updated
+    text, arguments = statements.write_all(changes, batch)
+    ((updated, counted),) = await connection.fetch(text, *arguments)
+    _must_be_counted(counted, batch)
+    return int(updated)
 
 
-async def persist_by_table(connection: Connection, changes: Sequence[statements.Change]) -> int:
+async def persist_by_table(
+    connection: Connection, changes: Sequence[statements.Change], batch: statements.NumberedBatch | None = None
+) -> int:
     """Writes new rows by COPY and new versions by one UPDATE per table; answers how many rows were updated."""
     updated = 0
     for change in changes:
@@ -282,9 +307,20 @@ async def persist_by_table(connection: Connection, changes: Sequence[statements.
             )
         if change.updates:
             arguments = statements.update_arguments(table, change.updates)
-            status = await connection.execute(statements.update_rows(table), *arguments)
-            updated += int(status.removeprefix("UPDATE "))
+            updated += _count(await connection.execute(statements.update_rows(table), *arguments))
+    if batch is not None:
+        _must_be_counted(_count(await connection.execute(statements.COUNT_BATCH, *batch)), batch)
     return updated
+
+
+def _count(status: str) -> int:
+    """How many rows an UPDATE changed, by what the database says of it."""
+    return int(status.removeprefix("UPDATE "))
+
+
+def _must_be_counted(counted: int, batch: statements.NumberedBatch | None) -> None:
+    if batch is not None and not counted:
+        raise RuntimeError(f"the engine {batch.engine_id} has no row: was it deleted?")
 
 
 def _by_column(wanted: list[tuple[Any, ...]]) -> list[list[Any]]:

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import msgspec
 
+from danbao_core.engine.connection import TIME
 from danbao_core.engine.rows import Row, Table
 
 
@@ -41,16 +43,15 @@ def read_rows(table: Table) -> str:
 
 @cache
 def read_rows_of(tables: tuple[Table, ...]) -> str:
-    """Answers the rows of several tables with the given keys, one array of records per table: one round trip, one snapshot.
-
-    None of the tables has a `reading` of its own.
+    """Answers the rows of several tables with the given keys, one array of records per table, and the time: one round trip, one
+    snapshot. None of the tables has a `reading` of its own.
     """
     numbers = count(1)
     arrays = [
         f"ARRAY(SELECT ROW({_list([column.name for column in table.columns], 't.')}) FROM {_wanted(table, numbers)})"
         for table in tables
     ]
-    return f"SELECT {', '.join(arrays)}"
+    return f"SELECT {', '.join(arrays)}, {TIME}"
 
 
 def _wanted(table: Table, numbers: Iterator[int]) -> str:
@@ -83,35 +84,51 @@ _IN_JSON: Final = {"bytea": "text", "jsonb": "text"}
 _FROM_JSON: Final = {"bytea": "decode({}, 'base64')", "jsonb": "{}::jsonb"}
 
 
-def write_all(changes: Sequence[Change]) -> tuple[str, list[Any]]:
-    """One statement that writes everything, and its arguments; it answers how many rows were updated.
+class NumberedBatch(NamedTuple):
+    """Which batch of which engine is written: it is counted on the engine's row, in the same commit, so that the number tells
+    after a lost COMMIT whether the batch was taken."""
+
+    engine_id: UUID
+    number: int
+
+
+COUNT_BATCH: Final = "UPDATE engine SET batch_no = $2 WHERE id = $1"
+
+
+def write_all(changes: Sequence[Change], batch: NumberedBatch | None = None) -> tuple[str, list[Any]]:
+    """One statement that writes everything, and its arguments; it answers how many rows were updated, and how many batches were
+    counted.
 
     For small batches: one round trip instead of one or two per table.
     """
-    arguments: list[Any] = []
+    arguments: list[Any] = [] if batch is None else [*batch]
     for change in changes:
         if change.inserts:
             arguments.append(as_json(change.table, change.inserts))
         if change.updates:
             arguments += update_arguments(change.table, change.updates)
     shape = tuple((change.table, bool(change.inserts), bool(change.updates)) for change in changes)
-    return _write_all_text(shape), arguments
+    return _write_all_text(shape, counts=batch is not None), arguments
 
 
 @cache
-def _write_all_text(shape: tuple[tuple[Table, bool, bool], ...]) -> str:
-    parts, counted, number = [], [], 1
+def _write_all_text(shape: tuple[tuple[Table, bool, bool], ...], *, counts: bool) -> str:
+    parts, updated, number = [], [], 1
+    if counts:
+        parts.append(f"counted AS ({COUNT_BATCH} RETURNING 1)")
+        number += 2
     for table, inserts, updates in shape:
         if inserts:
             parts.append(f"insert_{table.name} AS ({insert_rows(table, number)})")
             number += 1
         if updates:
             parts.append(f"update_{table.name} AS ({update_rows(table, number)} RETURNING 1)")
-            counted.append(f"(SELECT count(*) FROM update_{table.name})")
+            updated.append(f"(SELECT count(*) FROM update_{table.name})")
             number += 2
+    counted = "(SELECT count(*) FROM counted)" if counts else "0"
     # Postgres carries out the parts that the SELECT does not refer to, the inserts, from the last to the first; turned round,
     # they wait for other engines' rows in the same order as COPY does, table by table.
-    return f"WITH {', '.join(reversed(parts))} SELECT {' + '.join(counted) or '0'}"
+    return f"WITH {', '.join(reversed(parts))} SELECT {' + '.join(updated) or '0'}, {counted}"
 
 
 @cache
