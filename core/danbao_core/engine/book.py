@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from danbao_core.engine import connection as connections
 from danbao_core.engine import statements
@@ -68,7 +68,8 @@ class Book:
         """Whether keys are being asked for: a row that is not loaded then is simply not known yet."""
         self.asked = False
         """Whether the last `keys` looked at the book, so that it may name more once it sees more."""
-        self._rows: dict[Place, Row | None] = {}
+        self._rows: dict[Place, Any] = {}
+        """Rows by their places, None where there is none."""
         self._loaded_versions: dict[Place, int] = {}
         self._locked: set[Place] = set()
         self._shared: set[Place] = set()
@@ -79,12 +80,12 @@ class Book:
     def get(self, row_type: type[R], *values: Any) -> R | None:
         """The row with this key, or None where there is none. Raises NotLoaded where the command's keys did not name it."""
         self.asked = True
-        row = self._rows.get((row_type, values), _UNKNOWN)
+        row: R | None = self._rows.get((row_type, values), _UNKNOWN)
         if row is _UNKNOWN:
             if self.discovering:
                 return None
             raise NotLoaded(f"{row_type.table.name} {values} is not among the keys")
-        return cast("R | None", row)
+        return row
 
     def need(self, row_type: type[R], *values: Any) -> R | None:
         """The row with this key, locked, or None where there is none. Raises RowNeeded where it is not locked yet: the command
@@ -96,7 +97,8 @@ class Book:
         if self.discovering or key.place in self._locked:
             return self.get(row_type, *values)
         if key.place in self._touched:  # made in this very batch
-            return cast("R", self._rows[key.place])
+            row: R = self._rows[key.place]
+            return row
         raise RowNeeded(key)
 
     def __getitem__(self, place: tuple[Any, ...]) -> Any:
@@ -188,12 +190,13 @@ class Book:
             self._take(row_type, [values], [], Hold.WRITE)
 
     def _take(self, row_type: type[Row], wanted: Iterable[tuple[Any, ...]], found: Iterable[Row], hold: Hold) -> None:
-        locked = {Hold.WRITE: self._locked, Hold.SHARE: self._shared}.get(hold)
-        for values in wanted:
-            self._rows[row_type, values] = None
-            self._loaded_versions.pop((row_type, values), None)
-            if locked is not None:
-                locked.add((row_type, values))
+        places: list[Place] = [(row_type, values) for values in wanted]
+        self._rows.update(dict.fromkeys(places))
+        if hold is not Hold.READ:
+            (self._locked if hold is Hold.WRITE else self._shared).update(places)
+        if row_type.table.mutable:
+            for place in places:
+                self._loaded_versions.pop(place, None)
         for row in found:
             place = (row_type, row.key_values)
             self._rows[place] = row
@@ -204,16 +207,14 @@ class Book:
         """Takes over what a command changed, all of it or, where a change breaks a rule of the engine, none."""
         places: list[Place] = [(type(row), row.key_values) for row in changes]
         for place, row in zip(places, changes, strict=True):
-            self._must_be_allowed(place, row)
-        for place, row in zip(places, changes, strict=True):
-            self._rows[place] = row
-            self._touched[place] = None
+            before = self._rows.get(place)
+            if before is not None:  # otherwise it is new; if another engine makes it too, the primary key tells
+                self._must_be_allowed(place, before, row)
+        self._rows.update(zip(places, changes, strict=True))
+        self._touched.update(dict.fromkeys(places))
         self.changed = self.changed or bool(changes)
 
-    def _must_be_allowed(self, place: Place, row: Row) -> None:
-        before = self._rows.get(place)
-        if before is None:
-            return  # a new row; if another engine makes it too, the primary key tells
+    def _must_be_allowed(self, place: Place, before: Row, row: Row) -> None:
         table = place[0].table
         if not table.mutable:
             raise ValueError(f"a {table.name} is written once: {place[1]}")
@@ -233,8 +234,9 @@ class Book:
         inserts: list[Row] = []
         updates: list[tuple[Row, int]] = []
         for values in keys:
-            row = cast("Row", self._rows[row_type, values])
-            loaded_version = self._loaded_versions.get((row_type, values))
+            place = (row_type, values)
+            row = self._rows[place]
+            loaded_version = self._loaded_versions.get(place)
             if loaded_version is None:
                 inserts.append(row)
             else:
@@ -259,17 +261,17 @@ class Draft:
         self.book = book
         self.now = book.now
         self.policy = book.policy
-        self._rows: dict[Place, Row] = {}
+        self._rows: dict[Place, Any] = {}
 
     def get(self, row_type: type[R], *values: Any) -> R | None:
         """The row as this command has changed it so far; otherwise as `Book.get`."""
-        drafted = self._rows.get((row_type, values))
-        return cast("R", drafted) if drafted is not None else self.book.get(row_type, *values)
+        drafted: R | None = self._rows.get((row_type, values))
+        return self.book.get(row_type, *values) if drafted is None else drafted
 
     def need(self, row_type: type[R], *values: Any) -> R | None:
         """The row as this command has changed it so far; otherwise as `Book.need`."""
-        drafted = self._rows.get((row_type, values))
-        return cast("R", drafted) if drafted is not None else self.book.need(row_type, *values)
+        drafted: R | None = self._rows.get((row_type, values))
+        return self.book.need(row_type, *values) if drafted is None else drafted
 
     def put(self, *rows: Row) -> None:
         """Adds a new row, or the new version of one."""

@@ -325,11 +325,12 @@ class Engine:
             await book.load(connection, new, Hold.READ)
             for waiting in dependent:
                 self._name_keys(waiting, book)
-        places: dict[Hold, set[Place]] = {hold: set() for hold in Hold}
+        writes: set[Place] = set()
+        shares: set[Place] = set()
+        reads: set[Place] = set()
         for waiting in batch:
-            for key in waiting.keys:
-                places[key.hold].add(key.place)
-        writes, shares, reads = places[Hold.WRITE], places[Hold.SHARE], places[Hold.READ]
+            for place, hold in waiting.keys:
+                (writes if hold is Hold.WRITE else reads if hold is Hold.READ else shares).add(place)
         await book.lock(connection, writes, shares)
         await book.load(connection, reads - writes - shares, Hold.READ)
         await book.learn_time(connection)

@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, IntEnum
+from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar, Final, NamedTuple, NewType, Self, TypeAlias, TypeVar
 from uuid import UUID
@@ -149,17 +150,21 @@ def _column(name: str, hint: Any) -> Column:
     return Column(name, _SQL_TYPES[hint], str if hint is Json else hint, None)
 
 
+@cache
 def loader(row_type: type[Row]) -> Callable[[Any], Row]:
     """A function that makes a row from a record that holds the table's columns in order."""
-    enums = [(place, column.enum) for place, column in enumerate(row_type.table.columns) if column.enum]
+    enums = [
+        (place, {None: None} | {member.value: member for member in column.enum})
+        for place, column in enumerate(row_type.table.columns)
+        if column.enum
+    ]
     if not enums:
         return lambda record: row_type(*record)
 
     def load(record: Any) -> Row:
         values = list(record)
-        for place, enum in enums:
-            if values[place] is not None:
-                values[place] = enum(values[place])
+        for place, members in enums:
+            values[place] = members[values[place]]
         return row_type(*values)
 
     return load
