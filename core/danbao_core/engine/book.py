@@ -14,7 +14,7 @@ from danbao_core.policy import Policy, PolicySchedule
 
 R = TypeVar("R", bound=Row)
 
-SMALL_BATCH_ROWS: Final = 128
+SMALL_BATCH_ROWS: Final = 256
 """Up to so many rows, one statement for all tables is quicker than COPY table by table."""
 
 
