@@ -115,7 +115,7 @@ def write_all(changes: Sequence[Change], batch: NumberedBatch | None = None) -> 
 def _write_all_text(shape: tuple[tuple[Table, bool, bool], ...], *, counts: bool) -> str:
     parts, updated, number = [], [], 1
     if counts:
-        parts.append(f"counted AS ({COUNT_BATCH} RETURNING 1)")
+        parts.append(f"update_engine AS ({COUNT_BATCH} RETURNING 1)")
         number += 2
     for table, inserts, updates in shape:
         if inserts:
@@ -125,7 +125,7 @@ def _write_all_text(shape: tuple[tuple[Table, bool, bool], ...], *, counts: bool
             parts.append(f"update_{table.name} AS ({update_rows(table, number)} RETURNING 1)")
             updated.append(f"(SELECT count(*) FROM update_{table.name})")
             number += 2
-    counted = "(SELECT count(*) FROM counted)" if counts else "0"
+    counted = "(SELECT count(*) FROM update_engine)" if counts else "0"
     # Postgres carries out the parts that the SELECT does not refer to, the inserts, from the last to the first; turned round,
     # they wait for other engines' rows in the same order as COPY does, table by table.
     return f"WITH {', '.join(reversed(parts))} SELECT {' + '.join(updated) or '0'}, {counted}"
