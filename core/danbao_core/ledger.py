@@ -152,7 +152,7 @@ def post(
     """
     moving = [posting for posting in _merged(postings) if posting.amount_minor]
     targets = [_balance_id(draft.book, currency, posting) for posting in moving]
-    if sum(posting.amount_minor for posting in moving) != 0 or len(moving) < 2:
+    if sum([posting.amount_minor for posting in moving]) != 0 or len(moving) < 2:
         raise ValueError(f"a journal needs two or more entries that sum to zero: {moving}")
     if len(set(targets)) < len(targets):
         raise ValueError(f"a journal moves each balance once: {moving}")

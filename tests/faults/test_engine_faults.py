@@ -159,10 +159,11 @@ async def test_a_deadlock_with_somebody_else_is_tried_again(engine: Engine, conn
                 await asyncio.sleep(0.01)
         await connection.execute(lock, balance_id(first.id, "CNY", Purpose.AVAILABLE))
     assert isinstance(await waiting, Answer)
-    assert engine.metrics.retries["deadlock"] == 1
+    deadlocks = engine.metrics.retries["deadlock"]
+    assert deadlocks >= 1  # again where the engine is back before who waits for its lock has woken up
     assert await available(engine, first) == 99
     assert engine._connection is not None
     await engine._connection.execute("SELECT pg_stat_force_next_flush()")
     await engine._connection.execute("SELECT 1")
-    assert await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 1
+    assert await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == deadlocks
     assert await breaches(database_url) == []

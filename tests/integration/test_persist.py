@@ -89,7 +89,7 @@ def test_both_ways_write_the_same(unchecked: tuple[asyncio.Runner, "asyncpg.Conn
         columns = [[values[place] for values in keys] for place in range(len(key))]
         if together:
             statement = statements.read_rows_of((row_type.table, TABLES["installation"].table))
-            found, _ = (await connection.fetch(statement, *columns, [1]))[0]
+            found, *_ = (await connection.fetch(statement, *columns, [1]))[0]
         else:
             found = await connection.fetch(statements.read_rows(row_type.table), *columns)
         return sorted(map(loader(row_type), found), key=lambda row: row.key_values)

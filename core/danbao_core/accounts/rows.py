@@ -8,9 +8,10 @@ from uuid import UUID
 from danbao_core import sql
 from danbao_core.engine import Book, Draft, Origin, Row, table
 from danbao_core.errors import AccountClosed, AccountFrozen, AccountNotFound, NotYourAccount, WalletMissing
+from danbao_core.ids import uuid_of
 from danbao_core.policy import Policy
 
-PLATFORM_ID: Final = UUID("00000000-0000-8000-8000-00000000da0b")
+PLATFORM_ID: Final = uuid_of("00000000-0000-8000-8000-00000000da0b")
 """The platform itself, which owns the striped balances; made by the first migration."""
 
 

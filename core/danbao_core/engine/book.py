@@ -2,18 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any, Final, TypeVar, cast
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
 
+from danbao_core.engine import connection as connections
 from danbao_core.engine import statements
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart
 from danbao_core.engine.rows import Hold, Key, Place, Row, loader
-from danbao_core.policy import PolicySchedule
+from danbao_core.policy import Policy, PolicySchedule
 
 R = TypeVar("R", bound=Row)
 
-SMALL_BATCH_ROWS: Final = 128
+SMALL_BATCH_ROWS: Final = 256
 """Up to so many rows, one statement for all tables is quicker than COPY table by table."""
 
 
@@ -45,17 +46,20 @@ class Book:
     the batch sees them and a refused command leaves nothing behind.
     """
 
-    def __init__(
-        self, *, now: datetime, policies: PolicySchedule, stripe: int = 0, database_time: datetime | None = None
-    ) -> None:
-        self.now = now
-        """Business time, the same for the whole batch."""
-        self.database_time = database_time or now
-        """The same moment without the sandbox's offset."""
+    now: datetime
+    """Business time, the same for the whole batch."""
+    database_time: datetime
+    """The same moment without the sandbox's offset."""
+    policy: Policy
+    """The figures in force now. Like the time, they are known to decisions, and to `keys` of commands that look at rows, once
+    these have found one."""
+
+    def __init__(self, *, policies: PolicySchedule, now: datetime | None = None, stripe: int = 0) -> None:
         self.policies = policies
         """The figures of every time; what came due before now followed those of its own day."""
-        self.policy = policies.at(now)
-        """The figures in force now."""
+        self.knows_time = False
+        if now is not None:
+            self._take_time(now, 0)
         self.stripe = stripe
         """Which stripe of the platform's balances this batch may touch."""
         self.changed = False
@@ -64,7 +68,8 @@ class Book:
         """Whether keys are being asked for: a row that is not loaded then is simply not known yet."""
         self.asked = False
         """Whether the last `keys` looked at the book, so that it may name more once it sees more."""
-        self._rows: dict[Place, Row | None] = {}
+        self._rows: dict[Place, Any] = {}
+        """Rows by their places, None where there is none."""
         self._loaded_versions: dict[Place, int] = {}
         self._locked: set[Place] = set()
         self._shared: set[Place] = set()
@@ -75,12 +80,12 @@ class Book:
     def get(self, row_type: type[R], *values: Any) -> R | None:
         """The row with this key, or None where there is none. Raises NotLoaded where the command's keys did not name it."""
         self.asked = True
-        row = self._rows.get((row_type, values), _UNKNOWN)
+        row: R | None = self._rows.get((row_type, values), _UNKNOWN)
         if row is _UNKNOWN:
             if self.discovering:
                 return None
             raise NotLoaded(f"{row_type.table.name} {values} is not among the keys")
-        return cast("R | None", row)
+        return row
 
     def need(self, row_type: type[R], *values: Any) -> R | None:
         """The row with this key, locked, or None where there is none. Raises RowNeeded where it is not locked yet: the command
@@ -92,7 +97,8 @@ class Book:
         if self.discovering or key.place in self._locked:
             return self.get(row_type, *values)
         if key.place in self._touched:  # made in this very batch
-            return cast("R", self._rows[key.place])
+            row: R = self._rows[key.place]
+            return row
         raise RowNeeded(key)
 
     def __getitem__(self, place: tuple[Any, ...]) -> Any:
@@ -119,6 +125,19 @@ class Book:
         """Whether the row was loaded at all."""
         return key.place in self._rows
 
+    async def learn_time(self, connection: Connection) -> None:
+        """Reads the time, where it did not come with rows."""
+        if not self.knows_time:
+            self._take_time(*await connections.read_time(connection))
+
+    def _take_time(self, database_time: datetime, offset_seconds: int) -> None:
+        """The first time that is heard of is that of the batch."""
+        if not self.knows_time:
+            self.database_time = database_time
+            self.now = database_time + timedelta(seconds=offset_seconds)
+            self.policy = self.policies.at(self.now)
+            self.knows_time = True
+
     async def load(self, connection: Connection, places: Iterable[Place], hold: Hold) -> None:
         """Loads rows, table by table in the order of ranks and in key order, and locks them as `hold` asks for.
 
@@ -143,7 +162,9 @@ class Book:
         """Reads rows of several tables as they stand at one moment, so that none is older than another."""
         statement = statements.read_rows_of(tuple([row_type.table for row_type in by_type]))
         arguments = [column for wanted in by_type.values() for column in _by_column(wanted)]
-        (arrays,) = await connection.fetch(statement, *arguments)
+        (record,) = await connection.fetch(statement, *arguments)
+        *arrays, database_time, offset_seconds = record
+        self._take_time(database_time, offset_seconds)
         for (row_type, wanted), found in zip(by_type.items(), arrays, strict=True):
             self._take(row_type, wanted, map(loader(row_type), found), Hold.READ)
 
@@ -169,12 +190,13 @@ class Book:
             self._take(row_type, [values], [], Hold.WRITE)
 
     def _take(self, row_type: type[Row], wanted: Iterable[tuple[Any, ...]], found: Iterable[Row], hold: Hold) -> None:
-        locked = {Hold.WRITE: self._locked, Hold.SHARE: self._shared}.get(hold)
-        for values in wanted:
-            self._rows[row_type, values] = None
-            self._loaded_versions.pop((row_type, values), None)
-            if locked is not None:
-                locked.add((row_type, values))
+        places: list[Place] = [(row_type, values) for values in wanted]
+        self._rows.update(dict.fromkeys(places))
+        if hold is not Hold.READ:
+            (self._locked if hold is Hold.WRITE else self._shared).update(places)
+        if row_type.table.mutable:
+            for place in places:
+                self._loaded_versions.pop(place, None)
         for row in found:
             place = (row_type, row.key_values)
             self._rows[place] = row
@@ -185,16 +207,14 @@ class Book:
         """Takes over what a command changed, all of it or, where a change breaks a rule of the engine, none."""
         places: list[Place] = [(type(row), row.key_values) for row in changes]
         for place, row in zip(places, changes, strict=True):
-            self._must_be_allowed(place, row)
-        for place, row in zip(places, changes, strict=True):
-            self._rows[place] = row
-            self._touched[place] = None
+            before = self._rows.get(place)
+            if before is not None:  # otherwise it is new; if another engine makes it too, the primary key tells
+                self._must_be_allowed(place, before, row)
+        self._rows.update(zip(places, changes, strict=True))
+        self._touched.update(dict.fromkeys(places))
         self.changed = self.changed or bool(changes)
 
-    def _must_be_allowed(self, place: Place, row: Row) -> None:
-        before = self._rows.get(place)
-        if before is None:
-            return  # a new row; if another engine makes it too, the primary key tells
+    def _must_be_allowed(self, place: Place, before: Row, row: Row) -> None:
         table = place[0].table
         if not table.mutable:
             raise ValueError(f"a {table.name} is written once: {place[1]}")
@@ -214,20 +234,22 @@ class Book:
         inserts: list[Row] = []
         updates: list[tuple[Row, int]] = []
         for values in keys:
-            row = cast("Row", self._rows[row_type, values])
-            loaded_version = self._loaded_versions.get((row_type, values))
+            place = (row_type, values)
+            row = self._rows[place]
+            loaded_version = self._loaded_versions.get(place)
             if loaded_version is None:
                 inserts.append(row)
             else:
                 updates.append((row, loaded_version))
         return statements.Change(row_type.table, inserts, updates)
 
-    async def persist(self, connection: Connection) -> None:
-        """Writes what changed. Raises Restart where a row is no longer what was loaded, although it was locked."""
+    async def persist(self, connection: Connection, batch: statements.NumberedBatch) -> None:
+        """Writes what changed, and counts the batch. Raises Restart where a row is no longer what was loaded, although it was
+        locked, and RuntimeError where the engine has no row."""
         changes = self.changes()
         size = sum(change.size for change in changes)
         persist = persist_at_once if size <= SMALL_BATCH_ROWS else persist_by_table
-        updated = await persist(connection, changes)
+        updated = await persist(connection, changes, batch)
         if updated != sum(len(change.updates) for change in changes):
             raise Restart("a locked row changed its version")
 
@@ -239,17 +261,17 @@ class Draft:
         self.book = book
         self.now = book.now
         self.policy = book.policy
-        self._rows: dict[Place, Row] = {}
+        self._rows: dict[Place, Any] = {}
 
     def get(self, row_type: type[R], *values: Any) -> R | None:
         """The row as this command has changed it so far; otherwise as `Book.get`."""
-        drafted = self._rows.get((row_type, values))
-        return cast("R", drafted) if drafted is not None else self.book.get(row_type, *values)
+        drafted: R | None = self._rows.get((row_type, values))
+        return self.book.get(row_type, *values) if drafted is None else drafted
 
     def need(self, row_type: type[R], *values: Any) -> R | None:
         """The row as this command has changed it so far; otherwise as `Book.need`."""
-        drafted = self._rows.get((row_type, values))
-        return cast("R", drafted) if drafted is not None else self.book.need(row_type, *values)
+        drafted: R | None = self._rows.get((row_type, values))
+        return self.book.need(row_type, *values) if drafted is None else drafted
 
     def put(self, *rows: Row) -> None:
         """Adds a new row, or the new version of one."""
@@ -262,14 +284,19 @@ class Draft:
         return list(self._rows.values())
 
 
-async def persist_at_once(connection: Connection, changes: Sequence[statements.Change]) -> int:
+async def persist_at_once(
+    connection: Connection, changes: Sequence[statements.Change], batch: statements.NumberedBatch | None = None
+) -> int:
     """Writes everything with one statement; answers how many rows were updated."""
-    text, arguments = statements.write_all(changes)
-    updated: int = await connection.fetchval(text, *arguments)
-    return updated
+    text, arguments = statements.write_all(changes, batch)
+    ((updated, counted),) = await connection.fetch(text, *arguments)
+    _must_be_counted(counted, batch)
+    return int(updated)
 
 
-async def persist_by_table(connection: Connection, changes: Sequence[statements.Change]) -> int:
+async def persist_by_table(
+    connection: Connection, changes: Sequence[statements.Change], batch: statements.NumberedBatch | None = None
+) -> int:
     """Writes new rows by COPY and new versions by one UPDATE per table; answers how many rows were updated."""
     updated = 0
     for change in changes:
@@ -278,13 +305,24 @@ async def persist_by_table(connection: Connection, changes: Sequence[statements.
             await connection.copy_records_to_table(
                 table.name,
                 columns=[column.name for column in table.columns],
-                records=statements.records(table, change.inserts),
+                records=statements.records(change.inserts),
             )
         if change.updates:
             arguments = statements.update_arguments(table, change.updates)
-            status = await connection.execute(statements.update_rows(table), *arguments)
-            updated += int(status.removeprefix("UPDATE "))
+            updated += _count(await connection.execute(statements.update_rows(table), *arguments))
+    if batch is not None:
+        _must_be_counted(_count(await connection.execute(statements.COUNT_BATCH, *batch)), batch)
     return updated
+
+
+def _count(status: str) -> int:
+    """How many rows an UPDATE changed, by what the database says of it."""
+    return int(status.removeprefix("UPDATE "))
+
+
+def _must_be_counted(counted: int, batch: statements.NumberedBatch | None) -> None:
+    if batch is not None and not counted:
+        raise RuntimeError(f"the engine {batch.engine_id} has no row: was it deleted?")
 
 
 def _by_column(wanted: list[tuple[Any, ...]]) -> list[list[Any]]:

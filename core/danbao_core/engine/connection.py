@@ -68,19 +68,14 @@ async def lease_stripe(connection: Connection) -> int:
     raise NoStripeLeft(f"all {STRIPES} stripes are leased by other engines")
 
 
-async def begin_batch(connection: Connection, engine_id: UUID) -> tuple[int, datetime, int]:
-    """Counts the batch on the engine's row; answers its number, the database's time and the sandbox's offset in seconds.
+TIME: Final = "now(), (SELECT clock_offset_seconds FROM installation WHERE id = 1)"
+"""The database's time, the same for a whole transaction, and the sandbox's offset in seconds: two columns of a SELECT."""
 
-    The number tells after a lost COMMIT whether the batch was taken.
-    """
-    row = await connection.fetchrow(
-        "UPDATE engine SET batch_no = batch_no + 1 FROM installation WHERE engine.id = $1 "
-        "RETURNING batch_no, now(), installation.clock_offset_seconds",
-        engine_id,
-    )
-    if row is None:
-        raise RuntimeError("the engine or the installation has no row: was the database migrated?")
-    return tuple(row)
+
+async def read_time(connection: Connection) -> tuple[datetime, int]:
+    """The database's time and the sandbox's offset in seconds."""
+    time, offset_seconds = await connection.fetchrow(f"SELECT {TIME}")  # type: ignore[misc]  # there is always one row
+    return time, offset_seconds
 
 
 async def last_batch(connection: Connection, engine_id: UUID) -> int:

@@ -3,10 +3,11 @@
 One engine per process owns one connection and has one batch in flight; the next batch forms while it commits, so a hot account
 costs no more than any other and an idle engine commits a single command at once. A batch goes this way:
 
-    begin     count the batch on the engine's row, learn the time
-    gather    which rows do the commands need? read without locks until they name nothing new, then lock, then read the rest
+    begin     a transaction
+    gather    which rows do the commands need? read without locks until they name nothing new, then lock, then read the rest;
+              learn the time
     decide    each command in turn, on the book that the ones before it left
-    persist   everything that changed, set by set
+    persist   everything that changed, set by set; count the batch on the engine's row
     commit    once; then every caller is answered
 
 What can go wrong, and what then happens, is in `failures.py` and in `Engine._carry_out`.
@@ -31,6 +32,7 @@ from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_conne
 from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.engine.requests import Request, answer_again, remembered
 from danbao_core.engine.rows import Hold, Key, Place
+from danbao_core.engine.statements import NumberedBatch
 from danbao_core.engine.timeline import Timeline
 from danbao_core.engine.waiting import Answer, Outcome, Postponed, Waiting
 from danbao_core.errors import (
@@ -99,6 +101,8 @@ class Engine:
         self._stopping = False
         self._connection: Connection | None = None
         self._stripe = 0
+        self._batch_no = 0
+        """Of the last batch that was written, taken or not."""
         self._task: asyncio.Task[None] | None = None
         self.metrics = EngineMetrics(waiting=lambda: self._queue_size)
 
@@ -280,9 +284,7 @@ class Engine:
         connection = stopwatch.watching(connection)
         try:
             await connection.execute("BEGIN")
-            batch_no, database_time, offset_seconds = await connections.begin_batch(connection, self.id)
-            now = database_time + timedelta(seconds=offset_seconds)
-            book = Book(now=now, database_time=database_time, policies=self.policies, stripe=self._stripe)
+            book = Book(policies=self.policies, stripe=self._stripe)
             stopwatch.lap("begin")
             await self._gather(connection, book, batch)
             stopwatch.lap("gather")
@@ -292,7 +294,8 @@ class Engine:
                 await connection.execute("ROLLBACK")  # so that repeats and refusals write nothing at all
                 self.metrics.count_batch("unchanged", _size(batch))
                 return outcomes
-            await book.persist(connection)
+            self._batch_no += 1
+            await book.persist(connection, NumberedBatch(self.id, self._batch_no))
             stopwatch.lap("persist")
         except BaseException as error:
             await self._roll_back(connection, error)
@@ -301,7 +304,7 @@ class Engine:
             status = await connection.execute("COMMIT")
         except Exception as error:
             if is_connection_loss(error):
-                raise CommitInDoubt(batch_no, outcomes) from error
+                raise CommitInDoubt(self._batch_no, outcomes) from error
             raise
         if status != "COMMIT":
             raise Restart(f"the database answered COMMIT with {status}")
@@ -317,17 +320,21 @@ class Engine:
         """
         book.discovering = True
         dependent = [waiting for waiting in batch if self._name_keys(waiting, book)]
+        if dependent:
+            await book.learn_time(connection)
         while new := {key.place for waiting in dependent for key in waiting.keys if not book.knows(key)}:
             await book.load(connection, new, Hold.READ)
             for waiting in dependent:
                 self._name_keys(waiting, book)
-        places: dict[Hold, set[Place]] = {hold: set() for hold in Hold}
+        writes: set[Place] = set()
+        shares: set[Place] = set()
+        reads: set[Place] = set()
         for waiting in batch:
-            for key in waiting.keys:
-                places[key.hold].add(key.place)
-        writes, shares, reads = places[Hold.WRITE], places[Hold.SHARE], places[Hold.READ]
+            for place, hold in waiting.keys:
+                (writes if hold is Hold.WRITE else reads if hold is Hold.READ else shares).add(place)
         await book.lock(connection, writes, shares)
         await book.load(connection, reads - writes - shares, Hold.READ)
+        await book.learn_time(connection)
         for waiting in dependent:
             self._name_keys(waiting, book)
             if not all(book.holds(key) for key in waiting.keys):

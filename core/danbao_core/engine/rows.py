@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, IntEnum
+from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar, Final, NamedTuple, NewType, Self, TypeAlias, TypeVar
 from uuid import UUID
@@ -26,10 +27,12 @@ _SQL_TYPES: Final[dict[Any, str]] = {
 
 
 class Column(NamedTuple):
-    """One column: its name, its SQL type, and the enum to which a loaded number is turned, if any."""
+    """One column: its name, its SQL type, the type of its values that are not None, and the enum to which a loaded number is
+    turned, if any."""
 
     name: str
     sql_type: str
+    python_type: type
     enum: type[IntEnum] | None
 
 
@@ -52,6 +55,17 @@ class Table:
         self.reading = reading
         self.key_columns = tuple(by_name[name] for name in key)
         self.mutable = "version" in by_name and "version" not in key
+        self._fitting: set[tuple[type, ...]] = set()
+
+    def must_take(self, row: "Row") -> None:
+        """Raises TypeError where a value is not of its column's type. What types a row has is looked at once."""
+        types = tuple(map(type, msgspec.structs.astuple(row)))
+        if types in self._fitting:
+            return
+        for column, given in zip(self.columns, types, strict=True):
+            if given is not type(None) and not issubclass(given, column.python_type):
+                raise TypeError(f"{self.name}.{column.name} takes {column.python_type.__name__}, not {given.__name__}")
+        self._fitting.add(types)
 
 
 def _key_getter(key: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -132,21 +146,25 @@ def _column(name: str, hint: Any) -> Column:
     if isinstance(hint, types.UnionType):
         (hint,) = [part for part in typing.get_args(hint) if part is not type(None)]
     if isinstance(hint, type) and issubclass(hint, IntEnum):
-        return Column(name, "smallint", hint)
-    return Column(name, _SQL_TYPES[hint], None)
+        return Column(name, "smallint", int, hint)
+    return Column(name, _SQL_TYPES[hint], str if hint is Json else hint, None)
 
 
+@cache
 def loader(row_type: type[Row]) -> Callable[[Any], Row]:
     """A function that makes a row from a record that holds the table's columns in order."""
-    enums = [(place, column.enum) for place, column in enumerate(row_type.table.columns) if column.enum]
+    enums = [
+        (place, {None: None} | {member.value: member for member in column.enum})
+        for place, column in enumerate(row_type.table.columns)
+        if column.enum
+    ]
     if not enums:
         return lambda record: row_type(*record)
 
     def load(record: Any) -> Row:
         values = list(record)
-        for place, enum in enums:
-            if values[place] is not None:
-                values[place] = enum(values[place])
+        for place, members in enums:
+            values[place] = members[values[place]]
         return row_type(*values)
 
     return load

@@ -25,6 +25,9 @@ _TOPICS: Final = {
 }
 """The event that tells of a step is named after the state that it leads to."""
 
+_KINDS: Final = {event: f"payment.{event.name.lower()}" for event in Event}
+"""The journal of a step is named after its event."""
+
 _TOPICS_WITHIN_A_STATE: Final = {
     Event.CORRECT: "payment.shipment_corrected",
     Event.EXTEND: "payment.confirmation_extended",
@@ -126,7 +129,7 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
             draft,
             ids,
             origin,
-            kind=f"payment.{event.name.lower()}",
+            kind=_KINDS[event],
             subject_id=payment.id,
             currency=payment.currency,
             postings=moving,

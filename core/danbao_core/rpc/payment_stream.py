@@ -29,6 +29,10 @@ MOST_IN_A_MESSAGE: Final = 256
 MOST_UNANSWERED_BYTES: Final = 2 * BULK_BYTES
 """Of the messages that these items came in: what is held for an item grows with what was sent for it."""
 
+ITEMS_AT_A_TIME: Final = 16
+"""Items that are checked, or answered, before others have their turn. While Postgres works there is time for this; but then the
+engine must be able to go on, or Postgres has nothing to do until a whole message is done."""
+
 METHOD: Final = "PaymentService/CreatePayment"
 """The method under which an item is hashed: an item and a call of it are the same request."""
 
@@ -109,7 +113,9 @@ class PaymentStream:
         origin = msgspec.structs.replace(self._call.origin, received_at=self._wall_clock())
         commands: list[CreatePayment] = []
         outcomes: list[_Waiting | None] = []
-        for item in message.requests:
+        for number, item in enumerate(message.requests):
+            if number % ITEMS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
             try:
                 commands.append(self._command(item, origin))
             except Refusal as refusal:
@@ -132,7 +138,9 @@ class PaymentStream:
         """The results of a message's items, when the last one has its."""
         answer = payments_pb2.StreamPaymentsResponse()
         repeats = refusals = 0
-        for request_id, outcome in zip(message.request_ids, message.outcomes, strict=True):
+        for number, (request_id, outcome) in enumerate(zip(message.request_ids, message.outcomes, strict=True)):
+            if number % ITEMS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
             result = answer.results.add(request_id=request_id)
             try:
                 if isinstance(outcome, Refusal):
@@ -144,7 +152,7 @@ class PaymentStream:
             else:
                 repeats += replayed
                 result.replayed = replayed
-                result.payment.CopyFrom(convert.payment(payment))
+                convert.put_payment(payment, result.payment)
         seen = self._call.seen
         seen.count_items("answered", len(message.outcomes) - repeats - refusals)
         seen.count_items("replayed", repeats)

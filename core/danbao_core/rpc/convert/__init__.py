@@ -35,6 +35,7 @@ from danbao_core.rpc.convert.payments import (
     pay_payment,
     payment,
     payment_filter,
+    put_payment,
     ship_payment,
     void_payment,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "payment_filter",
     "payments",
     "proposal",
+    "put_payment",
     "reject_proposal",
     "revoke_service_key",
     "rotate_service_key",

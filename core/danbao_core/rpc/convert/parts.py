@@ -41,8 +41,16 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     """A Timestamp; None stays None, which leaves a field unset."""
     if at is None:
         return None
+    message = Timestamp()
+    put_time(at, message)
+    return message
+
+
+def put_time(at: datetime, message: Timestamp) -> None:
+    """Sets a Timestamp."""
     since = at - _EPOCH  # Timestamp.FromDatetime comes to the same, in three times the time
-    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+    message.seconds = since.days * 86_400 + since.seconds
+    message.nanos = since.microseconds * 1_000
 
 
 def moment(field: str, message: Timestamp) -> datetime:
@@ -56,6 +64,12 @@ def moment(field: str, message: Timestamp) -> datetime:
 def money(amount_minor: int, currency: str) -> common_pb2.Money:
     """Money as the contract has it."""
     return common_pb2.Money(amount_minor=amount_minor, currency_code=currency)
+
+
+def put_money(amount_minor: int, currency: str, message: common_pb2.Money) -> None:
+    """Sets money as the contract has it."""
+    message.amount_minor = amount_minor
+    message.currency_code = currency
 
 
 def money_of(message: common_pb2.Money) -> Money:
