@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from argon2 import PasswordHasher
+from google.protobuf.message import Message
 
 from danbao.v1 import sandbox_pb2, sessions_pb2, verification_pb2
 from danbao_core.accounts import Account, AccountKind, AccountState
@@ -27,8 +28,8 @@ from danbao_core.people.person import Document, IdentityLevel, Person, PhoneRef
 from danbao_core.people.sessions import REFRESH_LIFETIME, RefreshToken, Session, access_token
 from danbao_core.policy import PolicySchedule
 from tests.builders import origin
-from tests.rpc_client import Caller, Core, id_of
-from tests.rpc_requests import A_LOGIN_PASSWORD, a_top_up, advance_clock, answer_challenge, complete, log_in, register
+from tests.rpc_client import Caller, Core, id_of, scope_of
+from tests.rpc_requests import A_LOGIN_PASSWORD, METHODS, a_top_up, advance_clock, answer_challenge, complete, log_in, register
 
 LOGIN_PASSWORD: Final = A_LOGIN_PASSWORD
 PAYMENT_PASSWORD: Final = "280463"
@@ -112,6 +113,12 @@ async def another_session(core: Core, person: PersonCaller, device_id: str = "")
 def a_stranger(core: Core) -> Caller:
     """Somebody without a token."""
     return core.operator.with_token(None)
+
+
+async def who_may(core: Core, request: Message) -> Caller:
+    """Somebody who is let through to an RPC: a new person where only people are, else the operator."""
+    scope = scope_of(METHODS[request.DESCRIPTOR.full_name])
+    return await a_person(core) if scope == "person" else core.operator
 
 
 async def messages_to(core: Core, phone: str) -> list[sandbox_pb2.SentMessage]:

@@ -272,13 +272,6 @@ def valid_requests() -> Iterator[Message]:
     yield a_withdrawal(ada, 1)
     yield accounts_pb2.GetFundingRequest(name=f"fundings/{UNKNOWN}")
     yield accounts_pb2.ListFundingsRequest(account=ada)
-    yield verify(ada)
-    yield identity_pb2.GetIdentityRequest(account=ada)
-    yield bind(ada)
-    yield identity_pb2.ListInstrumentsRequest(account=ada)
-    yield unbind(f"instruments/{UNKNOWN}")
-    yield identity_pb2.ExportPersonalDataRequest(account=ada)
-    yield erase(ada)
     yield a_payment(ada, bob, 1, order_no="1", subject="x", expire_after=Duration(seconds=60), metadata={"a": "b"})
     yield payments_pb2.GetPaymentRequest(name=payment)
     yield payments_pb2.GetPaymentByOrderNoRequest(payee=ada, order_no="1")
@@ -313,6 +306,7 @@ def valid_requests() -> Iterator[Message]:
     yield sandbox_pb2.GetClockRequest()
     yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
     yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
+    yield from valid_requests_of_people()
 
 
 def is_mutating(request: Message) -> bool:
@@ -409,3 +403,38 @@ def reset_password(approval: str, new: str, **fields: Any) -> identity_pb2.Reset
 def change_phone(approval: str, phone: str, **fields: Any) -> identity_pb2.ChangePhoneRequest:
     facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD} | fields
     return identity_pb2.ChangePhoneRequest(approval=approval, phone=phone, **facts)
+
+
+def valid_requests_of_people() -> Iterator[Message]:
+    """One request for every RPC that is about people, as `valid_requests`."""
+    ada = f"accounts/{UNKNOWN}"
+    phone, approval, factor = "+8613900000000", f"approvals/{UNKNOWN}", f"factors/{UNKNOWN}"
+    challenge = verification_pb2.CreateChallengeRequest
+    yield register(phone)
+    yield log_in(phone)
+    yield complete(approval)
+    yield refresh(f"dbr_{'0' * 32}_0_{'0' * 64}")
+    yield sessions_pb2.ListSessionsRequest()
+    yield revoke_session(f"sessions/{UNKNOWN}")
+    yield revoke_all_sessions()
+    yield set_payment_password("280463")
+    yield change_login_password(A_LOGIN_PASSWORD, "violet-typewriter-77", approval)
+    yield start_reset(phone)
+    yield reset_password(approval, "violet-typewriter-77")
+    yield change_phone(approval, phone)
+    yield verification_pb2.EnrollTotpRequest(request_id=a_request_id(), label="an app")
+    yield verification_pb2.ConfirmTotpRequest(request_id=a_request_id(), name=factor, code="000000")
+    yield verification_pb2.ListFactorsRequest()
+    yield verification_pb2.RemoveFactorRequest(request_id=a_request_id(), name=factor, approval=approval)
+    yield verification_pb2.CreateRecoveryCodesRequest(request_id=a_request_id(), approval=approval)
+    yield challenge(request_id=a_request_id(), change_factors=challenge.ChangeFactorsPurpose(), factor="KIND_SMS")
+    yield answer_challenge(f"challenges/{UNKNOWN}", "000000")
+    yield verify(ada)
+    yield identity_pb2.GetIdentityRequest(account=ada)
+    yield bind(ada)
+    yield identity_pb2.ListInstrumentsRequest(account=ada)
+    yield unbind(f"instruments/{UNKNOWN}")
+    yield identity_pb2.ExportPersonalDataRequest(account=ada)
+    yield erase(ada)
+    yield identity_pb2.GetLimitsRequest(account=ada, currency_code="CNY")
+    yield sandbox_pb2.ListSentMessagesRequest(address=phone)

@@ -11,7 +11,7 @@ from danbao.v1 import payments_pb2
 from danbao_client.bulk import PaymentStream
 from danbao_client.channels import Tls, open_channels
 from danbao_client.rpc import CallSettings
-from danbao_client.services import Accounts, Operations, Payments, Sandbox
+from danbao_client.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
 
 DEADLINE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 30.0
@@ -27,6 +27,8 @@ class Danbao:
         self.payments = Payments(channels, settings)
         self.operations = Operations(channels, settings)
         self.sandbox = Sandbox(channels, settings)
+        self.sessions = Sessions(channels, settings)
+        self.verification = Verification(channels, settings)
 
     @classmethod
     def connect(

@@ -119,14 +119,23 @@ class Keyring:
         if file is None:
             return cls({FIRST_ID: hash_key})
         try:
-            document = tomllib.loads(file.read_text(encoding="utf-8"))
-            entries = [(str(each["id"]), bytes.fromhex(each["secret"])) for each in document["key"]]
+            return cls.parse(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise KeyringError(f"{file} cannot be read ({error.strerror})") from None
+        except KeyringError as error:
+            raise KeyringError(f"{file}: {error}") from None
+        except UnicodeError:
+            raise KeyringError(f"{file} is not text") from None
+
+    @classmethod
+    def parse(cls, text: str) -> "Keyring":
+        """The ring that a file's text stands for. Raises KeyringError that says what is wrong."""
+        try:
+            entries = [(str(each["id"]), bytes.fromhex(each["secret"])) for each in tomllib.loads(text)["key"]]
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError):
-            raise KeyringError(f"{file} must hold [[key]] tables with id and secret (64 hexadecimal digits)") from None
+            raise KeyringError("it must hold [[key]] tables with id and secret (64 hexadecimal digits)") from None
         if len(dict(entries)) != len(entries):
-            raise KeyringError(f"{file} has two keys with one id")
+            raise KeyringError("it has two keys with one id")
         return cls(dict(entries))
 
     def __iter__(self) -> Iterator[Key]:

@@ -17,12 +17,24 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
-from danbao_client import Accounts, Danbao, DanbaoError, FieldViolation, Operations, Payments, Rpc, Sandbox, StreamRpc
+from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2
+from danbao_client import (
+    Accounts,
+    Danbao,
+    DanbaoError,
+    FieldViolation,
+    Operations,
+    Payments,
+    Rpc,
+    Sandbox,
+    Sessions,
+    StreamRpc,
+    Verification,
+)
 
 KEY = "dbk_0190_secret"
-SERVICES = (Accounts, Operations, Payments, Sandbox)
-CONTRACT = (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2)
+SERVICES = (Accounts, Operations, Payments, Sandbox, Sessions, Verification)
+CONTRACT = (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
 
 
 class Received:

@@ -1,4 +1,4 @@
-"""What people type in and are shown, from registering to a reset, stands nowhere in clear, in no table and no line of the log."""
+"""What people type in and are shown, from registering to resets, stands nowhere in clear: in no table and no log."""
 
 from tests import rpc_client
 from tests.leaks import must_not_be_logged, must_not_be_stored

@@ -58,9 +58,7 @@ async def test_what_is_verified_is_masked_and_sealed(core: Core) -> None:
 
 async def test_levels_follow_channels(core: Core) -> None:
     ada = await a_person(core)
-    levels = []
-    for channel in (1, 2, 3, 4, 5, 6):
-        levels.append((await ada.ask(of(ada, channel=channel))).level)
+    levels = [(await ada.ask(of(ada, channel=channel))).level for channel in (1, 2, 3, 4, 5, 6)]
     assert levels == [1, 1, 2, 2, 3, 3]
 
 

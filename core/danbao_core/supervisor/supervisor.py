@@ -139,7 +139,7 @@ class Supervisor:
         from danbao_core import keyring  # noqa: PLC0415  # as in `prepare_database`
 
         keyring_file = self._folder / KEYRING_FILE
-        kept(keyring_file, lambda: keyring.written(keyring.FIRST_ID, bytes.fromhex(hash_key)))  # as if there were no file
+        kept(keyring_file, lambda: keyring.written(keyring.FIRST_ID, bytes.fromhex(hash_key)).strip())  # as without a file
         _make_log_folder(self._folder / "logs")
 
         self._report.step("Starting Postgres and Valkey")

@@ -273,9 +273,12 @@ class AccountServiceServicer(object):
 
     def VerifyIdentity(self, request, context):
         """Has a channel confirm who the account's person is; three channels lead to level II, five or one face to face to level III. What
-        is confirmed must be the same name and number each time (IDENTITY_MISMATCH). Refused with IDENTITY_NUMBER_INVALID for a number
-        that its document cannot have, and with IDENTITY_NOT_CONFIRMED where the channel says no. In a sandbox every channel says yes
-        but to the name "Nobody" (no), and "Nobody Answers" (UNAVAILABLE, as if the channel could not be reached).
+        is confirmed must be the same name and number each time (IDENTITY_MISMATCH); a channel that has confirmed them before changes
+        nothing. Refused with IDENTITY_NUMBER_INVALID for a number that its document cannot have, with IDENTITY_NOT_CONFIRMED where the
+        channel says no, with CHANNEL_UNAVAILABLE where it does not answer, with TOO_MANY_ACCOUNTS where the document has verified six
+        accounts, with ACCOUNT_CLOSED, and by a live core whom nobody confirms identities for with IDENTITY_PROVIDER_MISSING. Face to
+        face is confirmed by a key that is bound to no account, not by the person (CONFIRMED_BY_OTHERS). In a sandbox every channel
+        says yes but to the name "Nobody" (no), and "Nobody Answers" (CHANNEL_UNAVAILABLE, as if it could not be reached).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,7 +293,8 @@ class AccountServiceServicer(object):
 
     def BindInstrument(self, request, context):
         """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
-        CARD_NUMBER_INVALID, and with INSTRUMENT_BOUND where the account has it already.
+        CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
+        bank with BANK_MISSING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -341,7 +345,8 @@ class AccountServiceServicer(object):
 
     def ChangePassword(self, request, context):
         """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
-        hours after it; a new login password ends all other sessions.
+        hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+        refused with PASSWORD_WRONG, and counted before the approval is looked at.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -349,7 +354,7 @@ class AccountServiceServicer(object):
 
     def StartPasswordReset(self, request, context):
         """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
-        known the answer is the same, and nothing is sent.
+        known the answer looks like one or the other, and nothing is sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -357,8 +362,8 @@ class AccountServiceServicer(object):
 
     def ResetPassword(self, request, context):
         """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
-        (IDENTITY_MISMATCH, which counts as a wrong password). Ends all sessions; withdrawals and instant transfers to new payees rest
-        for 24 hours after it.
+        (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+        sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -86,15 +86,19 @@ class AccountServiceStub:
     """
     VerifyIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.VerifyIdentityRequest, _identity_pb2.Identity]
     """Has a channel confirm who the account's person is; three channels lead to level II, five or one face to face to level III. What
-    is confirmed must be the same name and number each time (IDENTITY_MISMATCH). Refused with IDENTITY_NUMBER_INVALID for a number
-    that its document cannot have, and with IDENTITY_NOT_CONFIRMED where the channel says no. In a sandbox every channel says yes
-    but to the name "Nobody" (no), and "Nobody Answers" (UNAVAILABLE, as if the channel could not be reached).
+    is confirmed must be the same name and number each time (IDENTITY_MISMATCH); a channel that has confirmed them before changes
+    nothing. Refused with IDENTITY_NUMBER_INVALID for a number that its document cannot have, with IDENTITY_NOT_CONFIRMED where the
+    channel says no, with CHANNEL_UNAVAILABLE where it does not answer, with TOO_MANY_ACCOUNTS where the document has verified six
+    accounts, with ACCOUNT_CLOSED, and by a live core whom nobody confirms identities for with IDENTITY_PROVIDER_MISSING. Face to
+    face is confirmed by a key that is bound to no account, not by the person (CONFIRMED_BY_OTHERS). In a sandbox every channel
+    says yes but to the name "Nobody" (no), and "Nobody Answers" (CHANNEL_UNAVAILABLE, as if it could not be reached).
     """
     GetIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetIdentityRequest, _identity_pb2.Identity]
     """Answers what is known of who the account's person is, masked."""
     BindInstrument: _grpc.UnaryUnaryMultiCallable[_identity_pb2.BindInstrumentRequest, _identity_pb2.Instrument]
     """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
-    CARD_NUMBER_INVALID, and with INSTRUMENT_BOUND where the account has it already.
+    CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
+    bank with BANK_MISSING.
     """
     ListInstruments: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListInstrumentsRequest, _identity_pb2.ListInstrumentsResponse]
     """Lists the cards that are bound to an account, newest first."""
@@ -112,16 +116,17 @@ class AccountServiceStub:
     """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePasswordRequest, _identity_pb2.PasswordChange]
     """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
-    hours after it; a new login password ends all other sessions.
+    hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+    refused with PASSWORD_WRONG, and counted before the approval is looked at.
     """
     StartPasswordReset: _grpc.UnaryUnaryMultiCallable[_identity_pb2.StartPasswordResetRequest, _verification_pb2.Challenge]
     """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
-    known the answer is the same, and nothing is sent.
+    known the answer looks like one or the other, and nothing is sent.
     """
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ResetPasswordRequest, _identity_pb2.PasswordChange]
     """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
-    (IDENTITY_MISMATCH, which counts as a wrong password). Ends all sessions; withdrawals and instant transfers to new payees rest
-    for 24 hours after it.
+    (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+    sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
     """
     ChangePhone: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]
     """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
@@ -182,15 +187,19 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """
     VerifyIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.VerifyIdentityRequest, _identity_pb2.Identity]  # type: ignore[assignment]
     """Has a channel confirm who the account's person is; three channels lead to level II, five or one face to face to level III. What
-    is confirmed must be the same name and number each time (IDENTITY_MISMATCH). Refused with IDENTITY_NUMBER_INVALID for a number
-    that its document cannot have, and with IDENTITY_NOT_CONFIRMED where the channel says no. In a sandbox every channel says yes
-    but to the name "Nobody" (no), and "Nobody Answers" (UNAVAILABLE, as if the channel could not be reached).
+    is confirmed must be the same name and number each time (IDENTITY_MISMATCH); a channel that has confirmed them before changes
+    nothing. Refused with IDENTITY_NUMBER_INVALID for a number that its document cannot have, with IDENTITY_NOT_CONFIRMED where the
+    channel says no, with CHANNEL_UNAVAILABLE where it does not answer, with TOO_MANY_ACCOUNTS where the document has verified six
+    accounts, with ACCOUNT_CLOSED, and by a live core whom nobody confirms identities for with IDENTITY_PROVIDER_MISSING. Face to
+    face is confirmed by a key that is bound to no account, not by the person (CONFIRMED_BY_OTHERS). In a sandbox every channel
+    says yes but to the name "Nobody" (no), and "Nobody Answers" (CHANNEL_UNAVAILABLE, as if it could not be reached).
     """
     GetIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetIdentityRequest, _identity_pb2.Identity]  # type: ignore[assignment]
     """Answers what is known of who the account's person is, masked."""
     BindInstrument: _aio.UnaryUnaryMultiCallable[_identity_pb2.BindInstrumentRequest, _identity_pb2.Instrument]  # type: ignore[assignment]
     """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
-    CARD_NUMBER_INVALID, and with INSTRUMENT_BOUND where the account has it already.
+    CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
+    bank with BANK_MISSING.
     """
     ListInstruments: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListInstrumentsRequest, _identity_pb2.ListInstrumentsResponse]  # type: ignore[assignment]
     """Lists the cards that are bound to an account, newest first."""
@@ -208,16 +217,17 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
     """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
-    hours after it; a new login password ends all other sessions.
+    hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+    refused with PASSWORD_WRONG, and counted before the approval is looked at.
     """
     StartPasswordReset: _aio.UnaryUnaryMultiCallable[_identity_pb2.StartPasswordResetRequest, _verification_pb2.Challenge]  # type: ignore[assignment]
     """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
-    known the answer is the same, and nothing is sent.
+    known the answer looks like one or the other, and nothing is sent.
     """
     ResetPassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.ResetPasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
     """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
-    (IDENTITY_MISMATCH, which counts as a wrong password). Ends all sessions; withdrawals and instant transfers to new payees rest
-    for 24 hours after it.
+    (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+    sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
     """
     ChangePhone: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]  # type: ignore[assignment]
     """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
@@ -353,9 +363,12 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Identity, _abc.Awaitable[_identity_pb2.Identity]]:
         """Has a channel confirm who the account's person is; three channels lead to level II, five or one face to face to level III. What
-        is confirmed must be the same name and number each time (IDENTITY_MISMATCH). Refused with IDENTITY_NUMBER_INVALID for a number
-        that its document cannot have, and with IDENTITY_NOT_CONFIRMED where the channel says no. In a sandbox every channel says yes
-        but to the name "Nobody" (no), and "Nobody Answers" (UNAVAILABLE, as if the channel could not be reached).
+        is confirmed must be the same name and number each time (IDENTITY_MISMATCH); a channel that has confirmed them before changes
+        nothing. Refused with IDENTITY_NUMBER_INVALID for a number that its document cannot have, with IDENTITY_NOT_CONFIRMED where the
+        channel says no, with CHANNEL_UNAVAILABLE where it does not answer, with TOO_MANY_ACCOUNTS where the document has verified six
+        accounts, with ACCOUNT_CLOSED, and by a live core whom nobody confirms identities for with IDENTITY_PROVIDER_MISSING. Face to
+        face is confirmed by a key that is bound to no account, not by the person (CONFIRMED_BY_OTHERS). In a sandbox every channel
+        says yes but to the name "Nobody" (no), and "Nobody Answers" (CHANNEL_UNAVAILABLE, as if it could not be reached).
         """
 
     @_abc_1.abstractmethod
@@ -373,7 +386,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Instrument, _abc.Awaitable[_identity_pb2.Instrument]]:
         """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
-        CARD_NUMBER_INVALID, and with INSTRUMENT_BOUND where the account has it already.
+        CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
+        bank with BANK_MISSING.
         """
 
     @_abc_1.abstractmethod
@@ -433,7 +447,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
         """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
-        hours after it; a new login password ends all other sessions.
+        hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+        refused with PASSWORD_WRONG, and counted before the approval is looked at.
         """
 
     @_abc_1.abstractmethod
@@ -443,7 +458,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.Challenge, _abc.Awaitable[_verification_pb2.Challenge]]:
         """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
-        known the answer is the same, and nothing is sent.
+        known the answer looks like one or the other, and nothing is sent.
         """
 
     @_abc_1.abstractmethod
@@ -453,8 +468,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
         """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
-        (IDENTITY_MISMATCH, which counts as a wrong password). Ends all sessions; withdrawals and instant transfers to new payees rest
-        for 24 hours after it.
+        (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+        sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
         """
 
     @_abc_1.abstractmethod

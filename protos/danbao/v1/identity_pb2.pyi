@@ -412,7 +412,7 @@ class BindInstrumentRequest(_message.Message):
     account: _builtins.str
     """`accounts/{uuid}`."""
     card_number: _builtins.str
-    """The number of the card: 12 to 19 digits, checked by Luhn."""
+    """The number of the card: 12 to 19 digits, checked by Luhn. It is no part of what tells two requests apart."""
     payment_password: _builtins.str
     """The payment password, where a person calls."""
     def __init__(
