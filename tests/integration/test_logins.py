@@ -15,7 +15,7 @@ from danbao_core.people import login_passwords
 from danbao_core.settings import Mode
 from tests import rpc_client
 from tests.people import LOGIN_PASSWORD, a_minute_later, a_person, a_phone, a_stranger, another_session, keyring_of, messages_to
-from tests.rpc_client import Caller, Core, Refused, a_core, a_database, nothing_changes, outcome
+from tests.rpc_client import Caller, Core, Refused, a_core, a_database, id_of, nothing_changes, outcome
 from tests.rpc_requests import advance_clock, log_in, refresh, register, set_payment_password, start_reset
 from tests.shared_postgres import SharedServer
 
@@ -84,6 +84,8 @@ async def test_the_third_wrong_one_locks_for_three_hours_and_tells_the_owner(cor
         assert (await guessed(core, ada.phone)).reason == "PASSWORD_WRONG"
     (message,) = await messages_to(core, ada.phone)
     assert (message.template, dict(message.parameters)) == ("password_locked", {"password": "login"})
+    events = await core.connection.fetch("SELECT memo FROM audit_event WHERE subject_id = $1", id_of(ada.account))
+    assert [each["memo"] for each in events] == ["locked"]
     right = log_in(ada.phone, device_id="a-new-device")
     assert (await a_stranger(core).refused(right)).reason == "PASSWORD_LOCKED"
     await core.operator.ask(advance_clock(THREE_HOURS))

@@ -15,7 +15,7 @@ from danbao_core.errors import Refusal, RetriesExhausted
 from danbao_core.people import attempts
 from danbao_core.people.attempts import AttemptKind, attempts_key, by_account
 from danbao_core.people.messages import Letter
-from danbao_core.people.passwords import RULE, locked
+from danbao_core.people.passwords import RULE, locked, tell_of_lock
 from danbao_core.people.person import Person
 from danbao_core.people_errors import PasswordWrong
 
@@ -68,6 +68,6 @@ def must_show_login_password(
         attempts.clear(draft, *counter)
         return None
     counted = attempts.count_once(draft, origin, *counter, proof.credential, RULE)
-    if counted.just_locked and proof.letter is not None:
-        draft.put(proof.letter.sent(draft.now))
+    if counted.just_locked and person is not None and proof.letter is not None:
+        tell_of_lock(draft, origin, person, proof.letter)
     return locked(before) if before.locked(draft.now) else PasswordWrong()

@@ -14,8 +14,10 @@ from uuid import UUID
 
 import msgspec
 
+from danbao_core import trail
 from danbao_core.engine import Draft, Key, Origin
 from danbao_core.errors import Refusal, RetriesExhausted
+from danbao_core.ids import IdSequence
 from danbao_core.keyring import Key as ServerKey
 from danbao_core.keyring import Keyring, SealBroken, Use
 from danbao_core.people import attempts
@@ -133,10 +135,16 @@ def must_show_payment_password(draft: Draft, origin: Origin, person: Person, pro
         return None
     counted = attempts.count_once(draft, origin, AttemptKind.PAYMENT_PASSWORD, subject, proof.credential, RULE)
     if counted.just_locked and proof.letter is not None:
-        draft.put(proof.letter.sent(draft.now))
+        tell_of_lock(draft, origin, person, proof.letter)
     if before.locked(draft.now):
         return locked(before)
     return PasswordWrong(attempts_left=max(0, RULE.most - counted.attempts.count_at(draft.now)))
+
+
+def tell_of_lock(draft: Draft, origin: Origin, person: Person, told: Letter) -> None:
+    """Puts into the draft what tells a person that a password of theirs is locked, and what tells the operators."""
+    event = trail.audit_event(IdSequence(told.id), origin, Person, person.account_id, draft.now, memo="locked")
+    draft.put(told.sent(draft.now), event)
 
 
 def locked(counter: attempts.Attempts) -> PasswordLocked:

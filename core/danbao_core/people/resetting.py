@@ -14,7 +14,7 @@ from danbao_core.people.challenges import Challenge, FactorKind, Purpose, approv
 from danbao_core.people.changing import Changed, changed, with_payment_password
 from danbao_core.people.login_proofs import Counter
 from danbao_core.people.messages import Letter
-from danbao_core.people.passwords import RULE, PaymentPassword, locked
+from danbao_core.people.passwords import RULE, PaymentPassword, locked, tell_of_lock
 from danbao_core.people.person import Person, PhoneRef, person_of
 from danbao_core.people.registering import owner_of, without_secrets
 from danbao_core.people_errors import IdentityMismatch
@@ -107,7 +107,7 @@ class ResetPassword(Command[Changed], frozen=True):
         consume(draft, self.approval_id, self.origin, Purpose.RESET_PASSWORD, bound_to)
         before = attempts.current(draft, *self.counter)
         if before.locked(draft.now) or not self._is_theirs(person):
-            return self._counted(Draft(book))  # without the approval's use: it is good for another try
+            return self._counted(Draft(book), person)  # without the approval's use: it is good for another try
         attempts.clear(draft, *self.counter)
         attempts.clear(draft, *self._unlocked)
         person = (
@@ -126,11 +126,11 @@ class ResetPassword(Command[Changed], frozen=True):
             return not self.number_hashes
         return any(hmac.compare_digest(person.number_hash, each) for each in self.number_hashes)
 
-    def _counted(self, draft: Draft) -> Decision[Changed]:
+    def _counted(self, draft: Draft, person: Person) -> Decision[Changed]:
         before = attempts.current(draft, *self.counter)
         counted = attempts.count_once(draft, self.origin, *self.counter, self.credential, RULE)
         if counted.just_locked and self.lock_letter is not None:
-            draft.put(self.lock_letter.sent(draft.now))
+            tell_of_lock(draft, self.origin, person, self.lock_letter)
         refusal = locked(before) if before.locked(draft.now) else IdentityMismatch()
         return Decision(Changed(draft.now), draft.changes, refusal)
 

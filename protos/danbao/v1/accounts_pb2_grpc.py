@@ -345,7 +345,8 @@ class AccountServiceServicer(object):
 
     def ChangePassword(self, request, context):
         """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
-        hours after it; a new login password ends all other sessions.
+        hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+        refused with PASSWORD_WRONG, and counted before the approval is looked at.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -353,7 +354,7 @@ class AccountServiceServicer(object):
 
     def StartPasswordReset(self, request, context):
         """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
-        known the answer is the same, and nothing is sent.
+        known the answer looks like one or the other, and nothing is sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -361,8 +362,8 @@ class AccountServiceServicer(object):
 
     def ResetPassword(self, request, context):
         """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
-        (IDENTITY_MISMATCH, which counts as a wrong password). Ends all sessions; withdrawals and instant transfers to new payees rest
-        for 24 hours after it.
+        (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+        sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

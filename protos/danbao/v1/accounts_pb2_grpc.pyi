@@ -116,16 +116,17 @@ class AccountServiceStub:
     """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePasswordRequest, _identity_pb2.PasswordChange]
     """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
-    hours after it; a new login password ends all other sessions.
+    hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+    refused with PASSWORD_WRONG, and counted before the approval is looked at.
     """
     StartPasswordReset: _grpc.UnaryUnaryMultiCallable[_identity_pb2.StartPasswordResetRequest, _verification_pb2.Challenge]
     """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
-    known the answer is the same, and nothing is sent.
+    known the answer looks like one or the other, and nothing is sent.
     """
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ResetPasswordRequest, _identity_pb2.PasswordChange]
     """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
-    (IDENTITY_MISMATCH, which counts as a wrong password). Ends all sessions; withdrawals and instant transfers to new payees rest
-    for 24 hours after it.
+    (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+    sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
     """
     ChangePhone: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]
     """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
@@ -216,16 +217,17 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
     """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
-    hours after it; a new login password ends all other sessions.
+    hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+    refused with PASSWORD_WRONG, and counted before the approval is looked at.
     """
     StartPasswordReset: _aio.UnaryUnaryMultiCallable[_identity_pb2.StartPasswordResetRequest, _verification_pb2.Challenge]  # type: ignore[assignment]
     """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
-    known the answer is the same, and nothing is sent.
+    known the answer looks like one or the other, and nothing is sent.
     """
     ResetPassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.ResetPasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
     """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
-    (IDENTITY_MISMATCH, which counts as a wrong password). Ends all sessions; withdrawals and instant transfers to new payees rest
-    for 24 hours after it.
+    (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+    sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
     """
     ChangePhone: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]  # type: ignore[assignment]
     """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
@@ -445,7 +447,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
         """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
-        hours after it; a new login password ends all other sessions.
+        hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+        refused with PASSWORD_WRONG, and counted before the approval is looked at.
         """
 
     @_abc_1.abstractmethod
@@ -455,7 +458,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.Challenge, _abc.Awaitable[_verification_pb2.Challenge]]:
         """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
-        known the answer is the same, and nothing is sent.
+        known the answer looks like one or the other, and nothing is sent.
         """
 
     @_abc_1.abstractmethod
@@ -465,8 +468,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
         """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
-        (IDENTITY_MISMATCH, which counts as a wrong password). Ends all sessions; withdrawals and instant transfers to new payees rest
-        for 24 hours after it.
+        (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+        sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
         """
 
     @_abc_1.abstractmethod

@@ -30,7 +30,8 @@ class SessionServiceStub(object):
     """People: how they register, log in, and end what they have begun.
 
     A session gives two tokens. The access token, which is good for 10 minutes, is sent with every call; the refresh token, which is
-    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known.
+    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known. The
+    first four calls need no token, so send none with them: one that has run out would be refused.
     """
 
     def __init__(self, channel):
@@ -80,7 +81,8 @@ class SessionServiceServicer(object):
     """People: how they register, log in, and end what they have begun.
 
     A session gives two tokens. The access token, which is good for 10 minutes, is sent with every call; the refresh token, which is
-    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known.
+    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known. The
+    first four calls need no token, so send none with them: one that has run out would be refused.
     """
 
     def RegisterPerson(self, request, context):
@@ -103,7 +105,9 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CompleteSession(self, request, context):
-        """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it.
+        """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it. Where the
+        account did not know the device, the person is told by a message, and withdrawals and instant transfers to new payees rest for
+        24 hours. An approval from before all sessions were ended is refused with APPROVAL_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +123,7 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """Lists the caller's sessions that have not ended, newest first.
+        """Lists the caller's sessions that have not ended, newest first, 100 at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,7 +193,8 @@ class SessionService(object):
     """People: how they register, log in, and end what they have begun.
 
     A session gives two tokens. The access token, which is good for 10 minutes, is sent with every call; the refresh token, which is
-    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known.
+    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known. The
+    first four calls need no token, so send none with them: one that has run out would be refused.
     """
 
     @staticmethod

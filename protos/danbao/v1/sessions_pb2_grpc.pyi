@@ -31,7 +31,8 @@ class SessionServiceStub:
     """People: how they register, log in, and end what they have begun.
 
     A session gives two tokens. The access token, which is good for 10 minutes, is sent with every call; the refresh token, which is
-    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known.
+    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known. The
+    first four calls need no token, so send none with them: one that has run out would be refused.
     """
 
     @_typing.overload
@@ -50,14 +51,17 @@ class SessionServiceStub:
     CompleteSession with the approval.
     """
     CompleteSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.CompleteSessionRequest, _sessions_pb2.SessionTokens]
-    """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it."""
+    """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it. Where the
+    account did not know the device, the person is told by a message, and withdrawals and instant transfers to new payees rest for
+    24 hours. An approval from before all sessions were ended is refused with APPROVAL_MISMATCH.
+    """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.RefreshSessionRequest, _sessions_pb2.SessionTokens]
     """Answers new tokens for a refresh token, which is spent by that. One that was spent before is refused with REFRESH_TOKEN_REUSED
     and ends the session, because a stranger may have it; but a repeat with the same request id, within a minute of the first
     call, is answered again.
     """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]
-    """Lists the caller's sessions that have not ended, newest first."""
+    """Lists the caller's sessions that have not ended, newest first, 100 at most."""
     RevokeSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.RevokeSessionRequest, _sessions_pb2.Session]
     """Ends one of the caller's sessions: what it asks for from now on is refused with SESSION_ENDED. Ending it again changes nothing."""
     RevokeAllSessions: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.RevokeAllSessionsRequest, _sessions_pb2.RevokeAllSessionsResponse]
@@ -68,7 +72,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """People: how they register, log in, and end what they have begun.
 
     A session gives two tokens. The access token, which is good for 10 minutes, is sent with every call; the refresh token, which is
-    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known.
+    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known. The
+    first four calls need no token, so send none with them: one that has run out would be refused.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -84,14 +89,17 @@ class SessionServiceAsyncStub(SessionServiceStub):
     CompleteSession with the approval.
     """
     CompleteSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.CompleteSessionRequest, _sessions_pb2.SessionTokens]  # type: ignore[assignment]
-    """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it."""
+    """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it. Where the
+    account did not know the device, the person is told by a message, and withdrawals and instant transfers to new payees rest for
+    24 hours. An approval from before all sessions were ended is refused with APPROVAL_MISMATCH.
+    """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RefreshSessionRequest, _sessions_pb2.SessionTokens]  # type: ignore[assignment]
     """Answers new tokens for a refresh token, which is spent by that. One that was spent before is refused with REFRESH_TOKEN_REUSED
     and ends the session, because a stranger may have it; but a repeat with the same request id, within a minute of the first
     call, is answered again.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]  # type: ignore[assignment]
-    """Lists the caller's sessions that have not ended, newest first."""
+    """Lists the caller's sessions that have not ended, newest first, 100 at most."""
     RevokeSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RevokeSessionRequest, _sessions_pb2.Session]  # type: ignore[assignment]
     """Ends one of the caller's sessions: what it asks for from now on is refused with SESSION_ENDED. Ending it again changes nothing."""
     RevokeAllSessions: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RevokeAllSessionsRequest, _sessions_pb2.RevokeAllSessionsResponse]  # type: ignore[assignment]
@@ -101,7 +109,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     """People: how they register, log in, and end what they have begun.
 
     A session gives two tokens. The access token, which is good for 10 minutes, is sent with every call; the refresh token, which is
-    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known.
+    good once, buys the next pair. Tokens follow wall time, also in a sandbox. No call tells whether a phone number is known. The
+    first four calls need no token, so send none with them: one that has run out would be refused.
     """
 
     @_abc_1.abstractmethod
@@ -133,7 +142,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sessions_pb2.CompleteSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sessions_pb2.SessionTokens, _abc.Awaitable[_sessions_pb2.SessionTokens]]:
-        """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it."""
+        """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it. Where the
+        account did not know the device, the person is told by a message, and withdrawals and instant transfers to new payees rest for
+        24 hours. An approval from before all sessions were ended is refused with APPROVAL_MISMATCH.
+        """
 
     @_abc_1.abstractmethod
     def RefreshSession(
@@ -152,7 +164,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sessions_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sessions_pb2.ListSessionsResponse, _abc.Awaitable[_sessions_pb2.ListSessionsResponse]]:
-        """Lists the caller's sessions that have not ended, newest first."""
+        """Lists the caller's sessions that have not ended, newest first, 100 at most."""
 
     @_abc_1.abstractmethod
     def RevokeSession(
