@@ -427,7 +427,9 @@ def valid_requests_of_people() -> Iterator[Message]:
     yield verification_pb2.ListFactorsRequest()
     yield verification_pb2.RemoveFactorRequest(request_id=a_request_id(), name=factor, approval=approval)
     yield verification_pb2.CreateRecoveryCodesRequest(request_id=a_request_id(), approval=approval)
-    yield challenge(request_id=a_request_id(), change_factors=challenge.ChangeFactorsPurpose(), factor=verification_pb2.Factor.KIND_SMS)
+    yield challenge(
+        request_id=a_request_id(), change_factors=challenge.ChangeFactorsPurpose(), factor=verification_pb2.Factor.KIND_SMS
+    )
     yield answer_challenge(f"challenges/{UNKNOWN}", "000000")
     yield verify(ada)
     yield identity_pb2.GetIdentityRequest(account=ada)
