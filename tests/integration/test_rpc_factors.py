@@ -33,7 +33,7 @@ from tests.factors import (
     wrong,
 )
 from tests.people import PersonCaller, a_person, a_phone, another_session
-from tests.rpc_client import Connection, Core, a_merchant, audit_holds
+from tests.rpc_client import Connection, Core, a_merchant, audit_holds, nothing_changes
 from tests.rpc_requests import UNKNOWN, a_request_id, advance_clock, changed, start_reset
 from tests.shared_postgres import SharedServer
 
@@ -373,6 +373,24 @@ async def test_a_challenge_for_nobody_answers_like_one_for_somebody(core: Core, 
     assert outcomes[0] == outcomes[1]
     assert outcomes[0][-2:] == [("FACTOR_LOCKED", None), "FACTOR_LOCKED"]
     await ada.ask(to_change_factors(SMS))  # whom strangers do not lock
+
+
+async def test_repeats_are_answered_like_the_first_call_and_change_nothing(core: Core, ada: PersonCaller) -> None:
+    made = await ada.ask(enrol())
+    app = App(made.factor.name, made.secret, CLOCK)
+
+    async def repeated(request: Any) -> Any:
+        first = await ada.answer(request)
+        assert not first.replayed
+        async with nothing_changes(core):
+            assert await ada.answer(request) == (first.message, True)
+        return first.message
+
+    await repeated(confirm_totp(app.factor, app.next_code()))
+    await repeated(to_change_factors(SMS))
+    challenge = await repeated(to_change_factors())
+    approval = await repeated(an_answer(challenge, app.next_code()))
+    await repeated(remove(app.factor, approval.name))
 
 
 async def test_only_people_have_factors(core: Core) -> None:

@@ -8,16 +8,26 @@ import grpc
 import pytest
 from stdnum.cn import ric
 
-from danbao.v1 import accounts_pb2, identity_pb2
+from danbao.v1 import accounts_pb2, identity_pb2, verification_pb2
 from danbao.v1.identity_pb2 import Identity
 from danbao_core.people import factors
 from danbao_core.people.messages import letter
 from tests import rpc_client
 from tests.leaks import must_not_be_logged, must_not_be_stored
 from tests.log_lines import Lines, log_lines
-from tests.people import PersonCaller, a_person, another_session, keyring_of
+from tests.people import (
+    PersonCaller,
+    a_minute_later,
+    a_person,
+    a_phone,
+    a_stranger,
+    another_session,
+    keyring_of,
+    logged_in,
+    registered,
+)
 from tests.rpc_client import Core, an_account, audit_holds, id_of, nothing_changes, outcome
-from tests.rpc_requests import bind, close, erase, open_wallet, unbind, verify
+from tests.rpc_requests import a_request_id, bind, close, erase, log_in, open_wallet, unbind, verify
 
 core = rpc_client.core
 
@@ -124,6 +134,24 @@ async def test_what_is_erased_is_gone_and_what_was_paid_stays(core: Core) -> Non
     assert not await core.connection.fetch("SELECT FROM identity_ref WHERE account_ids LIKE '%' || $1 || '%'", str(account_id))
     await must_not_be_stored(core.connection, ada.device_id, "device-elsewhere", ada.phone, NAME, NUMBER, CARD)
     assert await audit_holds(core)
+
+
+async def test_nothing_is_left_of_somebody_who_lived_a_little(core: Core) -> None:
+    phone, device, other = a_phone(), "the-first-device-of-hers", "another-device-of-hers"
+    tokens = await registered(core, phone, device_id=device)
+    ada, account = core.operator.with_token(tokens.access_token), tokens.account
+    await a_stranger(core).refused(log_in(phone, device_id=device, login_password="a wrong password"))
+    await a_minute_later(core)
+    await logged_in(core, phone, device_id=other)
+    await a_minute_later(core)
+    await ada.ask(verify(account, real_name="王小明", number=NUMBER))
+    asking = verification_pb2.CreateChallengeRequest
+    await ada.ask(
+        asking(request_id=a_request_id(), change_factors=asking.ChangeFactorsPurpose(), factor=verification_pb2.Factor.KIND_SMS)
+    )
+    await ada.ask(close(account))
+    await core.operator.ask(erase(account))
+    await must_not_be_stored(core.connection, phone, device, other, "王小明")
 
 
 async def test_erasing_again_changes_nothing(core: Core) -> None:

@@ -17,8 +17,10 @@ from joserfc.jwk import OKPKey
 from danbao.v1 import accounts_pb2, sessions_pb2, verification_pb2
 from danbao_core.engine import statements
 from danbao_core.engine.rows import loader
+from danbao_core.people.factors import code_of_step, step_at
 from danbao_core.people.sessions import Session, access_token
 from tests import rpc_client
+from tests.factors import confirm_totp, enrol
 from tests.people import (
     a_minute_later,
     a_person,
@@ -42,6 +44,7 @@ from tests.rpc_requests import (
     register,
     revoke_all_sessions,
     revoke_session,
+    start_reset,
 )
 
 core = rpc_client.core
@@ -230,6 +233,29 @@ async def test_a_new_device_needs_a_code_and_is_known_then(core: Core) -> None:
     assert (await a_stranger(core).ask(log_in(ada.phone, device_id="a-new-device"))).HasField("tokens")
     changed_at = await core.connection.fetchval("SELECT changed_at FROM person WHERE account_id = $1", id_of(ada.account))
     assert changed_at is not None
+
+
+@pytest.mark.parametrize("factor", [verification_pb2.Factor.KIND_TOTP, verification_pb2.Factor.KIND_RECOVERY_CODE])
+async def test_who_has_no_authenticator_cannot_ask_for_it(core: Core, factor: Any) -> None:
+    ada = await a_person(core)
+    refused = await a_stranger(core).refused(log_in(ada.phone, device_id="a-new-device", factor=factor))
+    assert refused.reason == "FACTOR_MISSING"
+
+
+async def test_with_an_authenticator_every_login_asks_for_it_or_for_a_recovery_code(core: Core) -> None:
+    ada = await a_person(core)
+    made, step = await ada.ask(enrol()), step_at(datetime.now(UTC))
+    await ada.ask(confirm_totp(made.factor.name, code_of_step(made.secret, step)))
+    for factor in (verification_pb2.Factor.KIND_UNSPECIFIED, verification_pb2.Factor.KIND_RECOVERY_CODE):
+        login = log_in(ada.phone, device_id=ada.device_id, factor=factor)
+        challenge = (await a_stranger(core).ask(login)).challenge
+        assert challenge.factor == verification_pb2.Factor.KIND_TOTP
+    code = code_of_step(made.secret, step + 1)  # good already
+    approval = await a_stranger(core).ask(answer_challenge(challenge.name, code))
+    tokens = await a_stranger(core).ask(complete(approval.name, ada.device_id))
+    assert tokens.account == ada.account
+    reset = await a_stranger(core).ask(start_reset(ada.phone))
+    assert reset.factor == verification_pb2.Factor.KIND_TOTP
 
 
 async def test_the_approval_of_a_login_is_for_its_device(core: Core) -> None:
