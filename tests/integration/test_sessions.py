@@ -15,10 +15,13 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from danbao.v1 import accounts_pb2, sessions_pb2, verification_pb2
+from danbao_client import Danbao
 from danbao_core.engine import statements
 from danbao_core.engine.rows import loader
+from danbao_core.people.factors import code_of_step, step_at
 from danbao_core.people.sessions import Session, access_token
 from tests import rpc_client
+from tests.factors import confirm_totp, enrol
 from tests.people import (
     a_minute_later,
     a_person,
@@ -29,6 +32,7 @@ from tests.people import (
     keyring_of,
     messages_to,
     registered,
+    the_code,
 )
 from tests.rpc_client import Core, Refused, a_core, available, id_of, nothing_changes, outcome
 from tests.rpc_requests import (
@@ -42,6 +46,7 @@ from tests.rpc_requests import (
     register,
     revoke_all_sessions,
     revoke_session,
+    start_reset,
 )
 
 core = rpc_client.core
@@ -72,6 +77,17 @@ async def test_a_person_registers_and_has_an_account_a_session_and_a_known_devic
     await core.operator.ask(a_top_up(tokens.account, 100))
     assert await available(core, tokens.account) == 100
     assert (await a_stranger(core).ask(log_in(phone))).HasField("tokens")  # the device is known
+
+
+async def test_a_person_registers_and_calls_with_the_client(core: Core) -> None:
+    phone = a_phone()
+    async with Danbao.connect(core.server.address) as danbao:
+        challenge = await danbao.sessions.RegisterPerson(register(phone))
+        approval = await danbao.verification.AnswerChallenge(answer_challenge(challenge.name, await the_code(core, phone)))
+        tokens = await danbao.sessions.CompleteSession(complete(approval.name))
+    async with Danbao.connect(core.server.address, key=tokens.access_token) as danbao:
+        account = await danbao.accounts.GetAccount(accounts_pb2.GetAccountRequest(name=tokens.account))
+    assert account.name == tokens.account
 
 
 async def test_a_registration_waits_for_its_code(core: Core) -> None:
@@ -230,6 +246,29 @@ async def test_a_new_device_needs_a_code_and_is_known_then(core: Core) -> None:
     assert (await a_stranger(core).ask(log_in(ada.phone, device_id="a-new-device"))).HasField("tokens")
     changed_at = await core.connection.fetchval("SELECT changed_at FROM person WHERE account_id = $1", id_of(ada.account))
     assert changed_at is not None
+
+
+@pytest.mark.parametrize("factor", [verification_pb2.Factor.KIND_TOTP, verification_pb2.Factor.KIND_RECOVERY_CODE])
+async def test_who_has_no_authenticator_cannot_ask_for_it(core: Core, factor: Any) -> None:
+    ada = await a_person(core)
+    refused = await a_stranger(core).refused(log_in(ada.phone, device_id="a-new-device", factor=factor))
+    assert refused.reason == "FACTOR_MISSING"
+
+
+async def test_with_an_authenticator_every_login_asks_for_it_or_for_a_recovery_code(core: Core) -> None:
+    ada = await a_person(core)
+    made, step = await ada.ask(enrol()), step_at(datetime.now(UTC))
+    await ada.ask(confirm_totp(made.factor.name, code_of_step(made.secret, step)))
+    login = log_in(ada.phone, device_id=ada.device_id)
+    asked_for = changed(login, request_id="another", factor=verification_pb2.Factor.KIND_RECOVERY_CODE)
+    challenge, other = [(await a_stranger(core).ask(each)).challenge for each in (login, asked_for)]
+    assert challenge.factor == other.factor == verification_pb2.Factor.KIND_TOTP
+    code = code_of_step(made.secret, step + 1)  # good already
+    approval = await a_stranger(core).ask(answer_challenge(challenge.name, code))
+    tokens = await a_stranger(core).ask(complete(approval.name, ada.device_id))
+    assert tokens.account == ada.account
+    reset = await a_stranger(core).ask(start_reset(ada.phone))
+    assert reset.factor == verification_pb2.Factor.KIND_TOTP
 
 
 async def test_the_approval_of_a_login_is_for_its_device(core: Core) -> None:

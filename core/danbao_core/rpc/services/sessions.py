@@ -92,7 +92,7 @@ class Sessions(sessions_pb2_grpc.SessionServiceServicer):
             device_known=device_known,
             epoch=0 if person is None else person.session_epoch,
             proof=await desk.login_proof(person, request.login_password, by),
-            factor=FactorKind(request.factor) if request.factor else None,
+            factor=_preferred(FactorKind(request.factor)) if request.factor else None,
             sms=sms,
         )
 
@@ -207,3 +207,8 @@ class Sessions(sessions_pb2_grpc.SessionServiceServicer):
             access_expire_time=convert.timestamp(expires_at),
             refresh_token=str(RefreshToken.of(keyring.current, session.id, session.generation)),
         )
+
+
+def _preferred(factor: FactorKind) -> FactorKind:
+    """The factor of a challenge; a recovery code answers those for TOTP."""
+    return FactorKind.TOTP if factor is FactorKind.RECOVERY_CODE else factor
