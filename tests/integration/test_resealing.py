@@ -249,6 +249,25 @@ async def test_the_command_says_what_was_done(
     leaks.must_not_be_logged([shown.output, *(result.output for result in results)], ada.phone, NUMBER, new_key.hex())
 
 
+async def test_servers_that_do_not_know_the_key_are_restarted_first(database_url: str, tmp_path: Path, new_key: bytes) -> None:
+    async with a_core(database_url) as core:
+        (ada,) = await verified_people(core, 1)
+        file = a_file(tmp_path, "both.toml", k0=OLD, k1=new_key)
+        arguments = ["keyring", "reseal", "--database-url", database_url, "--file", str(file), "--json"]
+        refused = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+        assert (refused.exit_code, json.loads(refused.stdout)["error"]["reason"]) == (1, "SERVERS_NOT_RESTARTED")
+        await ada.ask(identity_pb2.GetIdentityRequest(account=ada.account))
+    async with a_core(database_url, keyring_file=file) as core:
+        done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+        assert json.loads(done.stdout)["resealed"] == 1
+        there = PersonCaller(core.channel, ada.token)
+        await there.ask(identity_pb2.GetIdentityRequest(account=ada.account))
+        os.utime(file)
+        assert (await asyncio.to_thread(CliRunner().invoke, app, arguments)).exit_code == 1
+        again = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--anyway"])
+        assert json.loads(again.stdout)["resealed"] == 0
+
+
 def test_every_sealed_column_is_known() -> None:
     """A column of bytes is sealed, hashed, or something else that is named here."""
     hashes = {

@@ -1,4 +1,4 @@
-"""Card numbers in what people write, over the wire: refused wherever it is, and out of the log where they come as something else."""
+"""Card numbers in what people write, over the wire: refused wherever it is, and masked in the log where they are let pass."""
 
 import json
 from collections.abc import Iterator

@@ -146,7 +146,9 @@ async def test_nothing_is_left_of_somebody_who_lived_a_little(core: Core) -> Non
     await a_minute_later(core)
     await ada.ask(verify(account, real_name="王小明", number=NUMBER))
     asking = verification_pb2.CreateChallengeRequest
-    await ada.ask(asking(request_id=a_request_id(), change_factors=asking.ChangeFactorsPurpose(), factor=1))
+    await ada.ask(
+        asking(request_id=a_request_id(), change_factors=asking.ChangeFactorsPurpose(), factor=verification_pb2.Factor.KIND_SMS)
+    )
     await ada.ask(close(account))
     await core.operator.ask(erase(account))
     await must_not_be_stored(core.connection, phone, device, other, "王小明")

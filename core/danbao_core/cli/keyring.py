@@ -73,6 +73,9 @@ def reseal(
     database_url: Annotated[
         str | None, typer.Option(envvar="DANBAO_DATABASE_URL", metavar="URL", help="The database of a core of your own.")
     ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Although servers started before the keyring was written: they know its last key.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring what is stored in secret under the key in force, and say which keys nothing needs. The core serves meanwhile.
@@ -82,6 +85,8 @@ def reseal(
 
     async def command(output: Output) -> None:
         place = _place(file, data, database_url)
+        if not anyway:
+            await _must_know_the_key(place)
         async with _working(place.database_url) as (engine, pool):
             from danbao_core.people.resealing import dependents
             from danbao_core.people.resealing import reseal as reseal_all
@@ -159,6 +164,7 @@ class _Place:
     """A database, and the keys of what is in it."""
 
     database_url: str
+    file: Path
     keyring: "Keyring"
 
 
@@ -177,9 +183,31 @@ def _place(file: Path | None, data: Path | None, database_url: str | None) -> _P
             "KEYRING_MISSING", "Name the keyring with --file or DANBAO_KEYRING_FILE: without one there is one key."
         )
     try:
-        return _Place(database_url, Keyring.load(file, b""))
+        return _Place(database_url, file, Keyring.load(file, b""))
     except KeyringError as error:
         raise CommandFailed("KEYRING_INVALID", f"{error}.") from None
+
+
+async def _must_know_the_key(place: _Place) -> None:
+    """Raises CommandFailed where a server runs that was started before the keyring was written: it could not read what is
+    sealed under a key that it does not know. A server's engine keeps its connection: the database knows since when it runs."""
+    import asyncpg
+
+    try:
+        connection = await asyncpg.connect(place.database_url)  # as the login: the servers' role is shown no connections
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CommandFailed("DATABASE_UNUSABLE", f"The database does not answer: {error}") from None
+    try:
+        running = "application_name = 'danbao-engine' AND datname = current_database()"
+        since = await connection.fetchval(f"SELECT min(backend_start) FROM pg_stat_activity WHERE {running}")  # noqa: S608
+    finally:
+        await connection.close()
+    if since is not None and since.timestamp() < place.file.stat().st_mtime:
+        raise CommandFailed(
+            "SERVERS_NOT_RESTARTED",
+            f"A server runs since {since:%Y-%m-%d %H:%M} UTC, and {place.file} was written after that: restart the servers "
+            "first, or say --anyway where they know its last key.",
+        )
 
 
 @asynccontextmanager
@@ -227,7 +255,5 @@ def _show(output: Output, keyring: "Keyring", done: "Progress", counted: dict[st
             f"Key {key_id}: {kinds or 'nothing needs it'}{'' if keyring.get(key_id) else ', and it is not in the ring'}."
         )
     if free:
-        lines.append(
-            "Keep a key for 30 days after the servers took the next one: refresh tokens and recovery codes are made under it."
-        )
+        lines.append("With a key go the refresh tokens (good for 30 days) and the recovery codes that were made under it.")
     output.result(answer, "\n".join(lines))
