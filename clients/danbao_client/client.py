@@ -50,7 +50,8 @@ class Danbao:
         tls: Tls | bool = False,
         insecure: bool = False,
     ) -> "Danbao":
-        """A client of the core on `address` ("host:port") that calls with the service key `key`, or without one.
+        """A client of the core on `address` ("host:port") that calls with a service key, or with the access token of a session.
+        Without a `key` it can call what needs no token: a person registers and logs in so.
 
         `tls=True` is TLS to a core whose certificate is signed by an authority that this machine trusts anyway, `Tls` names
         others and the client's own certificate. Without TLS the key is sent to this machine itself only, unless
