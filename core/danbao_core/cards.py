@@ -1,7 +1,7 @@
 """Card numbers: which digits are one, and where one stands in a text in which none must be kept.
 
-A text is searched only where twelve digits may follow each other closely, which few texts have and which is found out in about
-half a microsecond. Order and tracking numbers look alike, so digits count as a card number only where an issuer has such
+A text is searched only where twelve digits may follow each other closely, which few texts have and which is found out in less
+than a microsecond. Order and tracking numbers look alike, so digits count as a card number only where an issuer has such
 numbers, their count fits and the check digit does. Of a longer row of digits without a gap no part counts.
 """
 

@@ -34,6 +34,12 @@ OLD = bytes.fromhex(HASH_KEY)
 NUMBER, CARD = "360426199101010071", "6222021234567894567"
 
 
+@pytest.fixture(autouse=True)
+def _logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command runs in this process, whose loggers would keep what it configures."""
+    monkeypatch.setattr("danbao_core.logs.configure", lambda _: None)
+
+
 @pytest.fixture
 def new_key() -> bytes:
     return os.urandom(32)

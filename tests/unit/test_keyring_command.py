@@ -1,6 +1,7 @@
 """`danbao keyring new`: a key is added in one step, to a file that nobody else can read, and is the one in force."""
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,6 @@ def test_a_key_is_added_as_the_one_in_force(tmp_path: Path) -> None:
     assert file.read_text().startswith("# ours\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [file]
-    assert ring.current.face is not None
     assert "secret" not in first
 
 
@@ -52,6 +52,15 @@ def test_the_first_key_of_a_new_file_is_the_hash_key(tmp_path: Path, monkeypatch
     ring = Keyring.load(file, b"")
     assert ring.open(sealed, "a place") == "text"
     assert ring.current.id == "next"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes other users' files")
+def test_root_leaves_the_file_to_whom_it_belongs(tmp_path: Path) -> None:
+    file = tmp_path / "keyring.toml"
+    file.write_text(written("0", bytes.fromhex(HASH_KEY)))
+    os.chown(file, 10001, 10001)
+    ran("new", "--file", str(file))
+    assert (file.stat().st_uid, stat.S_IMODE(file.stat().st_mode)) == (10001, 0o600)
 
 
 def test_without_a_file_it_is_printed() -> None:

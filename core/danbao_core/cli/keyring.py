@@ -149,7 +149,10 @@ def _add(path: Path, text: str) -> None:
 
     try:
         Keyring.parse(text)
+        owner = path.stat() if path.exists() else None
         write_private(path, text)
+        if owner is not None and os.geteuid() == 0:  # the servers that read it are another user
+            os.chown(path, owner.st_uid, owner.st_gid)
     except KeyringError as error:
         raise CommandFailed("KEYRING_INVALID", f"{path} stays as it was: {error}.") from None
     except OSError as error:
