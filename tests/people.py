@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -20,9 +20,13 @@ from danbao.v1 import sandbox_pb2, sessions_pb2, verification_pb2
 from danbao_core.accounts import Account, AccountKind, AccountState
 from danbao_core.accounts.balances import new_wallet
 from danbao_core.engine import Book, Command, Decision, Engine, Key, Row
+from danbao_core.fundings import TopUp
 from danbao_core.ids import uuid7
 from danbao_core.keyring import Keyring
+from danbao_core.money import Money
+from danbao_core.people.challenges import FactorKind
 from danbao_core.people.devices import Device
+from danbao_core.people.factors import Factor, FactorState, new_secret
 from danbao_core.people.passwords import new_payment_password
 from danbao_core.people.person import Document, IdentityLevel, Person, PhoneRef
 from danbao_core.people.sessions import REFRESH_LIFETIME, RefreshToken, Session, access_token
@@ -105,6 +109,46 @@ async def another_session(core: Core, person: PersonCaller, device_id: str = "")
     caller.device_id, caller.session = session.device_id, session.name
     caller.refresh_token = str(RefreshToken.of(keyring.current, session.id, 0))
     return caller
+
+
+class Somebody(NamedTuple):
+    """One of a crowd: with an account, a session's token, and the secret in their authenticator."""
+
+    account: str
+    token: str
+    secret: str
+
+
+async def a_crowd(database_url: str, keyring: Keyring, count: int, *, funds_minor: int) -> list[Somebody]:
+    """So many people of level II, each with a session, an authenticator and so much of CNY."""
+    engine = Engine(database_url, policies=PolicySchedule.load())
+    await engine.start()
+    crowd: list[Somebody] = []
+    try:
+        for _ in range(count):
+            account, secret, factor_id = _an_account(["CNY"]), new_secret(), uuid7()
+            session = _a_session(account.id, "a-phone-of-theirs")
+            person = _a_person(keyring, account, a_phone(), PAYMENT_PASSWORD, IdentityLevel.II).replace(totp_id=factor_id)
+            factor = Factor(
+                id=factor_id,
+                account_id=account.id,
+                kind=FactorKind.TOTP,
+                state=FactorState.ACTIVE,
+                secret=keyring.seal(secret, "factor", "secret", factor_id),
+                label="",
+                last_step=0,
+                recovery_generation=0,
+                created_at=account.created_at,
+                updated_at=account.created_at,
+                version=1,
+            )
+            rows = (account, *new_wallet(account.id, "CNY"), person, factor, session)
+            await engine.submit(_Put(origin=origin(), rows=rows))
+            await engine.submit(TopUp(origin=origin(), account_id=account.id, amount=Money(funds_minor, "CNY")))
+            crowd.append(Somebody(account.name, access_token(keyring, session, session.refreshed_at)[0], secret))
+    finally:
+        await engine.stop()
+    return crowd
 
 
 # --- Over the wire ----------------------------------------------------------------------------------------------------------
