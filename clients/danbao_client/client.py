@@ -35,14 +35,15 @@ class Danbao:
         cls,
         address: str,
         *,
-        key: str,
+        key: str = "",
         deadline_seconds: float = DEADLINE_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
         channels: int = 1,
         tls: Tls | bool = False,
         insecure: bool = False,
     ) -> "Danbao":
-        """A client of the core on `address` ("host:port") that calls with the service key `key`.
+        """A client of the core on `address` ("host:port") that calls with a service key, or with the access token of a session.
+        Without a `key` it can call what needs no token: a person registers and logs in so.
 
         `tls=True` is TLS to a core whose certificate is signed by an authority that this machine trusts anyway, `Tls` names
         others and the client's own certificate. Without TLS the key is sent to this machine itself only, unless

@@ -27,11 +27,16 @@ class CallSettings(NamedTuple):
     """What all calls of a client have in common."""
 
     key: str
-    """The service key."""
+    """The service key, or the access token of a session; empty for what needs no token."""
     deadline_seconds: float
     """Time for one attempt."""
     patience_seconds: float
     """Time for all attempts of a call together, pauses included."""
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What goes with every call."""
+        return (("authorization", f"Bearer {self.key}"),) if self.key else ()
 
 
 class Rpc(Generic[Request, Response]):
@@ -50,7 +55,7 @@ class Rpc(Generic[Request, Response]):
         )
         self._carries_request_id = "request_id" in method.input_type.fields_by_name
         self._settings = settings
-        self._metadata = (("authorization", f"Bearer {settings.key}"),)
+        self._metadata = settings.metadata
 
     async def __call__(self, request: Request, *, deadline_seconds: float | None = None) -> Response:
         """Sends a request and answers what the core answers. Raises DanbaoError.
@@ -106,7 +111,7 @@ class StreamRpc(Generic[Request, Response]):
                 for channel in channels
             ]
         )
-        self._metadata = (("authorization", f"Bearer {settings.key}"),)
+        self._metadata = settings.metadata
 
     def __call__(self, *, deadline_seconds: float | None = None) -> "grpc.aio.StreamStreamCall[Request, Response]":
         """Opens a stream, which may last for ever where no deadline is given."""

@@ -1,30 +1,25 @@
-"""How people pay, confirm and withdraw: what they show for it, what an approval fits, and what they may spend."""
+"""How people pay and confirm: what they show for it, what an approval fits, and what they may spend."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc
-import pytest
 
-from danbao.v1 import accounts_pb2, identity_pb2, payments_pb2, sandbox_pb2
+from danbao.v1 import identity_pb2, payments_pb2
 from danbao_core.people.person import IdentityLevel
+from tests import paying_world
 from tests.factors import (
     App,
-    Clock,
-    a_core_with,
     approved_by_sms,
     approved_by_totp,
     enrolled,
     paying,
     to_change_factors,
     to_pay,
-    to_withdraw,
     unpaid,
 )
+from tests.paying_world import CLOCK, YUAN, used
 from tests.people import PersonCaller, a_person, another_session
 from tests.rpc_client import (
-    Connection,
     Core,
     Refused,
     a_core,
@@ -37,13 +32,11 @@ from tests.rpc_client import (
     outcome,
 )
 from tests.rpc_requests import (
+    a_batch,
     a_payment,
     a_transfer,
-    a_withdrawal,
     advance_clock,
     an_authorization,
-    answer_funding,
-    bind,
     cancel,
     capture,
     changed,
@@ -51,52 +44,19 @@ from tests.rpc_requests import (
     money,
     pay,
     ship,
-    the_bank,
-    unbind,
     void,
 )
-from tests.shared_postgres import SharedServer
 
 Limit, Payment = identity_pb2.Limit, payments_pb2.Payment
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
-CLOCK = Clock()
-YUAN = 100
-
-
-@pytest.fixture(scope="module")
-async def core(postgres: SharedServer, administrator: Connection) -> AsyncIterator[Core]:
-    """One server for the module, by a clock of ours."""
-    async with a_core_with(CLOCK, administrator, postgres) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-async def a_new_day(core: Core) -> None:
-    """Each test begins now by wall time, and on a business day of its own, some way from its end."""
-    CLOCK.reset()
-    seconds = await core.connection.fetchval(
-        "SELECT extract(epoch FROM date_trunc('day', (now() + make_interval(secs => clock_offset_seconds)) "
-        "AT TIME ZONE 'Asia/Shanghai') + interval '1 day 1 hour' - (now() + make_interval(secs => clock_offset_seconds)) "
-        "AT TIME ZONE 'Asia/Shanghai')::bigint FROM installation"
-    )
-    await core.operator.ask(advance_clock(int(seconds)))
-
-
-@pytest.fixture
-async def shop(core: Core) -> str:
-    return await a_merchant(core)
-
-
-@pytest.fixture
-async def ada(core: Core) -> PersonCaller:
-    """Somebody at level III with 100,000 yuan."""
-    return await a_person(core, funds_minor=100_000 * YUAN, level=IdentityLevel.III)
-
-
-@pytest.fixture
-async def app(ada: PersonCaller) -> App:
-    return await enrolled(ada, CLOCK)
+core, a_new_day, shop, ada, app = (
+    paying_world.core,
+    paying_world.a_new_day,
+    paying_world.shop,
+    paying_world.ada,
+    paying_world.app,
+)
 
 
 async def limits(person: PersonCaller) -> dict[tuple[str, str], tuple[int, int, int]]:
@@ -110,15 +70,6 @@ async def limits(person: PersonCaller) -> dict[tuple[str, str], tuple[int, int, 
         )
         for each in (await person.ask(request)).limits
     }
-
-
-async def used(core: Core, person: PersonCaller, *periods: str) -> list[int]:
-    """What is counted of a person, in minor units."""
-    row = await core.connection.fetchrow(
-        "SELECT * FROM spending WHERE account_id = $1 AND currency = 'CNY'", id_of(person.account)
-    )
-    assert row is not None
-    return [row[f"{period}_minor"] for period in periods]
 
 
 # --- The payment password ---------------------------------------------------------------------------------------------------
@@ -369,6 +320,28 @@ async def test_services_that_pay_for_a_person_are_counted_and_bounded(core: Core
     assert (await ada.refused(paying(ada, await unpaid(ada, shop, 1)))).reason == "LIMIT_EXCEEDED"
 
 
+async def test_a_batch_of_a_services_is_counted_whole_or_not_at_all(core: Core, ada: PersonCaller, shop: str) -> None:
+    two = [a_transfer(ada.account, shop, 25_000 * YUAN) for _ in range(2)]
+    refused = await core.operator.refused(a_batch(*two, a_transfer(ada.account, shop, 1)))
+    assert (refused.reason, refused.metadata["limit"], refused.metadata["item"]) == ("LIMIT_EXCEEDED", "DAY", "2")
+    await core.operator.ask(a_batch(*two))
+    assert await used(core, ada, "day", "year", "life") == [50_000 * YUAN] * 3
+
+
+async def test_services_and_the_person_at_once_do_not_exceed_a_limit(core: Core, shop: str) -> None:
+    bob = await a_person(core, funds_minor=10_000 * YUAN, level=IdentityLevel.I)
+    payments = [await unpaid(bob, shop, 300 * YUAN) for _ in range(4)]
+    asked = [bob.ask(paying(bob, each)) for each in payments]
+    asked += [core.operator.ask(a_payment(bob.account, shop, 300 * YUAN)) for _ in range(4)]
+    found = await asyncio.gather(*(outcome(each) for each in asked))
+    assert sum(not isinstance(each, Refused) for each in found) == 3
+    assert {(each.reason, each.metadata["limit"]) for each in found if isinstance(each, Refused)} == {
+        ("LIMIT_EXCEEDED", "LIFE")
+    }
+    assert await used(core, bob, "life") == [900 * YUAN]
+    assert await audit_holds(core)
+
+
 async def test_what_comes_back_on_the_same_day_can_be_spent_again(core: Core, ada: PersonCaller, shop: str) -> None:
     payment = await unpaid(ada, shop, 1_000 * YUAN)
     await ada.ask(paying(ada, payment))
@@ -430,91 +403,9 @@ async def test_after_a_change_new_payees_of_instant_payments_wait_for_a_day(core
     assert (refused.code, refused.reason) == (PRECONDITION, "CHANGED_TOO_RECENTLY")
     assert "possible_from" in refused.metadata
     await ada.ask(paying(ada, await unpaid(ada, friend, YUAN, mode=instant)))
-    await ada.ask(paying(ada, await unpaid(ada, shop, YUAN)))  # what is in escrow can be called back
+    for payee in (shop, stranger):
+        await ada.ask(paying(ada, await unpaid(ada, payee, YUAN)))  # what is in escrow can be called back
+    again = await ada.refused(paying(ada, await unpaid(ada, stranger, YUAN, mode=instant)))
+    assert again.metadata == refused.metadata  # who is paid since the change is no acquaintance
     await core.operator.ask(advance_clock(86_400))
     await ada.ask(paying(ada, await unpaid(ada, stranger, YUAN, mode=instant)))
-
-
-# --- Withdrawing ------------------------------------------------------------------------------------------------------------
-
-
-async def a_card(person: PersonCaller) -> str:
-    bound = await person.ask(bind(person.account, payment_password=person.payment_password))
-    return str(bound.name)
-
-
-def withdrawing(person: PersonCaller, card: str, amount_minor: int, approval: str = "") -> Any:
-    return changed(
-        a_withdrawal(person.account, amount_minor),
-        payment_password=person.payment_password,
-        instrument=card,
-        approval=approval,
-    )
-
-
-async def test_a_person_withdraws_to_a_card_of_theirs(core: Core, ada: PersonCaller) -> None:
-    card = await a_card(ada)
-    none = changed(withdrawing(ada, card, YUAN), instrument=None)
-    assert (await ada.refused(none)).violations == {"instrument": "FIELD_INVALID"}
-    assert (await ada.refused(changed(withdrawing(ada, card, YUAN), payment_password=None))).metadata == {
-        "factors": "PAYMENT_PASSWORD"
-    }
-    assert (await ada.refused(changed(withdrawing(ada, card, YUAN), payment_password="111111"))).reason == "PASSWORD_WRONG"
-    bob = await a_person(core, funds_minor=YUAN)
-    assert (await bob.refused(withdrawing(bob, card, YUAN))).reason == "INSTRUMENT_NOT_FOUND"
-    funding = await ada.ask(withdrawing(ada, card, 1_000 * YUAN))
-    assert funding.state == accounts_pb2.Funding.STATE_SUCCEEDED
-    assert await used(core, ada, "day", "year", "life") == [1_000 * YUAN, 0, 0]
-    await ada.ask(unbind(card))
-    assert (await ada.refused(withdrawing(ada, card, YUAN))).reason == "INSTRUMENT_NOT_FOUND"
-
-
-async def test_the_same_table_of_proofs_holds_for_withdrawals(core: Core, ada: PersonCaller, app: App, shop: str) -> None:
-    card = await a_card(ada)
-    await core.operator.ask(advance_clock(86_400))  # what rests after the enrolment is over
-    await ada.ask(paying(ada, await unpaid(ada, shop, 600 * YUAN)))
-    request = withdrawing(ada, card, 600 * YUAN)
-    assert (await ada.refused(request)).metadata == {"factors": "SMS,TOTP"}
-    for other in (to_withdraw(card, 601 * YUAN), to_withdraw(await a_second_card(ada), 600 * YUAN)):
-        wrong = await approved_by_totp(ada, other, app)
-        assert (await ada.refused(changed(request, approval=wrong))).reason == "APPROVAL_MISMATCH"
-    approval = await approved_by_totp(ada, to_withdraw(card, 600 * YUAN), app)
-    await ada.ask(changed(request, approval=approval))
-    assert (await ada.refused(withdrawing(ada, card, 600 * YUAN, approval))).reason == "APPROVAL_USED"
-    assert await used(core, ada, "day") == [1_200 * YUAN]
-
-
-async def a_second_card(person: PersonCaller) -> str:
-    request = bind(person.account, "4111111111111111", payment_password=person.payment_password)
-    return str((await person.ask(request)).name)
-
-
-async def test_a_withdrawal_that_the_bank_declines_gives_the_day_back(core: Core, ada: PersonCaller) -> None:
-    card = await a_card(ada)
-    await core.operator.ask(the_bank(sandbox_pb2.Bank.BEHAVIOUR_DECLINE))
-    try:
-        funding = await ada.ask(withdrawing(ada, card, 900 * YUAN))
-        assert funding.state == accounts_pb2.Funding.STATE_FAILED
-        assert await used(core, ada, "day") == [0]
-        await core.operator.ask(the_bank(sandbox_pb2.Bank.BEHAVIOUR_NO_ANSWER))
-        funding = await ada.ask(withdrawing(ada, card, 900 * YUAN))
-        assert await used(core, ada, "day") == [900 * YUAN]
-        await core.operator.ask(answer_funding(funding.name, accepted=False))
-        assert await used(core, ada, "day") == [0]
-    finally:
-        await core.operator.ask(the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT))
-
-
-async def test_withdrawals_rest_for_a_day_after_a_change(core: Core, ada: PersonCaller) -> None:
-    card = await a_card(ada)
-    await enrolled(ada, CLOCK)
-    refused = await ada.refused(withdrawing(ada, card, YUAN))
-    assert (refused.code, refused.reason) == (PRECONDITION, "CHANGED_TOO_RECENTLY")
-    await core.operator.ask(advance_clock(86_400))
-    await ada.ask(withdrawing(ada, card, YUAN))
-
-
-async def test_a_service_withdraws_for_a_person_and_it_is_counted(core: Core, ada: PersonCaller) -> None:
-    service = await core.caller("fundings.write", account=ada.account)
-    await service.ask(a_withdrawal(ada.account, 700 * YUAN))
-    assert await used(core, ada, "day", "life") == [700 * YUAN, 0]

@@ -1,6 +1,7 @@
 """What a payer approves with a second factor, and whom they have paid before."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from danbao_core import sql
@@ -22,6 +23,8 @@ class KnownPayee(Row, frozen=True):
 
     payer_id: UUID
     payee_id: UUID
+    paid_at: datetime
+    """First, as far as is looked back."""
 
 
 def approval_of(payment: Payment) -> Wanted:
@@ -31,16 +34,17 @@ def approval_of(payment: Payment) -> Wanted:
 
 
 def must_know_payee(draft: Draft, payment: Payment) -> None:
-    """Raises ChangedTooRecently where the payer's proofs were changed lately and they never paid the payee before. What is paid
-    into escrow, or authorized, is not gone at once. Raises RowNeeded where it has to be sought."""
+    """Raises ChangedTooRecently where the payer's proofs were changed lately and they never paid the payee before that. What is
+    paid into escrow, or authorized, is not gone at once. Raises RowNeeded where it has to be sought."""
+    person = person_of(draft, payment.payer_id)
     try:
-        must_not_rest(person_of(draft, payment.payer_id), draft.now, draft.policy)
+        must_not_rest(person, draft.now, draft.policy)
     except ChangedTooRecently:
         try:
             known = draft.get(KnownPayee, payment.payer_id, payment.payee_id)
         except NotLoaded:
             raise RowNeeded(KnownPayee.read_key(payment.payer_id, payment.payee_id)) from None
-        if known is None:
+        if known is None or person.changed_at is None or known.paid_at >= person.changed_at:
             raise
 
 
