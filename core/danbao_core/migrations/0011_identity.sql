@@ -1,5 +1,6 @@
 -- Nothing is released yet, so no table is full and nobody waits for these locks:
--- squawk-ignore-file adding-not-nullable-field, ban-drop-column, prefer-text-field
+-- squawk-ignore-file adding-not-nullable-field, ban-drop-column, ban-drop-function, require-concurrent-index-creation
+-- squawk-ignore-file require-concurrent-index-deletion
 
 -- migrate:up
 
