@@ -1,16 +1,14 @@
 """The client: channels to one core, and its services."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable
 from types import TracebackType
 from typing import Final
-
-import grpc
 
 from danbao.v1 import payments_pb2
 from danbao_client.bulk import PaymentStream
 from danbao_client.channels import Tls, open_channels
-from danbao_client.rpc import CallSettings
+from danbao_client.rpc import CallSettings, Stubs
 from danbao_client.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
 
 DEADLINE_SECONDS: Final = 10.0
@@ -28,15 +26,15 @@ class Danbao:
             await lin.payments.PayPayment(...)
     """
 
-    def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
-        self._channels = channels
+    def __init__(self, stubs: Stubs, settings: CallSettings) -> None:
+        self._stubs = stubs
         self._settings = settings
-        self.accounts = Accounts(channels, settings)
-        self.payments = Payments(channels, settings)
-        self.operations = Operations(channels, settings)
-        self.sandbox = Sandbox(channels, settings)
-        self.sessions = Sessions(channels, settings)
-        self.verification = Verification(channels, settings)
+        self.accounts = Accounts(stubs, settings)
+        self.payments = Payments(stubs, settings)
+        self.operations = Operations(stubs, settings)
+        self.sandbox = Sandbox(stubs, settings)
+        self.sessions = Sessions(stubs, settings)
+        self.verification = Verification(stubs, settings)
 
     @classmethod
     def connect(
@@ -67,12 +65,12 @@ class Danbao:
         if channels < 1:
             raise ValueError("channels must be at least 1")
         opened = open_channels(address, channels, tls=tls, insecure=insecure)
-        return cls(opened, CallSettings(key, deadline_seconds, patience_seconds))
+        return cls(Stubs(opened), CallSettings(key, deadline_seconds, patience_seconds))
 
     def with_token(self, token: str) -> "Danbao":
         """The same core, over the same connections, as another caller sees it: a person by the access token of a session, or a
         service by its key. Closing either closes the connections of both."""
-        return Danbao(self._channels, self._settings._replace(token=token))
+        return Danbao(self._stubs, self._settings._replace(token=token))
 
     def stream_payments(
         self, requests: AsyncIterable[payments_pb2.CreatePaymentRequest]
@@ -101,4 +99,4 @@ class Danbao:
 
     async def close(self) -> None:
         """Closes the connections; calls under way end as CANCELLED."""
-        await asyncio.gather(*(channel.close() for channel in self._channels))
+        await asyncio.gather(*(channel.close() for channel in self._stubs.channels))

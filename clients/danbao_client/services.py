@@ -3,10 +3,8 @@
 What a service has is found in its descriptor; the annotations are for readers and type checkers, and a test holds them to it.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
-import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from danbao.v1 import (
@@ -18,7 +16,7 @@ from danbao.v1 import (
     sessions_pb2,
     verification_pb2,
 )
-from danbao_client.rpc import CallSettings, Rpc, StreamRpc
+from danbao_client.rpc import CallSettings, Rpc, StreamRpc, Stubs
 
 
 class Service:
@@ -26,10 +24,10 @@ class Service:
 
     descriptor: ClassVar[ServiceDescriptor]
 
-    def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
+    def __init__(self, stubs: Stubs, settings: CallSettings) -> None:
         for method in self.descriptor.methods:
             kind = StreamRpc if method.client_streaming else Rpc
-            setattr(self, method.name, kind(channels, method, settings))
+            setattr(self, method.name, kind(stubs, method, settings))
 
 
 class Accounts(Service):
