@@ -3,6 +3,7 @@
 #
 #   .env            random passwords and the hash key; one that is there stays as it is
 #   ca/             an authority of your own (ca.key never leaves it); one that is there goes on signing
+#   keys/           keyring.toml, the keys of what the database holds in secret; one that is there stays as it is
 #   certs/          ca.crt, which callers trust, and a certificate for 90 days, made anew each time
 #
 #   deploy/prepare.sh [--name DNS-NAME]... [--folder FOLDER]
@@ -27,7 +28,7 @@ while [ $# -gt 0 ]; do
 done
 
 umask 077
-mkdir -p "$folder/ca" "$folder/certs"
+mkdir -p "$folder/ca" "$folder/certs" "$folder/keys"
 cd "$folder"
 
 run_as="$(id -u):$(id -g)"
@@ -42,6 +43,12 @@ if [ ! -e .env ]; then
 		echo "RUN_AS=$run_as"
 	} >.env.new
 	mv .env.new .env
+fi
+
+if [ ! -e keys/keyring.toml ]; then # its first key is the hash key, as it would be without a keyring
+	hash_key=$(sed -n 's/^DANBAO_HASH_KEY=//p' .env)
+	printf '[[key]]\nid = "0"\nsecret = "%s"\n' "$hash_key" >keys/keyring.toml.new
+	mv keys/keyring.toml.new keys/keyring.toml
 fi
 
 ec="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc"
@@ -59,6 +66,6 @@ mv certs/server.key.new certs/server.key
 mv certs/server.crt.new certs/server.crt
 chmod 755 certs
 chmod 644 certs/ca.crt certs/server.crt
-[ "$(id -u)" != 0 ] || chown -R 10001:10001 certs
+[ "$(id -u)" != 0 ] || chown -R 10001:10001 certs keys
 
-echo "made $folder/.env and $folder/certs for $names"
+echo "made $folder/.env, $folder/keys and $folder/certs for $names"

@@ -11,9 +11,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from danbao_core.callers import CallerGuard
 from danbao_core.engine import Engine
 from danbao_core.policy import PolicySchedule
-from danbao_core.service_keys import ServiceKeyGuard
 from tests.shared_postgres import SharedPostgres, SharedServer, a_database
 
 _FOLDER = pytest.StashKey[Path]()
@@ -86,7 +86,7 @@ async def connection(database_url: str) -> AsyncIterator["asyncpg.Connection[Any
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[Engine]:
     """A working engine on the test's database, with the policies that are in force by default."""
-    engine = Engine(database_url, policies=PolicySchedule.load(), guard=ServiceKeyGuard())
+    engine = Engine(database_url, policies=PolicySchedule.load(), guard=CallerGuard())
     await engine.start()
     yield engine
     await engine.stop()

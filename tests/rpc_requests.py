@@ -13,11 +13,20 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2
+from danbao.v1 import (
+    accounts_pb2,
+    common_pb2,
+    identity_pb2,
+    operations_pb2,
+    payments_pb2,
+    sandbox_pb2,
+    sessions_pb2,
+    verification_pb2,
+)
 
 METHODS: Final = {
     method.input_type.full_name: method
-    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2)
+    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -76,6 +85,32 @@ def a_top_up(account: str, amount_minor: int, currency: str = "CNY") -> accounts
 
 def a_withdrawal(account: str, amount_minor: int, currency: str = "CNY") -> accounts_pb2.WithdrawRequest:
     return accounts_pb2.WithdrawRequest(request_id=a_request_id(), account=account, amount=money(amount_minor, currency))
+
+
+# --- People -----------------------------------------------------------------------------------------------------------------
+
+
+def verify(account: str, **fields: Any) -> identity_pb2.VerifyIdentityRequest:
+    """A request to have the police confirm who Zhang San is."""
+    facts: dict[str, Any] = {
+        "channel": identity_pb2.Identity.CHANNEL_PUBLIC_SECURITY,
+        "real_name": "张三",
+        "document": identity_pb2.Identity.DOCUMENT_RESIDENT_ID,
+        "number": "11010519491231002X",
+    } | fields
+    return identity_pb2.VerifyIdentityRequest(request_id=a_request_id(), account=account, **facts)
+
+
+def bind(account: str, card_number: str = "6222021234567894567", **fields: Any) -> identity_pb2.BindInstrumentRequest:
+    return identity_pb2.BindInstrumentRequest(request_id=a_request_id(), account=account, card_number=card_number, **fields)
+
+
+def unbind(instrument: str) -> identity_pb2.UnbindInstrumentRequest:
+    return identity_pb2.UnbindInstrumentRequest(request_id=a_request_id(), name=instrument)
+
+
+def erase(account: str) -> identity_pb2.ErasePersonalDataRequest:
+    return identity_pb2.ErasePersonalDataRequest(request_id=a_request_id(), account=account)
 
 
 # --- Payments ---------------------------------------------------------------------------------------------------------------
@@ -271,6 +306,7 @@ def valid_requests() -> Iterator[Message]:
     yield sandbox_pb2.GetClockRequest()
     yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
     yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
+    yield from valid_requests_of_people()
 
 
 def is_mutating(request: Message) -> bool:
@@ -288,3 +324,119 @@ def path_of(request: Message) -> str:
     """Where a request is sent."""
     method = METHODS[request.DESCRIPTOR.full_name]
     return f"/{method.containing_service.full_name}/{method.name}"
+
+
+# --- People -----------------------------------------------------------------------------------------------------------------
+
+DEVICE: Final = "an-app-on-a-phone"
+A_LOGIN_PASSWORD: Final = "tangerine-umbrella-42"
+
+
+def register(phone: str, **fields: Any) -> sessions_pb2.RegisterPersonRequest:
+    facts: dict[str, Any] = {
+        "request_id": a_request_id(),
+        "login_password": A_LOGIN_PASSWORD,
+        "display_name": "Ada",
+        "currency_codes": ["CNY"],
+        "device_id": DEVICE,
+    } | fields
+    return sessions_pb2.RegisterPersonRequest(phone=phone, **facts)
+
+
+def log_in(phone: str, **fields: Any) -> sessions_pb2.CreateSessionRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD, "device_id": DEVICE} | fields
+    return sessions_pb2.CreateSessionRequest(phone=phone, **facts)
+
+
+def complete(approval: str, device_id: str = DEVICE) -> sessions_pb2.CompleteSessionRequest:
+    return sessions_pb2.CompleteSessionRequest(request_id=a_request_id(), approval=approval, device_id=device_id)
+
+
+def refresh(refresh_token: str, **fields: Any) -> sessions_pb2.RefreshSessionRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id()} | fields
+    return sessions_pb2.RefreshSessionRequest(refresh_token=refresh_token, **facts)
+
+
+def revoke_session(session: str) -> sessions_pb2.RevokeSessionRequest:
+    return sessions_pb2.RevokeSessionRequest(request_id=a_request_id(), name=session)
+
+
+def revoke_all_sessions() -> sessions_pb2.RevokeAllSessionsRequest:
+    return sessions_pb2.RevokeAllSessionsRequest(request_id=a_request_id())
+
+
+def answer_challenge(challenge: str, code: str) -> verification_pb2.AnswerChallengeRequest:
+    return verification_pb2.AnswerChallengeRequest(request_id=a_request_id(), name=challenge, code=code)
+
+
+def set_payment_password(payment_password: str, **fields: Any) -> identity_pb2.SetPaymentPasswordRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD} | fields
+    return identity_pb2.SetPaymentPasswordRequest(payment_password=payment_password, **facts)
+
+
+def change_login_password(old: str, new: str, approval: str) -> identity_pb2.ChangePasswordRequest:
+    return identity_pb2.ChangePasswordRequest(
+        request_id=a_request_id(),
+        kind=identity_pb2.PASSWORD_KIND_LOGIN,
+        old_password=old,
+        new_password=new,
+        approval=approval,
+    )
+
+
+def change_payment_password(old: str, new: str, approval: str) -> identity_pb2.ChangePasswordRequest:
+    request: identity_pb2.ChangePasswordRequest = changed(
+        change_login_password(old, new, approval), kind=identity_pb2.PASSWORD_KIND_PAYMENT
+    )
+    return request
+
+
+def start_reset(phone: str) -> identity_pb2.StartPasswordResetRequest:
+    return identity_pb2.StartPasswordResetRequest(request_id=a_request_id(), phone=phone)
+
+
+def reset_password(approval: str, new: str, **fields: Any) -> identity_pb2.ResetPasswordRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "kind": identity_pb2.PASSWORD_KIND_LOGIN} | fields
+    return identity_pb2.ResetPasswordRequest(approval=approval, new_password=new, **facts)
+
+
+def change_phone(approval: str, phone: str, **fields: Any) -> identity_pb2.ChangePhoneRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD} | fields
+    return identity_pb2.ChangePhoneRequest(approval=approval, phone=phone, **facts)
+
+
+def valid_requests_of_people() -> Iterator[Message]:
+    """One request for every RPC that is about people, as `valid_requests`."""
+    ada = f"accounts/{UNKNOWN}"
+    phone, approval, factor = "+8613900000000", f"approvals/{UNKNOWN}", f"factors/{UNKNOWN}"
+    challenge = verification_pb2.CreateChallengeRequest
+    yield register(phone)
+    yield log_in(phone)
+    yield complete(approval)
+    yield refresh(f"dbr_{'0' * 32}_0_{'0' * 64}")
+    yield sessions_pb2.ListSessionsRequest()
+    yield revoke_session(f"sessions/{UNKNOWN}")
+    yield revoke_all_sessions()
+    yield set_payment_password("280463")
+    yield change_login_password(A_LOGIN_PASSWORD, "violet-typewriter-77", approval)
+    yield start_reset(phone)
+    yield reset_password(approval, "violet-typewriter-77")
+    yield change_phone(approval, phone)
+    yield verification_pb2.EnrollTotpRequest(request_id=a_request_id(), label="an app")
+    yield verification_pb2.ConfirmTotpRequest(request_id=a_request_id(), name=factor, code="000000")
+    yield verification_pb2.ListFactorsRequest()
+    yield verification_pb2.RemoveFactorRequest(request_id=a_request_id(), name=factor, approval=approval)
+    yield verification_pb2.CreateRecoveryCodesRequest(request_id=a_request_id(), approval=approval)
+    yield challenge(
+        request_id=a_request_id(), change_factors=challenge.ChangeFactorsPurpose(), factor=verification_pb2.Factor.KIND_SMS
+    )
+    yield answer_challenge(f"challenges/{UNKNOWN}", "000000")
+    yield verify(ada)
+    yield identity_pb2.GetIdentityRequest(account=ada)
+    yield bind(ada)
+    yield identity_pb2.ListInstrumentsRequest(account=ada)
+    yield unbind(f"instruments/{UNKNOWN}")
+    yield identity_pb2.ExportPersonalDataRequest(account=ada)
+    yield erase(ada)
+    yield identity_pb2.GetLimitsRequest(account=ada, currency_code="CNY")
+    yield sandbox_pb2.ListSentMessagesRequest(address=phone)

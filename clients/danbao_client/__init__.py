@@ -10,7 +10,7 @@ from danbao_client.channels import Pem, Tls
 from danbao_client.client import Danbao
 from danbao_client.errors import DanbaoError, FieldViolation
 from danbao_client.rpc import Rpc, StreamRpc
-from danbao_client.services import Accounts, Operations, Payments, Sandbox
+from danbao_client.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
 
 __all__ = [
     "Accounts",
@@ -22,6 +22,8 @@ __all__ = [
     "Pem",
     "Rpc",
     "Sandbox",
+    "Sessions",
     "StreamRpc",
     "Tls",
+    "Verification",
 ]

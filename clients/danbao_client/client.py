@@ -1,46 +1,55 @@
 """The client: channels to one core, and its services."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable
 from types import TracebackType
 from typing import Final
-
-import grpc
 
 from danbao.v1 import payments_pb2
 from danbao_client.bulk import PaymentStream
 from danbao_client.channels import Tls, open_channels
-from danbao_client.rpc import CallSettings
-from danbao_client.services import Accounts, Operations, Payments, Sandbox
+from danbao_client.rpc import CallSettings, Stubs
+from danbao_client.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
 
 DEADLINE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 30.0
 
 
 class Danbao:
-    """A core, as one caller sees it. Make it with `connect`, on the event loop that uses it; `async with` closes it."""
+    """A core, as one caller sees it. Make it with `connect`, on the event loop that uses it; `async with` closes it.
 
-    def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
-        self._channels = channels
+    People log in without a key, and act with the access token that they get:
+
+        async with Danbao.connect("127.0.0.1:50051") as nobody:
+            tokens = (await nobody.sessions.CreateSession(...)).tokens
+            lin = nobody.with_token(tokens.access_token)
+            await lin.payments.PayPayment(...)
+    """
+
+    def __init__(self, stubs: Stubs, settings: CallSettings) -> None:
+        self._stubs = stubs
         self._settings = settings
-        self.accounts = Accounts(channels, settings)
-        self.payments = Payments(channels, settings)
-        self.operations = Operations(channels, settings)
-        self.sandbox = Sandbox(channels, settings)
+        self.accounts = Accounts(stubs, settings)
+        self.payments = Payments(stubs, settings)
+        self.operations = Operations(stubs, settings)
+        self.sandbox = Sandbox(stubs, settings)
+        self.sessions = Sessions(stubs, settings)
+        self.verification = Verification(stubs, settings)
 
     @classmethod
     def connect(
         cls,
         address: str,
         *,
-        key: str,
+        key: str = "",
         deadline_seconds: float = DEADLINE_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
         channels: int = 1,
         tls: Tls | bool = False,
         insecure: bool = False,
     ) -> "Danbao":
-        """A client of the core on `address` ("host:port") that calls with the service key `key`.
+        """A client of the core on `address` ("host:port") that calls with a service key, or with the access token of a session.
+        Without a `key` it can call what needs no token: a person registers and logs in so.
 
         `tls=True` is TLS to a core whose certificate is signed by an authority that this machine trusts anyway, `Tls` names
         others and the client's own certificate. Without TLS the key is sent to this machine itself only, unless
@@ -56,7 +65,12 @@ class Danbao:
         if channels < 1:
             raise ValueError("channels must be at least 1")
         opened = open_channels(address, channels, tls=tls, insecure=insecure)
-        return cls(opened, CallSettings(key, deadline_seconds, patience_seconds))
+        return cls(Stubs(opened), CallSettings(key, deadline_seconds, patience_seconds))
+
+    def with_token(self, token: str) -> "Danbao":
+        """The same core, over the same connections, as another caller sees it: a person by the access token of a session, or a
+        service by its key. Closing either closes the connections of both."""
+        return Danbao(self._stubs, self._settings._replace(token=token))
 
     def stream_payments(
         self, requests: AsyncIterable[payments_pb2.CreatePaymentRequest]
@@ -85,4 +99,4 @@ class Danbao:
 
     async def close(self) -> None:
         """Closes the connections; calls under way end as CANCELLED."""
-        await asyncio.gather(*(channel.close() for channel in self._channels))
+        await asyncio.gather(*(channel.close() for channel in self._stubs.channels))

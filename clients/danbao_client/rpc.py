@@ -26,8 +26,8 @@ _LONGEST_DOUBLING: Final = 16
 class CallSettings(NamedTuple):
     """What all calls of a client have in common."""
 
-    key: str
-    """The service key."""
+    token: str
+    """A service key, or the access token of a person's session; empty for calls that need none."""
     deadline_seconds: float
     """Time for one attempt."""
     patience_seconds: float
@@ -35,15 +35,36 @@ class CallSettings(NamedTuple):
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What every call carries: the key."""
-        return (("authorization", f"Bearer {self.key}"),)
+        """What every call carries: the token, where there is one."""
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+
+
+class Stubs:
+    """The methods of the contract over connections that take turns; each is made once, whoever calls it with whatever token."""
+
+    def __init__(self, channels: Sequence[grpc.aio.Channel]) -> None:
+        self.channels = channels
+        self._made: dict[str, Iterator[Any]] = {}
+
+    def of(self, method: MethodDescriptor) -> Iterator[Any]:
+        """A method over each channel in turn, for ever."""
+        if method.full_name not in self._made:
+            path = f"/{method.containing_service.full_name}/{method.name}"
+            into_bytes = GetMessageClass(method.input_type).SerializeToString
+            from_bytes = GetMessageClass(method.output_type).FromString
+            makers: list[Callable[..., Any]] = [
+                channel.stream_stream if method.client_streaming else channel.unary_unary for channel in self.channels
+            ]
+            stubs = [make(path, request_serializer=into_bytes, response_deserializer=from_bytes) for make in makers]
+            self._made[method.full_name] = itertools.cycle(stubs)
+        return self._made[method.full_name]
 
 
 class Rpc(Generic[Request, Response]):
     """A method of the contract: `payment = await danbao.payments.GetPayment(request)`."""
 
-    def __init__(self, channels: Sequence[grpc.aio.Channel], method: MethodDescriptor, settings: CallSettings) -> None:
-        self._stubs = _stubs([channel.unary_unary for channel in channels], method)
+    def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
+        self._stubs = stubs.of(method)
         self._carries_request_id = "request_id" in method.input_type.fields_by_name
         self._settings = settings
         self._metadata = settings.metadata
@@ -91,8 +112,8 @@ class StreamRpc(Generic[Request, Response]):
     One connection without retries; `Danbao.stream_payments` does what callers mostly want.
     """
 
-    def __init__(self, channels: Sequence[grpc.aio.Channel], method: MethodDescriptor, settings: CallSettings) -> None:
-        self._stubs = _stubs([channel.stream_stream for channel in channels], method)
+    def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
+        self._stubs = stubs.of(method)
         self._metadata = settings.metadata
 
     def __call__(self, *, deadline_seconds: float | None = None) -> "grpc.aio.StreamStreamCall[Request, Response]":
@@ -101,14 +122,6 @@ class StreamRpc(Generic[Request, Response]):
             timeout=deadline_seconds, metadata=self._metadata
         )
         return call
-
-
-def _stubs(makers: Sequence[Callable[..., Any]], method: MethodDescriptor) -> Iterator[Any]:
-    """A method over each channel in turn, for ever; a channel has a way to make it for each kind of call."""
-    path = f"/{method.containing_service.full_name}/{method.name}"
-    into_bytes = GetMessageClass(method.input_type).SerializeToString
-    from_bytes = GetMessageClass(method.output_type).FromString
-    return itertools.cycle([make(path, request_serializer=into_bytes, response_deserializer=from_bytes) for make in makers])
 
 
 def seconds_before_retry(attempt: int, failure: DanbaoError) -> float:

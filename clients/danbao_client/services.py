@@ -3,14 +3,20 @@
 What a service has is found in its descriptor; the annotations are for readers and type checkers, and a test holds them to it.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
-import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
-from danbao_client.rpc import CallSettings, Rpc, StreamRpc
+from danbao.v1 import (
+    accounts_pb2,
+    identity_pb2,
+    operations_pb2,
+    payments_pb2,
+    sandbox_pb2,
+    sessions_pb2,
+    verification_pb2,
+)
+from danbao_client.rpc import CallSettings, Rpc, StreamRpc, Stubs
 
 
 class Service:
@@ -18,14 +24,14 @@ class Service:
 
     descriptor: ClassVar[ServiceDescriptor]
 
-    def __init__(self, channels: Sequence[grpc.aio.Channel], settings: CallSettings) -> None:
+    def __init__(self, stubs: Stubs, settings: CallSettings) -> None:
         for method in self.descriptor.methods:
             kind = StreamRpc if method.client_streaming else Rpc
-            setattr(self, method.name, kind(channels, method, settings))
+            setattr(self, method.name, kind(stubs, method, settings))
 
 
 class Accounts(Service):
-    """Accounts, their wallets, and the money that comes in from outside or goes out."""
+    """Accounts, their wallets, the money that comes in from outside or goes out, and the people behind them."""
 
     descriptor = accounts_pb2.DESCRIPTOR.services_by_name["AccountService"]
 
@@ -41,6 +47,19 @@ class Accounts(Service):
     Withdraw: Rpc[accounts_pb2.WithdrawRequest, accounts_pb2.Funding]
     GetFunding: Rpc[accounts_pb2.GetFundingRequest, accounts_pb2.Funding]
     ListFundings: Rpc[accounts_pb2.ListFundingsRequest, accounts_pb2.ListFundingsResponse]
+    VerifyIdentity: Rpc[identity_pb2.VerifyIdentityRequest, identity_pb2.Identity]
+    GetIdentity: Rpc[identity_pb2.GetIdentityRequest, identity_pb2.Identity]
+    BindInstrument: Rpc[identity_pb2.BindInstrumentRequest, identity_pb2.Instrument]
+    ListInstruments: Rpc[identity_pb2.ListInstrumentsRequest, identity_pb2.ListInstrumentsResponse]
+    UnbindInstrument: Rpc[identity_pb2.UnbindInstrumentRequest, identity_pb2.Instrument]
+    GetLimits: Rpc[identity_pb2.GetLimitsRequest, identity_pb2.GetLimitsResponse]
+    ExportPersonalData: Rpc[identity_pb2.ExportPersonalDataRequest, identity_pb2.PersonalData]
+    ErasePersonalData: Rpc[identity_pb2.ErasePersonalDataRequest, accounts_pb2.Account]
+    SetPaymentPassword: Rpc[identity_pb2.SetPaymentPasswordRequest, identity_pb2.PasswordChange]
+    ChangePassword: Rpc[identity_pb2.ChangePasswordRequest, identity_pb2.PasswordChange]
+    StartPasswordReset: Rpc[identity_pb2.StartPasswordResetRequest, verification_pb2.Challenge]
+    ResetPassword: Rpc[identity_pb2.ResetPasswordRequest, identity_pb2.PasswordChange]
+    ChangePhone: Rpc[identity_pb2.ChangePhoneRequest, identity_pb2.PhoneChange]
 
 
 class Payments(Service):
@@ -87,6 +106,34 @@ class Operations(Service):
     UnfreezeAccount: Rpc[operations_pb2.UnfreezeAccountRequest, accounts_pb2.Account]
 
 
+class Sessions(Service):
+    """How people register, log in, and end what they have begun."""
+
+    descriptor = sessions_pb2.DESCRIPTOR.services_by_name["SessionService"]
+
+    RegisterPerson: Rpc[sessions_pb2.RegisterPersonRequest, verification_pb2.Challenge]
+    CreateSession: Rpc[sessions_pb2.CreateSessionRequest, sessions_pb2.CreateSessionResponse]
+    CompleteSession: Rpc[sessions_pb2.CompleteSessionRequest, sessions_pb2.SessionTokens]
+    RefreshSession: Rpc[sessions_pb2.RefreshSessionRequest, sessions_pb2.SessionTokens]
+    ListSessions: Rpc[sessions_pb2.ListSessionsRequest, sessions_pb2.ListSessionsResponse]
+    RevokeSession: Rpc[sessions_pb2.RevokeSessionRequest, sessions_pb2.Session]
+    RevokeAllSessions: Rpc[sessions_pb2.RevokeAllSessionsRequest, sessions_pb2.RevokeAllSessionsResponse]
+
+
+class Verification(Service):
+    """Second factors, and the challenges by which a person approves one thing with one of them."""
+
+    descriptor = verification_pb2.DESCRIPTOR.services_by_name["VerificationService"]
+
+    EnrollTotp: Rpc[verification_pb2.EnrollTotpRequest, verification_pb2.EnrollTotpResponse]
+    ConfirmTotp: Rpc[verification_pb2.ConfirmTotpRequest, verification_pb2.Factor]
+    ListFactors: Rpc[verification_pb2.ListFactorsRequest, verification_pb2.ListFactorsResponse]
+    RemoveFactor: Rpc[verification_pb2.RemoveFactorRequest, verification_pb2.Factor]
+    CreateRecoveryCodes: Rpc[verification_pb2.CreateRecoveryCodesRequest, verification_pb2.CreateRecoveryCodesResponse]
+    CreateChallenge: Rpc[verification_pb2.CreateChallengeRequest, verification_pb2.Challenge]
+    AnswerChallenge: Rpc[verification_pb2.AnswerChallengeRequest, verification_pb2.Approval]
+
+
 class Sandbox(Service):
     """What only a sandbox has; a live core refuses it."""
 
@@ -96,3 +143,4 @@ class Sandbox(Service):
     GetClock: Rpc[sandbox_pb2.GetClockRequest, sandbox_pb2.Clock]
     SetBankBehaviour: Rpc[sandbox_pb2.SetBankBehaviourRequest, sandbox_pb2.Bank]
     AnswerFunding: Rpc[sandbox_pb2.AnswerFundingRequest, accounts_pb2.Funding]
+    ListSentMessages: Rpc[sandbox_pb2.ListSentMessagesRequest, sandbox_pb2.ListSentMessagesResponse]

@@ -153,13 +153,13 @@ class PageTokenInvalid(Refusal):
 
 
 class TokenMissing(Refusal):
-    """Send the metadata `authorization: Bearer dbk_...` with a service key."""
+    """Send the metadata `authorization: Bearer ...` with a service key (dbk_...) or a session's access token."""
 
     kind = Kind.UNAUTHENTICATED
 
 
 class TokenInvalid(Refusal):
-    """The service key is not known, or its secret is wrong or no longer in use."""
+    """This is no key or token of ours, or its secret is wrong or no longer in use."""
 
     kind = Kind.UNAUTHENTICATED
 
@@ -171,13 +171,13 @@ class KeyRevoked(Refusal):
 
 
 class ScopeMissing(Refusal):
-    """The service key lacks the scope that this needs."""
+    """The service key or session lacks the scope that this needs."""
 
     kind = Kind.DENIED
 
 
 class NotYourAccount(Refusal):
-    """The service key is bound to another account."""
+    """The service key or session is for another account."""
 
     kind = Kind.DENIED
 
@@ -272,7 +272,7 @@ class RequestIdReused(Refusal):
 
 
 class SecretAlreadyShown(Refusal):
-    """The request was carried out before and its secret is shown once only; rotate the key to get another."""
+    """The request was carried out before and its secret is shown once only; ask for another with a new request."""
 
     kind = Kind.EXISTS
 
@@ -312,6 +312,12 @@ class AlreadyExtended(Refusal):
 
 class ProposalNotPending(Refusal):
     """The proposal was approved or rejected before, or has expired; make another."""
+
+    kind = Kind.PRECONDITION
+
+
+class ProposalWaits(Refusal):
+    """Whom the proposal is about has time to object first; approve it later."""
 
     kind = Kind.PRECONDITION
 

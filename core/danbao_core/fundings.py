@@ -10,9 +10,17 @@ from danbao_core import ledger, sql, trail
 from danbao_core.accounts import Account, Purpose, account_of, active_account
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin, Row, table
 from danbao_core.engine.reads import fetch_rows
-from danbao_core.errors import FundingNotFound, FundingNotPending, ScopeMissing
+from danbao_core.errors import FundingNotFound, FundingNotPending, Refusal, ScopeMissing
 from danbao_core.ids import AFTER_ALL, IdSequence
 from danbao_core.money import Money
+from danbao_core.people.challenges import Purpose as ApprovalPurpose
+from danbao_core.people.challenges import binding
+from danbao_core.people.enrolment import owner_of
+from danbao_core.people.instruments import Instrument, must_be_bound
+from danbao_core.people.person import person_of
+from danbao_core.people.proofs import NO_PROOFS, Proofs, Wanted, must_approve, must_show_password, proof_keys
+from danbao_core.people.requesting import Approvable, CreateChallenge
+from danbao_core.people.spending import Spending, count_withdrawal, give_back, must_not_rest, spending_keys
 from danbao_core.sandbox import Bank, BankBehaviour, bank_behaviour
 
 if TYPE_CHECKING:
@@ -108,11 +116,15 @@ def _settling(book: Book | Draft, funding: Funding, *, accepted: bool) -> list[l
 def settle(draft: Draft, ids: IdSequence, origin: Origin, funding: Funding, *, accepted: bool) -> Funding:
     """Carries out the bank's answer: puts the new row, the journal and the event into the draft, and answers the new row.
 
-    Raises FundingNotPending or AmountOverflow.
+    Raises FundingNotPending, AmountOverflow and, for a person's, RowNeeded.
     """
     settled = funding.settled(accepted=accepted, at=draft.now)
     moving = _settling(draft, funding, accepted=accepted)
     draft.put(settled)
+    account = draft.get(Account, funding.account_id)
+    if account is not None and funding.kind is FundingKind.WITHDRAWAL and not accepted:
+        amount = Money(funding.amount_minor, funding.currency)
+        give_back(draft, account, amount, spent_at=funding.created_at, at=draft.now, withdrawn=True)
     if moving:
         _post(draft, ids, origin, funding, _JOURNALS[funding.kind, accepted], moving)
     else:
@@ -149,11 +161,16 @@ class _Funding(Command[Funding], frozen=True):
         ]
         yield from ledger.keys(book, self.amount.currency, may_move)
 
+    def prove(self, draft: Draft, account: Account) -> Refusal | None:
+        """Checks what a person shows for it. What counts is put into the draft, and answered with the refusal."""
+
     def decide(self, book: Book) -> Decision[Funding]:
         self.amount.must_be_payable()
         account_of(book, self.account_id, self.origin)
-        active_account(book, self.account_id, self.amount.currency).must_not_be_frozen()
+        account = active_account(book, self.account_id, self.amount.currency)
+        account.must_not_be_frozen()
         ids, draft = self.ids(), Draft(book)
+        wrong = self.prove(draft, account)
         funding = Funding(
             id=ids.take(),
             kind=self.kind,
@@ -165,6 +182,8 @@ class _Funding(Command[Funding], frozen=True):
             updated_at=book.now,
             version=1,
         )
+        if wrong is not None:
+            return Decision(funding, draft.changes, wrong)
         if setting_aside := self._set_aside():
             _post(draft, ids, self.origin, funding, "funding.withdraw", setting_aside)
         behaviour = bank_behaviour(book)
@@ -195,10 +214,33 @@ class Withdraw(_Funding, frozen=True):
     A key that is bound to no account needs `fundings.withdraw_any`.
 
     Refused: ScopeMissing, AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen,
-    WalletMissing, InsufficientFunds.
+    WalletMissing, InsufficientFunds. A person is refused, too: InstrumentNotFound; PasswordMissing, PasswordWrong,
+    PasswordLocked (wrong ones are counted); ApprovalRequired (`factors`) and what `challenges.consume` raises; LimitExceeded,
+    ChangedTooRecently.
     """
 
     kind = FundingKind.WITHDRAWAL
+    proofs: Proofs = NO_PROOFS
+    instrument_id: UUID | None = None
+    """The card to which a person withdraws."""
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield from super().keys(book)
+        if self.origin.by_person and self.instrument_id is not None:
+            yield Instrument.read_key(self.instrument_id)
+            yield Spending.key(self.account_id, self.amount.currency)
+            yield from proof_keys(self.origin, self.proofs)
+
+    def prove(self, draft: Draft, account: Account) -> Refusal | None:
+        if self.origin.by_person:
+            must_be_bound(draft, self.instrument_id, account.id)
+            must_not_rest(person_of(draft, account.id), draft.now, draft.policy)
+            if (wrong := must_show_password(draft, self.origin, account.id, self.proofs)) is not None:
+                return wrong
+            wanted = withdrawal_of(account.id, self.instrument_id, self.amount)
+            must_approve(draft, self.origin, account.id, self.proofs, wanted)
+        count_withdrawal(draft, account, self.amount)
+        return None
 
     def decide(self, book: Book) -> Decision[Funding]:
         origin = self.origin
@@ -211,6 +253,30 @@ class Withdraw(_Funding, frozen=True):
             ledger.Posting(self.account_id, Purpose.AVAILABLE, -self.amount.amount_minor),
             ledger.Posting(self.account_id, Purpose.HELD, self.amount.amount_minor),
         ]
+
+
+def withdrawal_of(account_id: UUID, instrument_id: UUID | None, amount: Money) -> Wanted:
+    """What an approval to withdraw approves: it fits no other card, amount or currency."""
+    facts = (account_id, instrument_id, amount.amount_minor, amount.currency)
+    purpose = ApprovalPurpose.WITHDRAW
+    return Wanted(purpose, binding(purpose, *facts), amount)
+
+
+class AskToWithdraw(CreateChallenge, frozen=True):
+    """Asks to approve a withdrawal. Refused, too: AmountNotPositive, AmountOverflow, CurrencyUnknown, InstrumentNotFound."""
+
+    instrument_id: UUID
+    amount: Money
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield from super().keys(book)
+        yield Instrument.read_key(self.instrument_id)
+
+    def approvable(self, book: Book) -> Approvable:
+        self.amount.must_be_payable()
+        must_be_bound(book, self.instrument_id, owner_of(self.origin))
+        wanted = withdrawal_of(owner_of(self.origin), self.instrument_id, self.amount)
+        return Approvable(wanted.purpose, wanted.bound_to, f"instruments/{self.instrument_id}", self.amount)
 
 
 class SettleFunding(Command[Funding], frozen=True):
@@ -231,6 +297,8 @@ class SettleFunding(Command[Funding], frozen=True):
         if funding is None:
             return
         yield Account.read_key(funding.account_id)
+        if funding.kind is FundingKind.WITHDRAWAL and not self.accepted:
+            yield from spending_keys(book.get(Account, funding.account_id), funding.currency)
         yield from ledger.keys(book, funding.currency, _settling(book, funding, accepted=self.accepted))
 
     def decide(self, book: Book) -> Decision[Funding]:

@@ -12,6 +12,34 @@ from pathlib import Path
 import msgspec
 
 
+class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What may be paid at most, in minor units, of one payment and in all over a time; None where there is no cap."""
+
+    payment_minor: int | None = None
+    day_minor: int | None = None
+    year_minor: int | None = None
+    life_minor: int | None = None
+
+    def __post_init__(self) -> None:
+        if any(cap is not None and cap < 0 for cap in (self.payment_minor, self.day_minor, self.year_minor, self.life_minor)):
+            raise ValueError("a cap must be 0 or more")
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What people may pay in one currency, by what they show for it and by how surely it is known who they are."""
+
+    password: Caps = Caps()
+    """With the payment password alone."""
+    second_factor: Caps = Caps()
+    """With the payment password and a code by SMS or of an authenticator."""
+    totp: Caps = Caps()
+    """With the payment password and a code of an authenticator, at identity level III; what nobody may exceed."""
+    level_none: Caps = Caps()
+    level_1: Caps = Caps()
+    level_2: Caps = Caps()
+    level_3: Caps = Caps()
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One set of figures. Seconds are business time."""
 
@@ -38,6 +66,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Time in which a second operator may approve a proposal."""
     payee_close_wait_seconds: int
     """Time after money of a payment last reached a merchant in which its account does not close: claims may follow."""
+    rest_after_change_seconds: int = 86_400
+    """Time after a change of a factor, the phone or a password in which withdrawals and new payees wait."""
+    factor_recovery_wait_seconds: int = 86_400
+    """Time between the proposal to remove somebody's factors and its approval, in which they may object."""
+    limits: dict[str, Limits] = msgspec.field(default_factory=dict)
+    """By currency; where there are none nothing is capped, and no second factor asked for."""
 
     def __post_init__(self) -> None:
         if self.effective_from.tzinfo is None:

@@ -13,24 +13,35 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from danbao.v1 import accounts_pb2_grpc, operations_pb2_grpc, payments_pb2_grpc, sandbox_pb2_grpc
+from danbao.v1 import (
+    accounts_pb2_grpc,
+    operations_pb2_grpc,
+    payments_pb2_grpc,
+    sandbox_pb2_grpc,
+    sessions_pb2_grpc,
+    verification_pb2_grpc,
+)
 from danbao_core import metrics_page, server_role
+from danbao_core.callers import CallerGuard
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine, reads
 from danbao_core.engine.failures import NoStripeLeft
+from danbao_core.keyring import Keyring, KeyringError
 from danbao_core.migrations import must_be_current
+from danbao_core.people.login_passwords import LoginPasswords
 from danbao_core.policy import PolicySchedule
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.by_name import find_by_name
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
+from danbao_core.rpc.rates import Buckets, Rates
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
-from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox
+from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
+from danbao_core.rpc.services.desk import Desk
 from danbao_core.rpc.tls import Certificates, CertificatesUnusable
 from danbao_core.rpc.tracing import Tracer
-from danbao_core.service_keys import ServiceKeyGuard
 from danbao_core.settings import Mode, Settings
 
 if TYPE_CHECKING:
@@ -120,7 +131,7 @@ class Server:
         engine = Engine(
             settings.database_url,
             policies=policies,
-            guard=ServiceKeyGuard(),
+            guard=CallerGuard(),
             batch_max=settings.batch_max,
             queue_max=settings.queue_max,
             request_retention=timedelta(days=settings.request_retention_days),
@@ -139,26 +150,43 @@ class Server:
         self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool", key_pool: "Pool", watch: Watch
     ) -> None:
         settings = self._settings
-        authenticator = Authenticator(key_pool, self._wall_clock)
+        try:
+            keyring = Keyring.load(settings.keyring_file, settings.hash_key_bytes)
+        except KeyringError as error:
+            raise StartFailed(f"DANBAO_KEYRING_FILE: {error}") from None
+        authenticator = Authenticator(key_pool, self._wall_clock, keyring)
+        login_passwords = LoginPasswords()
+        stack.callback(login_passwords.close)
+        desk = Desk(engine, pool, keyring, login_passwords, authenticator, sandbox=self._sandbox)
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(
-            gate, authenticator, settings.hash_key_bytes, self._wall_clock, settings.stream_idle_seconds, watch
+            gate,
+            authenticator,
+            settings.hash_key_bytes,
+            self._wall_clock,
+            settings.stream_idle_seconds,
+            watch,
+            Buckets(Rates.of(settings)),
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
             options=[*OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
         )
         find_by_name(server)
-        accounts_pb2_grpc.add_AccountServiceServicer_to_server(Accounts(engine, pool, pages, sandbox=self._sandbox), server)
+        accounts_pb2_grpc.add_AccountServiceServicer_to_server(
+            Accounts(engine, pool, pages, keyring, desk, sandbox=self._sandbox), server
+        )
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
-            Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock), server
+            Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, pages, authenticator, settings.database_url), server
+            Operations(engine, pool, pages, desk, settings.database_url), server
         )
+        sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
+        verification_pb2_grpc.add_VerificationServiceServicer_to_server(Verification(desk), server)
         if self._sandbox:
-            sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool), server)
+            sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*self._service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         self.address = f"{settings.listen.rpartition(':')[0]}:{_add_port(server, settings)}"
@@ -210,6 +238,10 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
         await task
 
 
+async def _leave_as_it_is(_: object) -> None:
+    """Single reads leave no state behind in a connection; asyncpg's own reset would be a second round trip for each."""
+
+
 @contextlib.asynccontextmanager
 async def _read_pool(settings: Settings, size: int) -> AsyncIterator["Pool"]:
     """The connections for reads. Raises StartFailed where no database answers us, MigrationError where it is not ours."""
@@ -222,6 +254,7 @@ async def _read_pool(settings: Settings, size: int) -> AsyncIterator["Pool"]:
             command_timeout=30,
             server_settings=reads.SETTINGS,
             connect=server_role.connect,
+            reset=_leave_as_it_is,
         )
     except server_role.RoleRefused as error:
         raise StartFailed(f"DANBAO_DATABASE_URL: its login cannot serve ({error})") from None

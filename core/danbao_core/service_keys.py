@@ -14,7 +14,7 @@ from uuid import UUID
 
 from danbao_core import trail
 from danbao_core.accounts import Account, account_of
-from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin, Row, table
+from danbao_core.engine import Book, Command, Decision, Draft, Key, Row, table
 from danbao_core.errors import (
     KeyOfAnotherOperator,
     KeyRevoked,
@@ -127,23 +127,6 @@ class Token(NamedTuple):
             return cls(uuid_of(key_id), secret)
         except ValueError:
             raise TokenInvalid from None
-
-
-class ServiceKeyGuard:
-    """Reads the caller's key in the very commit that it asks for: a revoked key changes nothing from then on."""
-
-    def keys(self, origin: Origin) -> Iterable[Key]:
-        """The caller's key; nothing for the system itself."""
-        return () if origin.key_id is None else (ServiceKey.read_key(origin.key_id),)
-
-    def check(self, origin: Origin, book: Book) -> None:
-        """Raises TokenInvalid or KeyRevoked."""
-        if origin.key_id is None:
-            return
-        key = book.get(ServiceKey, origin.key_id)
-        if key is None:
-            raise TokenInvalid
-        key.must_accept(origin.secret_hash, origin.received_at)
 
 
 class CreateServiceKey(Command[ServiceKey], frozen=True):

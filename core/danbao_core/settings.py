@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     hash_key: Annotated[pydantic.SecretStr, AfterValidator(_hash_key)] = Field(
         description="64 hexadecimal digits, the same for every process and for good: the key under which requests are hashed."
     )
+    keyring_file: Path | None = Field(
+        None, description="Dated keys for what is secret in the database (TOML, see keyring.py); without it, the hash key."
+    )
     policy_file: Path | None = Field(None, description="Dated rates and periods (TOML); the built-in ones without it.")
     batch_max: int = Field(256, ge=1, le=4096, description="Most commands in one commit.")
     queue_max: int = Field(
@@ -86,6 +89,24 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(4, ge=1, le=100, description="Database connections for reads; commands and keys have their own.")
     request_retention_days: int = Field(30, ge=1, le=3650, description="How long a request_id is remembered.")
+    calls_per_second: float = Field(
+        10_000.0,
+        gt=0,
+        le=1_000_000,
+        description="How often a service may call a method, for each process; a second's worth at once.",
+    )
+    person_calls_per_second: float = Field(
+        50.0,
+        gt=0,
+        le=1_000_000,
+        description="How often a person may call a method, for each process; ten seconds' worth at once.",
+    )
+    public_calls_per_second: float = Field(
+        50.0,
+        gt=0,
+        le=1_000_000,
+        description="How often an address may call a method without a token, for each process; ten seconds' worth at once.",
+    )
     stream_idle_seconds: float = Field(
         300.0, gt=0, le=86_400, description="How long a stream may stay without a message, or an answer without being read."
     )

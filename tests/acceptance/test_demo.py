@@ -15,6 +15,12 @@ async def test_the_money_adds_up_after_every_step(sandbox: Sandbox) -> None:
         assert steps[3]["money_minor"] == {"buyer": 37_200, "seller": 0, "escrow": 12_800, "fees": 0}
         assert steps[5]["money_minor"] == {"buyer": 37_200, "seller": 12_608, "escrow": 0, "fees": 192}
         assert steps[7]["money_minor"] == steps[5]["money_minor"], "a cancelled payment leaves no trace in the money"
+        journey = told.answer["journey"]
+        assert [step["total_minor"] for step in journey] == [0, 0] + [500_000] * 5
+        assert journey[4]["step"].endswith("the payment password alone is refused, SMS or TOTP would do"), journey[4]
+        assert journey[4]["money_minor"] == {"buyer": 500_000, "seller": 0, "escrow": 0, "fees": 0}
+        assert journey[5]["money_minor"] == {"buyer": 200_000, "seller": 0, "escrow": 300_000, "fees": 0}
+        assert journey[6]["money_minor"] == {"buyer": 200_000, "seller": 295_500, "escrow": 0, "fees": 4_500}
         assert told.answer["audit"]["holds"] is True
         assert "escrow_equals_payments" in told.answer["audit"]["checks"]
 

@@ -12,6 +12,7 @@ import pytest
 
 from danbao_core.accounts import Account, Purpose
 from danbao_core.audit import Check
+from danbao_core.callers import CallerGuard
 from danbao_core.engine import Engine
 from danbao_core.ledger import OpenItemState, list_open_items
 from danbao_core.money import MAX_AMOUNT_MINOR
@@ -19,7 +20,6 @@ from danbao_core.payments import Mode, Shipment, ShipmentMethod
 from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant, OpenItemSettlement, Side
 from danbao_core.sandbox import BankBehaviour
-from danbao_core.service_keys import ServiceKeyGuard
 from tests import builders
 from tests.shared_postgres import SharedServer, a_database
 
@@ -183,7 +183,7 @@ class Books(NamedTuple):
 async def healthy(postgres: SharedServer, administrator: Connection) -> AsyncIterator[Books]:
     """The story in a database to which nobody is connected."""
     async with a_database(administrator, postgres) as url:
-        engine = Engine(url, policies=PolicySchedule.load(), guard=ServiceKeyGuard())
+        engine = Engine(url, policies=PolicySchedule.load(), guard=CallerGuard())
         await engine.start()
         try:
             ids = await a_story(engine)

@@ -17,12 +17,25 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
-from danbao_client import Accounts, Danbao, DanbaoError, FieldViolation, Operations, Payments, Rpc, Sandbox, StreamRpc, rpc
+from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2
+from danbao_client import (
+    Accounts,
+    Danbao,
+    DanbaoError,
+    FieldViolation,
+    Operations,
+    Payments,
+    Rpc,
+    Sandbox,
+    Sessions,
+    StreamRpc,
+    Verification,
+    rpc,
+)
 
 KEY = "dbk_0190_secret"
-SERVICES = (Accounts, Operations, Payments, Sandbox)
-CONTRACT = (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2)
+SERVICES = (Accounts, Operations, Payments, Sandbox, Sessions, Verification)
+CONTRACT = (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
 
 
 class Received:
@@ -156,6 +169,16 @@ async def test_figures_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> 
 
 
 # --- A call that succeeds ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_caller_without_a_key_carries_none_and_a_person_their_token() -> None:
+    server = ScriptedServer(payments_pb2.Payment())
+    async with server.serving(), Danbao.connect(server.address) as nobody:
+        await nobody.payments.CreatePayment(a_create_request())
+        await nobody.with_token("a.b.c").payments.CreatePayment(a_create_request())
+    without, with_token = server.received
+    assert "authorization" not in without.metadata
+    assert with_token.metadata["authorization"] == "Bearer a.b.c"
 
 
 async def test_a_call_carries_the_key_and_a_deadline() -> None:

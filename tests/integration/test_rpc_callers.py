@@ -11,8 +11,10 @@ from google.protobuf.message import Message
 
 from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2
 from danbao_core.accounts import Purpose, balance_id
+from danbao_core.people.sessions import SCOPES as SESSION_SCOPES
 from danbao_core.service_keys import GRANTED_SCOPES, SCOPES, Token
 from tests import rpc_client
+from tests.people import a_person
 from tests.rpc_client import (
     Caller,
     Core,
@@ -92,9 +94,14 @@ def name_of(caller: Caller) -> str:
 # --- Every RPC --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("request_", REQUESTS, ids=named)
-async def test_every_rpc_wants_a_key_and_the_scope_that_it_declares(core: Core, request_: Message) -> None:
-    scope = rpc_client.scope_of(METHODS[request_.DESCRIPTOR.full_name])
+def scope_for(request: Message) -> str:
+    """The scope that the RPC of a request declares; empty where it needs no token."""
+    return rpc_client.scope_of(METHODS[request.DESCRIPTOR.full_name])
+
+
+@pytest.mark.parametrize("request_", [each for each in REQUESTS if scope_for(each)], ids=named)
+async def test_every_rpc_wants_a_token_and_the_scope_that_it_declares(core: Core, request_: Message) -> None:
+    scope = scope_for(request_)
     others = await core.caller(*sorted(SCOPES - {scope}))
     async with nothing_changes(core):
         stranger = await core.operator.with_token(None).refused(request_)
@@ -105,17 +112,39 @@ async def test_every_rpc_wants_a_key_and_the_scope_that_it_declares(core: Core, 
     assert malformed.reason == "TOKEN_MISSING"  # who calls comes before what is asked for
 
 
-@pytest.mark.parametrize("request_", REQUESTS, ids=named)
+@pytest.mark.parametrize("request_", [each for each in REQUESTS if scope_for(each) in SCOPES], ids=named)
 async def test_the_declared_scope_is_enough_to_be_heard(core: Core, request_: Message) -> None:
-    caller = await core.caller(rpc_client.scope_of(METHODS[request_.DESCRIPTOR.full_name]))
+    caller = await core.caller(scope_for(request_))
     found = await outcome(caller.ask(request_))
     if isinstance(found, rpc_client.Refused):
         assert found.code is grpc.StatusCode.NOT_FOUND or found.metadata["scope"] in GRANTED_SCOPES, found
 
 
+@pytest.mark.parametrize("request_", [each for each in REQUESTS if not scope_for(each)], ids=named)
+async def test_who_needs_no_token_is_heard_without_one(core: Core, request_: Message) -> None:
+    found = await outcome(core.operator.with_token(None).ask(request_))
+    assert not isinstance(found, rpc_client.Refused) or found.reason not in ("TOKEN_MISSING", "SCOPE_MISSING")
+
+
+@pytest.mark.parametrize("request_", [each for each in REQUESTS if scope_for(each) not in SESSION_SCOPES | {""}], ids=named)
+async def test_a_session_does_nothing_for_which_sessions_lack_the_scope(core: Core, request_: Message) -> None:
+    ada = await a_person(core)
+    async with nothing_changes(core):
+        refused = await ada.refused(request_)
+    assert (refused.code, refused.reason, refused.metadata) == (DENIED, "SCOPE_MISSING", {"scope": scope_for(request_)})
+
+
+@pytest.mark.parametrize("request_", [each for each in REQUESTS if scope_for(each) in SESSION_SCOPES], ids=named)
+async def test_a_session_is_heard_where_sessions_have_the_scope(core: Core, request_: Message) -> None:
+    found = await outcome((await a_person(core)).ask(request_))
+    assert not isinstance(found, rpc_client.Refused) or found.reason != "SCOPE_MISSING"
+
+
 async def test_no_scope_stands_without_an_rpc_or_a_rule(core: Core) -> None:
-    declared = {rpc_client.scope_of(method) for method in METHODS.values()}
-    assert declared | {"payments.pay", *GRANTED_SCOPES} == SCOPES
+    declared = {rpc_client.scope_of(method) for method in METHODS.values()} - {""}
+    assert declared - {"person"} | {"payments.pay", *GRANTED_SCOPES} == SCOPES
+    assert "person" not in SCOPES  # no key has it
+    assert declared >= SESSION_SCOPES
 
 
 # --- Tokens -----------------------------------------------------------------------------------------------------------------
@@ -338,6 +367,7 @@ async def test_a_key_of_one_account_is_no_key_of_another(core: Core) -> None:
 
 def test_mutating_rpcs_are_those_with_a_request_id() -> None:
     others = [named(request) for request in REQUESTS if not is_mutating(request)]
-    reading_without_saying_so = {"AuditLedger", "StreamPayments"}  # each item of a stream has a request_id of its own
+    # Each item of a stream has a request_id of its own.
+    reading_without_saying_so = {"AuditLedger", "ExportPersonalData", "StreamPayments"}
     assert {name for name in others if not name.startswith(("Get", "List"))} == reading_without_saying_so
     assert not [named(request) for request in REQUESTS if is_mutating(request) and named(request).startswith(("Get", "List"))]

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
 from tests import rpc_client
+from tests.people import who_may
 from tests.rpc_client import Caller, Core, nothing_changes
 from tests.rpc_requests import METHODS, a_payment, changed, is_mutating, money, named, path_of, shipment, valid_requests
 
@@ -49,9 +50,10 @@ def test_there_is_a_request_for_every_rpc() -> None:
 
 @pytest.mark.parametrize("request_", MUTATING, ids=named)
 async def test_a_request_id_must_be_given_and_printable(core: Core, request_: Any) -> None:
+    caller = await who_may(core, request_)
     async with nothing_changes(core):
         for wrong in (None, "x" * 65, "é", "a\0b", "a\n", "\t"):
-            assert set(await violations(core.operator, changed(request_, request_id=wrong))) == {"request_id"}, wrong
+            assert set(await violations(caller, changed(request_, request_id=wrong))) == {"request_id"}, wrong
 
 
 def names_of(request: Any) -> list[str]:
@@ -61,6 +63,7 @@ def names_of(request: Any) -> list[str]:
 
 @pytest.mark.parametrize("request_", [each for each in REQUESTS if names_of(each)], ids=named)
 async def test_a_resource_name_must_be_one(core: Core, request_: Any) -> None:
+    caller = await who_may(core, request_)
     async with nothing_changes(core):
         for field in names_of(request_):
             right = getattr(request_, field)
@@ -85,7 +88,7 @@ async def test_a_resource_name_must_be_one(core: Core, request_: Any) -> None:
                 right * 1000,
             ]
             for each in wrong:
-                assert set(await violations(core.operator, changed(request_, **{field: each}))) == {field}, each
+                assert set(await violations(caller, changed(request_, **{field: each}))) == {field}, each
 
 
 def texts_of(request: Any) -> list[str]:
@@ -95,12 +98,13 @@ def texts_of(request: Any) -> list[str]:
 
 @pytest.mark.parametrize("request_", [each for each in REQUESTS if texts_of(each)], ids=named)
 async def test_no_text_may_hold_nul_or_control_characters(core: Core, request_: Any) -> None:
+    caller = await who_may(core, request_)
     async with nothing_changes(core):
         for field in texts_of(request_):
             descriptor = request_.DESCRIPTOR.fields_by_name[field]
             for text in ("a\0b", "\0", "a\x07b", "a\x1bb", "a\x7fb", "a\r\nb"):
                 value = [text] if descriptor.is_repeated else text
-                found = await violations(core.operator, changed(request_, **{field: value}))
+                found = await violations(caller, changed(request_, **{field: value}))
                 assert set(found) == {field}, (field, text)
 
 
@@ -237,30 +241,33 @@ async def test_a_crowd_of_violations_does_not_keep_the_server_busy(core: Core) -
 async def test_bytes_that_are_no_message(core: Core, request_: Message) -> None:
     whole = request_.SerializeToString()
     broken = [b"\xff", b"\x00", b"\x0a\xff\xff\xff\xff\x0f", b"\x0a", b"\x0b", b"\x07" * 50, b"\x80" * 20, whole + b"\x0a\x7f"]
+    caller = await who_may(core, request_)
     async with nothing_changes(core):
         for data in broken:
-            refused = await core.operator.refused_bytes(path_of(request_), data)
+            refused = await caller.refused_bytes(path_of(request_), data)
             assert (refused.code, refused.reason) == (INVALID, "MESSAGE_MALFORMED"), data
 
 
 @pytest.mark.parametrize("request_", [each for each in REQUESTS if texts_of(each)], ids=named)
 async def test_text_that_is_not_utf8(core: Core, request_: Message) -> None:
+    caller = await who_may(core, request_)
     async with nothing_changes(core):
         for field in texts_of(request_):
             tag = bytes([request_.DESCRIPTOR.fields_by_name[field].number << 3 | 2])
             for text in (b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\x80"):
                 data = request_.SerializeToString() + tag + bytes([len(text)]) + text
-                refused = await core.operator.refused_bytes(path_of(request_), data)
+                refused = await caller.refused_bytes(path_of(request_), data)
                 assert (refused.code, refused.reason) == (INVALID, "MESSAGE_MALFORMED"), (field, text)
 
 
 async def test_a_message_of_another_method(core: Core) -> None:
+    callers = {named(other): await who_may(core, other) for other in MUTATING}
     async with nothing_changes(core):
         for request in REQUESTS:
             for other in MUTATING:
                 # Without its texts, none of which can be the other's request_id.
                 data = changed(request, **dict.fromkeys(texts_of(request))).SerializeToString()
-                assert (await core.operator.refused_bytes(path_of(other), data)).code is INVALID
+                assert (await callers[named(other)].refused_bytes(path_of(other), data)).code is INVALID
 
 
 async def test_a_message_nested_too_deeply(core: Core) -> None:

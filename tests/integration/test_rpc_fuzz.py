@@ -28,8 +28,9 @@ from danbao_core.proposals import CreateProposal
 from danbao_core.sandbox import BankBehaviour
 from danbao_core.service_keys import CreateServiceKey, Token
 from tests.builders import EXPRESS, an_adjustment, an_operator, by, carried_out, origin, the_bank
+from tests.people import a_person
 from tests.rpc_client import Caller, Refused, a_core, audit_holds, must_keep_the_rules, outcome, refused_status
-from tests.rpc_requests import METHODS, UNKNOWN, named, path_of
+from tests.rpc_requests import A_LOGIN_PASSWORD, METHODS, UNKNOWN, named, path_of
 
 EXAMPLES = 150
 CALLS = 6
@@ -55,9 +56,12 @@ KNOWN = (
     *(f"payments/{each}" for each in PAYMENTS),
     f"serviceKeys/{KEY}",
 )
-STRANGE = tuple(
-    f"{collection}/{UNKNOWN}" for collection in ("accounts", "payments", "fundings", "serviceKeys", "proposals", "openItems")
-)
+COLLECTIONS = (
+    "accounts", "approvals", "challenges", "factors", "fundings", "instruments", "openItems", "payments", "proposals",
+    "serviceKeys", "sessions",
+)  # fmt: skip
+STRANGE = tuple(f"{collection}/{UNKNOWN}" for collection in COLLECTIONS)
+PHONE = "+8613812345678"
 
 
 class World(NamedTuple):
@@ -106,7 +110,8 @@ async def world(database_url: str) -> AsyncIterator[World]:
     async with a_core(database_url) as core:
         scopes = ("accounts.read", "accounts.write", "fundings.write", "payments.pay", "payments.read", "payments.write")
         bound = [await core.caller(*scopes, account=f"accounts/{account}", service="app") for account in (BUYER, SHOP)]
-        world = World([core.operator, *bound], set())
+        person = await a_person(core, phone=PHONE, payment_password="")
+        world = World([core.operator, *bound, person, core.operator.with_token(None)], set())
         yield world
         assert await audit_holds(core)
         # Requests as wild as these would prove little if all of them were refused.
@@ -142,6 +147,17 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "states": st.lists(st.integers(1, 2), unique=True),
     "modes": st.lists(st.integers(1, 2), unique=True),
     "purposes": st.lists(st.integers(1, 3), unique=True),
+    "phone": st.sampled_from([PHONE, "+8613912345678"]),
+    "address": st.just(PHONE),
+    "device_id": st.just("an-app-on-a-phone"),
+    "login_password": st.just(A_LOGIN_PASSWORD),
+    "old_password": st.sampled_from([A_LOGIN_PASSWORD, "280463"]),
+    "new_password": st.sampled_from(["violet-typewriter-77", "719304"]),
+    "payment_password": st.sampled_from(["", "280463"]),
+    "code": st.just("000000"),
+    "refresh_token": st.just(f"dbr_{'0' * 32}_0_{'0' * 64}"),
+    "number": st.sampled_from(["", "11010519491231002X"]),
+    "card_number": st.just("6222021234567894567"),
 }
 
 
@@ -215,7 +231,7 @@ class Asked(NamedTuple):
 TYPES = [method.input_type for method in METHODS.values()]
 REQUESTS = st.sampled_from(TYPES + [each for each in TYPES if each.name.endswith("PaymentRequest")]).flatmap(messages)
 DAMAGE = mostly(st.just(b""), st.binary(min_size=1, max_size=4))
-CALL = st.builds(Asked, st.sampled_from([0, 0, 1, 2]), REQUESTS, DAMAGE, st.integers(0, 100))
+CALL = st.builds(Asked, st.sampled_from([0, 0, 1, 2, 3, 4]), REQUESTS, DAMAGE, st.integers(0, 100))
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from danbao_core.cli.first_call import first_call
 from danbao_core.cli.up import up
 from danbao_core.embedded import StartError
+from danbao_core.keyring import FIRST_ID, written
 from danbao_core.supervisor import Endpoint, ListenAddress, NotRunning, read_endpoint
 from danbao_core.supervisor.listen import HeldPort
 from tests.integration.sandboxes import (
@@ -48,7 +49,7 @@ async def test_it_says_where_it_is_reached_and_takes_that_back(folder: Path) -> 
     async with a_host(folder, from_nothing=True) as host:
         endpoint = await host.ready()
         assert host.endpoint() == endpoint == read_endpoint(folder)
-        for name in ("endpoint.json", "operator.key", "hash.key", "lock"):
+        for name in ("endpoint.json", "operator.key", "hash.key", "keyring.toml", "lock"):
             assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
         assert stat.S_IMODE((folder / "logs").stat().st_mode) == 0o700
         assert not folder.stat().st_mode & 0o067
@@ -74,7 +75,8 @@ async def test_a_second_start_finds_all_data_and_the_same_key(folder: Path) -> N
         connection = await asyncpg.connect(first.database_url)
         await connection.execute("CREATE TABLE kept AS SELECT 42 AS value")
         await connection.close()
-        hash_key = (folder / "hash.key").read_text()
+        hash_key, keyring = (folder / "hash.key").read_text(), (folder / "keyring.toml").read_text()
+        assert keyring == written(FIRST_ID, bytes.fromhex(hash_key))  # what an older sandbox has sealed still opens
         await host.stop()
     async with a_host(folder) as host:
         second = await host.ready()
@@ -83,6 +85,7 @@ async def test_a_second_start_finds_all_data_and_the_same_key(folder: Path) -> N
         await connection.close()
         assert second.operator_key == first.operator_key
         assert (folder / "hash.key").read_text() == hash_key
+        assert (folder / "keyring.toml").read_text() == keyring
 
 
 async def test_a_second_start_while_running_says_so(folder: Path) -> None:

@@ -111,4 +111,5 @@ def test_every_rule_compiles(descriptor: Descriptor) -> None:
 def test_every_rpc_states_what_its_caller_needs(method: MethodDescriptor) -> None:
     options = method.GetOptions()
     assert options.HasExtension(common_pb2.authentication)
-    assert options.Extensions[common_pb2.authentication].scope
+    authentication = options.Extensions[common_pb2.authentication]
+    assert bool(authentication.scope) != authentication.public

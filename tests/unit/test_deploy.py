@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from danbao_core.engine.metrics import EngineMetrics
+from danbao_core.keyring import Keyring
 from danbao_core.metrics_page import registry_of
 from danbao_core.rpc.seen import RpcMetrics
 from danbao_core.rpc.status import CODES
@@ -116,10 +118,20 @@ def test_every_mounted_file_is_there() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]
-            if source.startswith("./") and source != "./deploy/certs":  # made by the script
+            if source.startswith("./") and source not in ("./deploy/certs", "./deploy/keys"):  # made by the script
                 assert (ROOT / source).exists(), source
             elif not source.startswith("./"):
                 assert source in COMPOSE["volumes"], source
+
+
+def test_the_script_makes_a_keyring_whose_first_key_is_the_hash_key(tmp_path: Path) -> None:
+    for _ in range(2):  # a second run renews the certificate, and nothing else
+        subprocess.run([DEPLOY / "prepare.sh", "--folder", tmp_path], check=True, capture_output=True, timeout=60)
+        made = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text().splitlines())
+        ring = Keyring.load(tmp_path / "keys" / "keyring.toml", b"")
+        without_file = Keyring.load(None, bytes.fromhex(made["DANBAO_HASH_KEY"]))
+        assert ring.open(without_file.seal("text", "a place"), "a place") == "text"
+    assert (tmp_path / "keys" / "keyring.toml").stat().st_mode & 0o077 == 0
 
 
 def test_the_image_has_our_folders_and_not_ours_to_give() -> None:

@@ -54,6 +54,8 @@ class Account(Row, frozen=True):
     """When the fee changes, or changed without anybody having written it down; None where no change was set."""
     ever_owed: bool = False
     """Whether it owed anything once, in any currency: what it owes now says RECEIVABLE, which is looked at only then."""
+    personal: bool = False
+    """Whether a person registered it as theirs, so that limits and proofs apply (`people`); others are in a service's hands."""
 
     @property
     def name(self) -> str:

@@ -2,11 +2,12 @@
 
 import typer
 
-from danbao_core.cli import keys, proposals
+from danbao_core.cli import keyring, keys, proposals
 from danbao_core.cli.audit import audit
 from danbao_core.cli.bench.command import bench
 from danbao_core.cli.demo import demo
 from danbao_core.cli.health import health
+from danbao_core.cli.jwks import jwks
 from danbao_core.cli.migrate import migrate
 from danbao_core.cli.replay import replay
 from danbao_core.cli.serve import serve
@@ -18,7 +19,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, replay, demo, health, bench):
+for command in (up, serve, migrate, audit, replay, demo, health, bench, jwks):
     app.command()(command)
 app.add_typer(keys.app, name="keys")
+app.add_typer(keyring.app, name="keyring")
 app.add_typer(proposals.app, name="proposals")

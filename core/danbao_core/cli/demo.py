@@ -1,4 +1,4 @@
-"""`danbao demo`: two purchases, step by step, with everybody's money in view."""
+"""`danbao demo`: three purchases, step by step, with everybody's money in view."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def demo(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Watch one purchase go through escrow and another one be called off, then the books be audited.
+    """Watch one purchase go through escrow, another one be called off, and a person with a phone prove who they are and approve
+    a third; then the books be audited.
 
     Uses the running core where there is one; else a sandbox of its own, which is gone afterwards.
     """
@@ -26,11 +27,15 @@ def demo(data: DataOption = None, as_json: JsonOption = False) -> None:
 
 
 async def _tell(core: Core, output: Output) -> None:
+    from danbao_core.cli.journey import Journey
     from danbao_core.cli.story import CURRENCY, Story
 
     async with core.client() as danbao:
         story = Story(danbao, on_step=_shown_by(output))
         await story.tell()
+        journey = Journey(danbao, on_step=_shown_by(output))
+        output.say("[bold]And now as a person with a phone[/bold]")
+        await journey.tell()
         checks = await story.audit()
     breaches = [f"{check.invariant}: {check.breach}" for check in checks if not check.holds]
     if breaches:
@@ -38,6 +43,7 @@ async def _tell(core: Core, output: Output) -> None:
     answer: dict[str, Any] = {
         "currency": CURRENCY,
         "steps": [step.as_dict() for step in story.steps],
+        "journey": [step.as_dict() for step in journey.steps],
         "audit": {"holds": True, "checks": [check.invariant for check in checks]},
     }
     output.result(answer, f"[bold]The audit[/bold] checked {len(checks)} invariants of the whole database: every one holds.")

@@ -1,4 +1,4 @@
-"""The story that `danbao demo` tells: who does what, and where the money is after it."""
+"""The first story that `danbao demo` tells, and what its stories have in common: who does what, where the money is after it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class Step:
         return {"step": self.what, "money_minor": self.money_minor, "total_minor": self.total_minor}
 
 
-class Story:
-    """Tells it once, with people of its own, so that it can be told again on the same core."""
+class Told:
+    """What stories have in common: a buyer, a seller, what they agreed on, and all of the money after every step."""
 
     def __init__(self, danbao: Danbao, on_step: Callable[[Step], None]) -> None:
         self._danbao = danbao
@@ -57,51 +57,11 @@ class Story:
         self._topped_up_minor = 0
         self.steps: list[Step] = []
 
-    async def tell(self) -> None:
-        """From two empty wallets to the end. Raises DanbaoError, and CommandFailed where the money does not add up."""
-        self._buyer = await self._account(Account.KIND_PERSONAL, "Lin Xiao")
-        self._seller = await self._account(Account.KIND_MERCHANT, "Book Pavilion")
-        await self._step("A buyer and a seller open accounts", "Each has one wallet, in yuan, with nothing in it.")
-        await self._top_up(_TOP_UP_MINOR)
-        await self._step("The buyer tops up", "Money comes in from outside; a sandbox books it at once.")
-        await self._first_purchase()
-        await self._second_purchase()
-
-    async def audit(self) -> Sequence[AuditCheck]:
-        """Every invariant of the ledger, over the whole database."""
-        answer = await self._danbao.operations.AuditLedger(AuditLedgerRequest(), deadline_seconds=_AUDIT_SECONDS)
-        return answer.checks
-
-    async def _first_purchase(self) -> None:
-        payments = self._danbao.payments
-        name = await self._create("PAVILION-1", "Dream of the Red Chamber", _FIRST_MINOR)
-        await self._step("The buyer orders a book", "A payment is created. No money moves yet.")
-        await payments.PayPayment(PayPaymentRequest(name=name))
-        await self._step("The buyer pays", "The money waits in escrow: the buyer no longer has it, the seller not yet.")
-        shipment = Shipment(method=Shipment.METHOD_EXPRESS, carrier="SF Express", tracking_no="SF0000000000001")
-        await payments.ShipPayment(ShipPaymentRequest(name=name, shipment=shipment))
-        await self._step("The seller ships", "The buyer now has ten days to confirm; after that, time confirms.")
-        await payments.ConfirmPayment(ConfirmPaymentRequest(name=name))
-        await self._step("The buyer confirms", "The money leaves escrow for the seller, less the platform's fee.")
-
-    async def _second_purchase(self) -> None:
-        payments = self._danbao.payments
-        name = await self._create("PAVILION-2", "Journey to the West", _SECOND_MINOR)
-        await payments.PayPayment(PayPaymentRequest(name=name))
-        await self._step("The buyer orders another book and pays", "Again the money waits in escrow.")
-        await payments.CancelPayment(CancelPaymentRequest(name=name))
-        await self._step("It is out of print: the order is called off", "All of it returns to the buyer, without a fee.")
-
     async def _account(self, kind: Account.Kind.ValueType, display_name: str) -> str:
         request = CreateAccountRequest(kind=kind, display_name=display_name, currency_codes=[CURRENCY])
         return (await self._danbao.accounts.CreateAccount(request)).name
 
-    async def _top_up(self, amount_minor: int) -> None:
-        amount = Money(amount_minor=amount_minor, currency_code=CURRENCY)
-        await self._danbao.accounts.TopUp(TopUpRequest(account=self._buyer, amount=amount))
-        self._topped_up_minor += amount_minor
-
-    async def _create(self, order_no: str, subject: str, amount_minor: int) -> str:
+    async def _order(self, order_no: str, subject: str, amount_minor: int) -> str:
         payment = await self._danbao.payments.CreatePayment(
             CreatePaymentRequest(
                 payer=self._buyer,
@@ -113,6 +73,10 @@ class Story:
         )
         self._payments.append(payment.name)
         return payment.name
+
+    async def _ship(self, name: str, tracking_no: str) -> None:
+        shipment = Shipment(method=Shipment.METHOD_EXPRESS, carrier="SF Express", tracking_no=tracking_no)
+        await self._danbao.payments.ShipPayment(ShipPaymentRequest(name=name, shipment=shipment))
 
     async def _step(self, what: str, why: str) -> None:
         """Looks where the money is, and shows it. Raises CommandFailed where it is not all there."""
@@ -135,3 +99,43 @@ class Story:
     async def _balance_minor(self, account: str) -> int:
         answer = await self._danbao.accounts.ListBalances(ListBalancesRequest(name=account))
         return sum(wallet.available.amount_minor + wallet.held.amount_minor for wallet in answer.balances)
+
+
+class Story(Told):
+    """Two purchases, asked for by a service. With people of its own, so that it can be told again on the same core."""
+
+    async def tell(self) -> None:
+        """From two empty wallets to the end. Raises DanbaoError, and CommandFailed where the money does not add up."""
+        self._buyer = await self._account(Account.KIND_PERSONAL, "Lin Xiao")
+        self._seller = await self._account(Account.KIND_MERCHANT, "Book Pavilion")
+        await self._step("A buyer and a seller open accounts", "Each has one wallet, in yuan, with nothing in it.")
+        amount = Money(amount_minor=_TOP_UP_MINOR, currency_code=CURRENCY)
+        await self._danbao.accounts.TopUp(TopUpRequest(account=self._buyer, amount=amount))
+        self._topped_up_minor = _TOP_UP_MINOR
+        await self._step("The buyer tops up", "Money comes in from outside; a sandbox books it at once.")
+        await self._first_purchase()
+        await self._second_purchase()
+
+    async def audit(self) -> Sequence[AuditCheck]:
+        """Every invariant of the ledger, over the whole database."""
+        answer = await self._danbao.operations.AuditLedger(AuditLedgerRequest(), deadline_seconds=_AUDIT_SECONDS)
+        return answer.checks
+
+    async def _first_purchase(self) -> None:
+        payments = self._danbao.payments
+        name = await self._order("PAVILION-1", "Dream of the Red Chamber", _FIRST_MINOR)
+        await self._step("The buyer orders a book", "A payment is created. No money moves yet.")
+        await payments.PayPayment(PayPaymentRequest(name=name))
+        await self._step("The buyer pays", "The money waits in escrow: the buyer no longer has it, the seller not yet.")
+        await self._ship(name, "SF0000000000001")
+        await self._step("The seller ships", "The buyer now has ten days to confirm; after that, time confirms.")
+        await payments.ConfirmPayment(ConfirmPaymentRequest(name=name))
+        await self._step("The buyer confirms", "The money leaves escrow for the seller, less the platform's fee.")
+
+    async def _second_purchase(self) -> None:
+        payments = self._danbao.payments
+        name = await self._order("PAVILION-2", "Journey to the West", _SECOND_MINOR)
+        await payments.PayPayment(PayPaymentRequest(name=name))
+        await self._step("The buyer orders another book and pays", "Again the money waits in escrow.")
+        await payments.CancelPayment(CancelPaymentRequest(name=name))
+        await self._step("It is out of print: the order is called off", "All of it returns to the buyer, without a fee.")

@@ -31,15 +31,31 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes = b""
     """A keyed hash of what was asked for, which tells a repeat from another request with the same id."""
     key_id: UUID | None = None
-    """The service key that the caller proved to have; None for the system itself."""
+    """The service key that the caller proved to have; None for a person and for the system itself."""
     secret_hash: bytes = b""
     """The hash of the secret that it showed."""
+    session_id: UUID | None = None
+    """The session in which a person calls; None for service keys and for the system itself."""
+    session_epoch: int = 0
+    """The person's epoch when the session's token was made: it ends all sessions at once."""
     account_id: UUID | None = None
-    """The account to which the key is bound."""
+    """The account to which the key is bound, or that of the person."""
     scopes: frozenset[str] = frozenset()
-    """What the key may do."""
+    """What the caller may do."""
+    public: bool = False
+    """Whether the caller showed no token, because the call needs none."""
     received_at: datetime
     """Wall time at which it arrived."""
+
+    @property
+    def by_system(self) -> bool:
+        """Whether nobody from outside asks."""
+        return self.key_id is None and self.session_id is None and not self.public
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person asks, in a session."""
+        return self.session_id is not None
 
 
 class Decision(msgspec.Struct, Generic[R], frozen=True):

@@ -86,7 +86,8 @@ class Engine:
         the batch's COMMIT, before its callers are told to ask again."""
         self.id = uuid7()
         self._database_url = database_url
-        self._policies = policies
+        self.policies = policies
+        """The figures of every time."""
         self._guard = guard
         self._batch_max = batch_max
         self._queue_max = queue_max
@@ -283,7 +284,7 @@ class Engine:
         connection = stopwatch.watching(connection)
         try:
             await connection.execute("BEGIN")
-            book = Book(policies=self._policies, stripe=self._stripe)
+            book = Book(policies=self.policies, stripe=self._stripe)
             stopwatch.lap("begin")
             await self._gather(connection, book, batch)
             stopwatch.lap("gather")

@@ -13,8 +13,12 @@ from danbao_core.engine import Book, Command, Decision, Draft, Json, Key
 from danbao_core.errors import CurrencyMismatch, OrderNoTaken, PayerIsPayee, Refusal
 from danbao_core.money import Money, fee_minor
 from danbao_core.payments import steps
-from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State
+from danbao_core.payments.approving import approval_of, must_know_payee
+from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State, state_after
 from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
+from danbao_core.people.passwords import FACTOR as PASSWORD_FACTOR
+from danbao_core.people.proofs import NO_PROOFS, Proofs, must_approve, must_show_password, proof_keys
+from danbao_core.people_errors import ApprovalRequired
 
 
 class Shipment(msgspec.Struct, frozen=True):
@@ -34,7 +38,7 @@ class CreatePayment(Command[Payment], frozen=True):
 
     Refused: PayerIsPayee, CurrencyUnknown, AmountNotPositive, NotYourAccount, ScopeMissing, AccountNotFound, AccountClosed,
     AccountFrozen (the payer's, where it pays or its own key asks), WalletMissing, OrderNoTaken, InsufficientFunds,
-    AmountOverflow.
+    AmountOverflow, LimitExceeded; ApprovalRequired where a person asks to pay at once, who pays by PayPayment.
     """
 
     result_type = Payment
@@ -80,6 +84,8 @@ class CreatePayment(Command[Payment], frozen=True):
         must_act_for(self.origin, self.payer_id, self.payee_id)
         if self.pay:
             steps.must_may_pay(self.origin, self.payer_id)
+            if self.origin.by_person:  # who sees what they pay, and to whom, before they approve it
+                raise ApprovalRequired(factors=PASSWORD_FACTOR, call="PayPayment")
         payer = active_account(draft, self.payer_id, self.amount.currency)
         payee = active_account(draft, self.payee_id, self.amount.currency)
         if self.pay or self.origin.account_id == self.payer_id:
@@ -152,6 +158,9 @@ class _Step(Command[Payment], frozen=True):
         """Checks what only this event asks for, and adds its facts to the payment."""
         return payment
 
+    def prove(self, draft: Draft, payment: Payment, actor: Actor) -> Refusal | None:
+        """Checks what a person shows for it. What counts is put into the draft, and answered with the refusal."""
+
     def keys(self, book: Book) -> Iterable[Key]:
         yield from steps.keys(book, self.payment_id, self.event())
 
@@ -161,7 +170,10 @@ class _Step(Command[Payment], frozen=True):
         payment = steps.catch_up(draft, ids, self.origin, payment)
         caught_up = draft.changes
         try:
-            payment = steps.take(draft, ids, self.origin, self.prepare(book, payment), self.event(), actor)
+            prepared = self.prepare(book, payment)
+            if self.origin.by_person and (wrong := self.prove(draft, prepared, actor)) is not None:
+                return Decision(payment, draft.changes, wrong)
+            payment = steps.take(draft, ids, self.origin, prepared, self.event(), actor)
         except Refusal as refusal:
             if not caught_up:
                 raise
@@ -169,12 +181,39 @@ class _Step(Command[Payment], frozen=True):
         return Decision(payment, draft.changes)
 
 
-class PayPayment(_Step, frozen=True):
-    """Takes the money from the payer. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, ScopeMissing,
-    AccountClosed, AccountFrozen (the payer's), InsufficientFunds, AmountOverflow."""
+class _ProvenStep(_Step, frozen=True):
+    """A step for which a person shows proofs."""
+
+    proofs: Proofs = NO_PROOFS
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield from super().keys(book)
+        yield from proof_keys(self.origin, self.proofs)
+
+    def prove(self, draft: Draft, payment: Payment, actor: Actor) -> Refusal | None:
+        state_after(payment.mode, payment.state, self.event(), actor)  # no guess at the password where nothing would come of it
+        return must_show_password(draft, self.origin, payment.payer_id, self.proofs)
+
+
+class PayPayment(_ProvenStep, frozen=True):
+    """Takes the money from the payer.
+
+    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, ScopeMissing, AccountClosed, AccountFrozen (the payer's),
+    InsufficientFunds, AmountOverflow, LimitExceeded. A person is refused, too: PasswordMissing, PasswordWrong, PasswordLocked
+    (wrong ones are counted); ApprovalRequired (`factors`) and what `challenges.consume` raises; ChangedTooRecently for an
+    INSTANT payment to a payee whom they never paid.
+    """
 
     def event(self) -> Event:
         return Event.PAY
+
+    def prove(self, draft: Draft, payment: Payment, actor: Actor) -> Refusal | None:
+        if (wrong := super().prove(draft, payment, actor)) is not None:
+            return wrong
+        if payment.mode is Mode.INSTANT:
+            must_know_payee(draft, payment)
+        must_approve(draft, self.origin, payment.payer_id, self.proofs, approval_of(payment))
+        return None
 
     def prepare(self, book: Book, payment: Payment) -> Payment:
         steps.must_may_pay(self.origin, payment.payer_id)
@@ -221,10 +260,11 @@ class ExtendConfirmation(_Step, frozen=True):
         return Event.EXTEND
 
 
-class ConfirmPayment(_Step, frozen=True):
+class ConfirmPayment(_ProvenStep, frozen=True):
     """The payer has the goods; the money leaves escrow.
 
-    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, AccountFrozen (the payer's, unless an operator confirms).
+    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, AccountFrozen (the payer's, unless an operator confirms). A
+    person is refused, too: ApprovalRequired where no payment password is shown, PasswordMissing, PasswordWrong, PasswordLocked.
     """
 
     def event(self) -> Event:

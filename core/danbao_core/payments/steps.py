@@ -1,6 +1,7 @@
 """One step in the life of a payment: the new row, the money that it moves, and the event that tells of it."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -9,8 +10,10 @@ from danbao_core.accounts import Account, Purpose
 from danbao_core.engine import Book, Draft, Key, Origin
 from danbao_core.errors import ActorNotAllowed, PaymentNotFound, ScopeMissing
 from danbao_core.ids import IdSequence
+from danbao_core.money import Money
 from danbao_core.payments.lifecycle import Actor, Event, Mode, State
 from danbao_core.payments.rows import Payment
+from danbao_core.people import spending
 
 _TOPICS: Final = {
     State.PAID: "payment.paid",
@@ -30,6 +33,12 @@ _TOPICS_WITHIN_A_STATE: Final = {
     Event.EXTEND: "payment.confirmation_extended",
 }
 """Steps that leave the state as it is are named after what they change."""
+
+
+_SPENDING: Final = frozenset(
+    {Event.PAY, Event.CANCEL, Event.CAPTURE, Event.VOID, Event.SHIP_BY, Event.HOLD_EXPIRY},
+)
+"""The events that take money from the payer, or give it back."""
 
 
 def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[ledger.Posting]:
@@ -89,6 +98,8 @@ def keys(book: Book, payment_id: UUID, event: Event) -> Iterable[Key]:
     if payment is None:
         return
     yield Account.read_key(payment.payer_id)
+    if event in _SPENDING or payment.due_event in _SPENDING:
+        yield from spending.spending_keys(book.get(Account, payment.payer_id), payment.currency)
     yield payee_key(payment.payee_id, payment.mode, paying=event is Event.PAY)
     yield from ledger.keys(book, payment.currency, postings(book, payment, event))
     if payment.is_due(book.now) and payment.due_event is not None:
@@ -112,6 +123,7 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
     after = payment.after(event, actor, at, draft.book.policies.at(at))
     moving = postings(draft, payment, event)
     draft.put(after)
+    _count(draft, payment, after, event, at)
     if moving:
         ledger.post(
             draft,
@@ -127,6 +139,20 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
     topic = _TOPICS_WITHIN_A_STATE.get(event) or _TOPICS[after.state]
     draft.put(trail.event(ids, topic, after.id, after.version, after, at))
     return after
+
+
+def _count(draft: Draft, before: Payment, after: Payment, event: Event, at: datetime) -> None:
+    """Counts what a person pays, and counts back what returns to them. Raises LimitExceeded and RowNeeded."""
+    if event not in _SPENDING:
+        return
+    payer = draft.get(Account, before.payer_id)
+    if payer is None or not payer.personal:
+        return
+    if event is Event.PAY:
+        spending.count_payment(draft, payer, before.amount)
+    elif before.paid_at is not None:
+        returned = Money(after.returned_minor - before.returned_minor, before.currency)
+        spending.give_back(draft, payer, returned, spent_at=before.paid_at, at=at)
 
 
 def catch_up(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment) -> Payment:
@@ -159,12 +185,14 @@ def must_may_pay(origin: Origin, payer_id: UUID) -> None:
     """Raises ActorNotAllowed or ScopeMissing where the caller may not take money from the payer's wallet.
 
     A key that is bound to the payer needs `payments.pay`, one that is bound to nobody `payments.pay_any`; the system itself
-    needs nothing.
+    needs nothing. A person in a session needs no scope but what `proofs` ask for.
     """
-    if origin.key_id is None:
+    if origin.by_system:
         return
     if origin.account_id not in (None, payer_id):
         raise ActorNotAllowed(actor=Actor.PAYEE.name, event=Event.PAY.name)
+    if origin.by_person:
+        return
     if "payments.pay_any" in origin.scopes:
         return
     if origin.account_id is None:

@@ -2,12 +2,13 @@
 
 from danbao_core.proposals.commands import ApproveProposal, CreateProposal, RejectProposal
 from danbao_core.proposals.rows import Proposal, ProposalState
-from danbao_core.proposals.terms import Adjustment, Grant, OpenItemSettlement, Side, Terms
+from danbao_core.proposals.terms import Adjustment, FactorRecovery, Grant, OpenItemSettlement, Side, Terms
 
 __all__ = [
     "Adjustment",
     "ApproveProposal",
     "CreateProposal",
+    "FactorRecovery",
     "Grant",
     "OpenItemSettlement",
     "Proposal",

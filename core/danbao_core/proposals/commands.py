@@ -6,10 +6,11 @@ from uuid import UUID
 
 from danbao_core import trail
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin
-from danbao_core.errors import ProposalNotFound, ProposalNotPending, ScopeMissing, SecondOperatorNeeded
+from danbao_core.errors import ProposalNotFound, ProposalNotPending, ProposalWaits, ScopeMissing, SecondOperatorNeeded
 from danbao_core.ids import IdSequence
+from danbao_core.people.messages import Letter
 from danbao_core.proposals.rows import Proposal, ProposalState, expires_at, json_of
-from danbao_core.proposals.terms import Terms, Why
+from danbao_core.proposals.terms import Terms, Why, waiting_time
 from danbao_core.service_keys import ServiceKey
 
 _TOPICS: Final = {
@@ -26,6 +27,8 @@ class CreateProposal(Command[Proposal], frozen=True):
     keeps_request_for_ever = True
     terms: Terms
     reason: str
+    letter: Letter | None = None
+    """What tells whom it is about."""
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield from _operator_keys(self.origin)
@@ -53,6 +56,8 @@ class CreateProposal(Command[Proposal], frozen=True):
             trail.audit_event(ids, self.origin, Proposal, proposal.id, book.now, self.reason),
             trail.event(ids, "proposal.created", proposal.id, proposal.version, proposal, book.now),
         )
+        if self.letter is not None:
+            draft.put(self.letter.sent(book.now))
         return Decision(proposal, draft.changes)
 
 
@@ -88,11 +93,13 @@ class _Decide(Command[Proposal], frozen=True):
 class ApproveProposal(_Decide, frozen=True):
     """Approves a proposal and carries it out.
 
-    Refused: ScopeMissing, ProposalNotFound, ProposalNotPending, SecondOperatorNeeded, and what the terms raise; the proposal is
-    then left as it was.
+    Refused: ScopeMissing, ProposalNotFound, ProposalNotPending, SecondOperatorNeeded, ProposalWaits, and what the terms raise;
+    the proposal is then left as it was.
     """
 
     state = ProposalState.APPROVED
+    letter: Letter | None = None
+    """What tells whom it is about."""
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield from super().keys(book)
@@ -104,8 +111,11 @@ class ApproveProposal(_Decide, frozen=True):
         if operator.root_id == proposal.proposer_root_id:
             raise SecondOperatorNeeded
         terms = proposal.parsed_terms
+        possible_from = proposal.created_at + waiting_time(terms, draft.policy)
+        if draft.now < possible_from:
+            raise ProposalWaits(possible_from=possible_from.isoformat())
         terms.must_be_possible(draft)
-        terms.carry_out(draft, ids, self.origin, Why(proposal.id, proposal.reason))
+        terms.carry_out(draft, ids, self.origin, Why(proposal.id, proposal.reason, self.letter))
 
 
 class RejectProposal(_Decide, frozen=True):

@@ -1,6 +1,7 @@
 """What can be proposed. Each kind of terms knows its rows, when it is possible, and how it is carried out."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,13 @@ from danbao_core.errors import KeyRevoked, OpenItemNotFound, OpenItemSettled, Sc
 from danbao_core.ids import IdSequence
 from danbao_core.ledger import OpenItem, OpenItemState, Posting
 from danbao_core.money import Money
+from danbao_core.people.challenges import FactorKind
+from danbao_core.people.enrolment import remove_all
+from danbao_core.people.factors import Factor
+from danbao_core.people.messages import Letter
+from danbao_core.people.person import Person, person_of
+from danbao_core.people_errors import FactorMissing
+from danbao_core.policy import Policy
 from danbao_core.service_keys import GRANTED_SCOPES, KeyState, ServiceKey, service_key_of
 
 ADJUSTABLE: Final = (Purpose.FEES, Purpose.BANK_CLEARING, Purpose.COMPENSATION)
@@ -20,10 +28,12 @@ ADJUSTABLE: Final = (Purpose.FEES, Purpose.BANK_CLEARING, Purpose.COMPENSATION)
 
 
 class Why(msgspec.Struct, frozen=True):
-    """For what money is moved: it is written into the journal."""
+    """For what something is done: it is written down with it."""
 
     proposal_id: UUID
     reason: str
+    letter: Letter | None = None
+    """What tells whom it is about."""
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -173,4 +183,33 @@ class OpenItemSettlement(msgspec.Struct, frozen=True, tag="open_item_settlement"
         return item
 
 
-Terms = Adjustment | Grant | OpenItemSettlement
+class FactorRecovery(msgspec.Struct, frozen=True, tag="factor_recovery"):
+    """Takes the authenticator of somebody who has lost it out of force, and its recovery codes.
+
+    The person is told when it is proposed, and has time to object before it can be approved (`waiting_time`).
+    """
+
+    account_id: UUID
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Person.key(self.account_id)
+        person = book.get(Person, self.account_id)
+        if person is not None and person.totp_id is not None:
+            yield Factor.key(person.totp_id)
+
+    def must_be_possible(self, draft: Draft) -> None:
+        """Raises PersonNotFound, or FactorMissing where no authenticator is in force."""
+        if person_of(draft, self.account_id).totp_id is None:
+            raise FactorMissing(factor=FactorKind.TOTP.name)
+
+    def carry_out(self, draft: Draft, ids: IdSequence, origin: Origin, why: Why) -> None:
+        remove_all(draft, ids, origin, person_of(draft, self.account_id), why.letter, why.reason)
+
+
+Terms = Adjustment | Grant | OpenItemSettlement | FactorRecovery
+
+
+def waiting_time(terms: Terms, policy: Policy) -> timedelta:
+    """How long after a proposal it can be approved at the earliest."""
+    waits = isinstance(terms, FactorRecovery)
+    return timedelta(seconds=policy.factor_recovery_wait_seconds if waits else 0)

@@ -2,13 +2,16 @@
 
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
 
 import grpc
 import msgspec
 
 from danbao_core.engine import Command, Engine, Origin
 from danbao_core.errors import DeadlinePassed
+from danbao_core.people.sessions import SCOPES as SESSION_SCOPES
+from danbao_core.people.sessions import Session
 from danbao_core.rpc.seen import Seen
 from danbao_core.service_keys import ServiceKey
 
@@ -20,11 +23,47 @@ DEFAULT_DEADLINE_SECONDS = 30.0
 
 
 class Caller(NamedTuple):
-    """Who calls, proved by a service key."""
+    """Who calls: a service by its key, a person by their session, or somebody who needs to show nothing."""
 
-    key: ServiceKey
-    secret_hash: bytes
-    scopes: frozenset[str]
+    id: str
+    """Who owns the request ids."""
+    label: str
+    """Who it is in the log, which knows no person by name."""
+    scopes: frozenset[str] = frozenset()
+    account_id: UUID | None = None
+    """The account for which alone it acts."""
+    key_id: UUID | None = None
+    secret_hash: bytes = b""
+    session_id: UUID | None = None
+    session_epoch: int = 0
+
+    @classmethod
+    def by_key(cls, key: ServiceKey, secret_hash: bytes) -> "Caller":
+        """A service."""
+        return cls(
+            id=key.caller,
+            label=key.service,
+            scopes=frozenset(key.scopes.split()),
+            account_id=key.account_id,
+            key_id=key.id,
+            secret_hash=secret_hash,
+        )
+
+    @classmethod
+    def by_session(cls, session: Session) -> "Caller":
+        """A person."""
+        return cls(
+            id=f"account:{session.account_id}",
+            label="person",
+            scopes=SESSION_SCOPES,
+            account_id=session.account_id,
+            session_id=session.id,
+            session_epoch=session.epoch,
+        )
+
+
+NOBODY: Final = Caller(id="public", label="")
+"""Who calls without a token what needs none. Handlers say whose the request ids are."""
 
 
 class Call(NamedTuple):
@@ -45,17 +84,20 @@ class Call(NamedTuple):
     @property
     def origin(self) -> Origin:
         """What a command writes down of it."""
-        key = self.caller.key
+        caller = self.caller
         return Origin(
-            caller=key.caller,
+            caller=caller.id,
             method=self.method,
             peer=self.peer,
             request_id=self.request_id,
             content=self.content,
-            key_id=key.id,
-            secret_hash=self.caller.secret_hash,
-            account_id=key.account_id,
-            scopes=self.caller.scopes,
+            key_id=caller.key_id,
+            secret_hash=caller.secret_hash,
+            session_id=caller.session_id,
+            session_epoch=caller.session_epoch,
+            account_id=caller.account_id,
+            scopes=caller.scopes,
+            public=caller is NOBODY,
             received_at=self.received_at,
         )
 
@@ -90,6 +132,12 @@ async def submit(engine: Engine, command: Command[R]) -> R:
     timeline = None if trace is None else trace.timeline
     answer = await engine.submit(command, timeout_seconds=call.remaining_seconds, timeline=timeline)
     if answer.replayed:
-        call.seen.replayed = True
-        call.context.set_trailing_metadata(REPLAYED)
+        mark_replayed()
     return answer.result
+
+
+def mark_replayed() -> None:
+    """Says of the current call that it is answered again."""
+    call = current()
+    call.seen.replayed = True
+    call.context.set_trailing_metadata(REPLAYED)

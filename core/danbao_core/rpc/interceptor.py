@@ -16,7 +16,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2
+from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2
 from danbao_core.clock import WallClock
 from danbao_core.engine.failures import Remedy, remedy
 from danbao_core.engine.requests import content_hash
@@ -25,6 +25,8 @@ from danbao_core.ids import uuid7
 from danbao_core.rpc import call as calls
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.gate import Gate
+from danbao_core.rpc.rates import Buckets
+from danbao_core.rpc.secret_fields import without_secrets
 from danbao_core.rpc.seen import Seen, Watch
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
 from danbao_core.rpc.stream import CallerGone, Stream
@@ -39,17 +41,20 @@ _CANCELLED: Final = grpc.StatusCode.CANCELLED.name
 
 SERVICES: Final[dict[str, ServiceDescriptor]] = {
     service.full_name: service
-    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2)
+    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 }
 """Every service of the contract, by its full name."""
 
 
 def scope_of(method: MethodDescriptor) -> str:
-    """The scope that a method declares. Raises LookupError for a method that declares none: it must not be served."""
+    """The scope that a method declares; empty for one that needs no token.
+
+    Raises LookupError for a method that declares neither: it must not be served.
+    """
     authentication = method.GetOptions().Extensions[common_pb2.authentication]
-    if not authentication.scope:
-        raise LookupError(f"{method.full_name} declares no scope")
+    if bool(authentication.scope) == authentication.public:
+        raise LookupError(f"{method.full_name} must declare either a scope or that it is public")
     return str(authentication.scope)
 
 
@@ -64,6 +69,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         wall_clock: WallClock,
         stream_idle_seconds: float,
         watch: Watch,
+        buckets: Buckets,
     ) -> None:
         self._gate = gate
         self._authenticator = authenticator
@@ -71,6 +77,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._wall_clock = wall_clock
         self._stream_idle_seconds = stream_idle_seconds
         self._watch = watch
+        self._buckets = buckets
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
@@ -107,7 +114,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 with self._gate:
                     # The caller first: strangers make the server work as little as possible.
                     caller = await self._authenticator.caller(authorization, scope)
-                    seen.key = caller.key
+                    seen.caller = caller.label
+                    self._buckets.take(caller, name, context.peer())
                     return await serve(given, caller, context, seen)
             except Refusal as refusal:
                 seen.refuse(refusal)
@@ -163,7 +171,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         request_id = seen.request_id = getattr(request, "request_id", "")
         peer = seen.peer = context.peer()
         content = (
-            content_hash(self._hash_key, name, request.SerializeToString(deterministic=True))
+            content_hash(self._hash_key, name, without_secrets(request).SerializeToString(deterministic=True))
             if request is not None and request_id
             else b""
         )

@@ -125,4 +125,4 @@ def _scope(call: Call, request: Any) -> bytes:
     wanted.ClearField("page_size")
     wanted.ClearField("page_token")
     filtered = wanted.SerializeToString(deterministic=True)
-    return msgspec.msgpack.encode((call.caller.key.caller, call.method, filtered))
+    return msgspec.msgpack.encode((call.caller.id, call.method, filtered))

@@ -6,7 +6,7 @@ sends gets into the log but the request id, once the request has kept the rules.
 
 from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -16,9 +16,6 @@ from danbao_core.engine.metrics import PHASE_BOUNDS, Histogram
 from danbao_core.errors import InternalFault, Refusal
 from danbao_core.rpc.status import CODES
 from danbao_core.rpc.tracing import Trace, Tracer, reading, sampled
-
-if TYPE_CHECKING:
-    from danbao_core.service_keys import ServiceKey
 
 UNKNOWN_METHOD: Final = "unknown"
 """The one label of every path that the contract does not have."""
@@ -32,10 +29,10 @@ class Seen:
 
     __slots__ = (
         "began_at",
+        "caller",
         "code",
         "ended_at",
         "items",
-        "key",
         "method",
         "peer",
         "refusal",
@@ -52,7 +49,8 @@ class Seen:
         self.began_at = self.ended_at = perf_counter()
         self.code = "OK"
         self.peer = ""
-        self.key: ServiceKey | None = None
+        self.caller = ""
+        """The service, or "person"; empty for who is not known."""
         self.request_id = ""
         self.replayed = False
         self.refusal: Refusal | None = None
@@ -162,7 +160,7 @@ class Watch:
             "method": seen.method,
             "code": seen.code,
             "reason": seen.reason,
-            "caller": "" if seen.key is None else seen.key.service,
+            "caller": seen.caller,
             "request_id": seen.request_id,
             "peer": peer,
             "milliseconds": round(seconds * 1e3, 3),

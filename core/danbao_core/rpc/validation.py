@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from danbao_core.errors import FieldInvalid, MessageMalformed, Violation
+from danbao_core.rpc.free_text import must_hold_no_card_number
 
 _validator: Final = protovalidate.Validator()
 
@@ -55,17 +56,20 @@ def parse(message_type: type[_M], data: bytes) -> _M:
 
 
 def validate(request: Message) -> None:
-    """Raises FieldInvalid with every field that breaks a rule; its reason is that of the first one.
+    """Raises FieldInvalid with every field that breaks a rule; its reason is that of the first one. Where none does, raises
+    CardNumberInText with every free text in which a card number stands.
 
     Of a request with a crowd of items in a field, at whatever depth, only the first violation is told: to collect those of a
     message of 4 MiB would keep the server busy for minutes.
     """
     _must_be_none(_validator.collect_violations(request, fail_fast=_is_crowded(request)))
+    must_hold_no_card_number(request)
 
 
 def validate_item(item: Message) -> None:
-    """Raises FieldInvalid with the first field that breaks a rule: for one of many, of which all may break many."""
+    """As `validate`, but tells only the first field that breaks a rule: for one of many, of which all may break many."""
     _must_be_none(_validator.collect_violations(item, fail_fast=True))
+    must_hold_no_card_number(item)
 
 
 def request_id_of(item: Any) -> str:

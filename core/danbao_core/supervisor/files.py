@@ -4,8 +4,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from danbao_core.embedded import StartError
+
+KEYRING_FILE: Final = "keyring.toml"
+"""In a sandbox's folder, the keys for what is secret in its database."""
 
 
 def write_private(path: Path, text: str) -> None:

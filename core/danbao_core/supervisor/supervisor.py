@@ -15,7 +15,7 @@ from danbao_core.embedded import PostgresServer, StartError, ValkeyServer, postg
 from danbao_core.embedded.account import postgres_account
 from danbao_core.embedded.child import StopSteps
 from danbao_core.supervisor.endpoint import Endpoint, remove_endpoint, write_endpoint
-from danbao_core.supervisor.files import kept
+from danbao_core.supervisor.files import KEYRING_FILE, kept
 from danbao_core.supervisor.listen import HeldPort, ListenAddress
 from danbao_core.supervisor.lock import FolderLock
 from danbao_core.supervisor.operator_keys import OperatorKeys
@@ -136,6 +136,10 @@ class Supervisor:
     async def _start(self, address: ListenAddress) -> None:
         operator_keys = OperatorKeys.kept(self._folder)
         hash_key = kept(self._folder / "hash.key", lambda: secrets.token_hex(32))
+        from danbao_core import keyring  # noqa: PLC0415  # as in `prepare_database`
+
+        keyring_file = self._folder / KEYRING_FILE
+        kept(keyring_file, lambda: keyring.written(keyring.FIRST_ID, bytes.fromhex(hash_key)).strip())  # as without a file
         _make_log_folder(self._folder / "logs")
 
         self._report.step("Starting Postgres and Valkey")
@@ -157,6 +161,7 @@ class Supervisor:
             "DANBAO_LISTEN": str(address),
             "DANBAO_REUSE_PORT": "true",
             "DANBAO_HASH_KEY": hash_key,
+            "DANBAO_KEYRING_FILE": str(keyring_file),
             # Commands find a sandbox by its folder and speak to it without TLS, whatever the shell has set for another core.
             **dict.fromkeys(("DANBAO_TLS_CERT", "DANBAO_TLS_KEY", "DANBAO_TLS_CLIENT_CA"), ""),
             "DANBAO_METRICS_LISTEN": "127.0.0.1:0",

@@ -892,10 +892,19 @@ class WithdrawRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    PAYMENT_PASSWORD_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe, for ever; see the head of common.proto."""
     account: _builtins.str
     """`accounts/{uuid}` of the wallet's owner."""
+    payment_password: _builtins.str
+    """The payment password, where a person calls."""
+    approval: _builtins.str
+    """`approvals/{uuid}` for PURPOSE_WITHDRAW, where a person calls and the amount asks for it (APPROVAL_REQUIRED)."""
+    instrument: _builtins.str
+    """To which card; a person names one."""
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """How much, more than zero, in a currency of which the account has a wallet."""
@@ -906,10 +915,13 @@ class WithdrawRequest(_message.Message):
         request_id: _builtins.str = ...,
         account: _builtins.str = ...,
         amount: _common_pb2.Money | None = ...,
+        payment_password: _builtins.str = ...,
+        approval: _builtins.str = ...,
+        instrument: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "approval", b"approval", "instrument", b"instrument", "payment_password", b"payment_password", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,8 @@ import grpc
 import warnings
 
 from danbao.v1 import accounts_pb2 as danbao_dot_v1_dot_accounts__pb2
+from danbao.v1 import identity_pb2 as danbao_dot_v1_dot_identity__pb2
+from danbao.v1 import verification_pb2 as danbao_dot_v1_dot_verification__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -97,6 +99,71 @@ class AccountServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.ListFundingsRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.ListFundingsResponse.FromString,
                 _registered_method=True)
+        self.VerifyIdentity = channel.unary_unary(
+                '/danbao.v1.AccountService/VerifyIdentity',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.VerifyIdentityRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.Identity.FromString,
+                _registered_method=True)
+        self.GetIdentity = channel.unary_unary(
+                '/danbao.v1.AccountService/GetIdentity',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.GetIdentityRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.Identity.FromString,
+                _registered_method=True)
+        self.BindInstrument = channel.unary_unary(
+                '/danbao.v1.AccountService/BindInstrument',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.BindInstrumentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.Instrument.FromString,
+                _registered_method=True)
+        self.ListInstruments = channel.unary_unary(
+                '/danbao.v1.AccountService/ListInstruments',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.ListInstrumentsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.ListInstrumentsResponse.FromString,
+                _registered_method=True)
+        self.UnbindInstrument = channel.unary_unary(
+                '/danbao.v1.AccountService/UnbindInstrument',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.UnbindInstrumentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.Instrument.FromString,
+                _registered_method=True)
+        self.GetLimits = channel.unary_unary(
+                '/danbao.v1.AccountService/GetLimits',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.GetLimitsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.GetLimitsResponse.FromString,
+                _registered_method=True)
+        self.ExportPersonalData = channel.unary_unary(
+                '/danbao.v1.AccountService/ExportPersonalData',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.ExportPersonalDataRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.PersonalData.FromString,
+                _registered_method=True)
+        self.ErasePersonalData = channel.unary_unary(
+                '/danbao.v1.AccountService/ErasePersonalData',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.ErasePersonalDataRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+                _registered_method=True)
+        self.SetPaymentPassword = channel.unary_unary(
+                '/danbao.v1.AccountService/SetPaymentPassword',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.SetPaymentPasswordRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.PasswordChange.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/danbao.v1.AccountService/ChangePassword',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.PasswordChange.FromString,
+                _registered_method=True)
+        self.StartPasswordReset = channel.unary_unary(
+                '/danbao.v1.AccountService/StartPasswordReset',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.StartPasswordResetRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_verification__pb2.Challenge.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/danbao.v1.AccountService/ResetPassword',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.PasswordChange.FromString,
+                _registered_method=True)
+        self.ChangePhone = channel.unary_unary(
+                '/danbao.v1.AccountService/ChangePhone',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.ChangePhoneRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.PhoneChange.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer(object):
@@ -181,7 +248,9 @@ class AccountServiceServicer(object):
         """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
         funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
         with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
-        account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
+        account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
+        and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
+        `possible_from`) in the 24 hours after a change of a factor, the phone or a password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,6 +266,111 @@ class AccountServiceServicer(object):
     def ListFundings(self, request, context):
         """Lists fundings, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those of
         its account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyIdentity(self, request, context):
+        """Has a channel confirm who the account's person is; three channels lead to level II, five or one face to face to level III. What
+        is confirmed must be the same name and number each time (IDENTITY_MISMATCH); a channel that has confirmed them before changes
+        nothing. Refused with IDENTITY_NUMBER_INVALID for a number that its document cannot have, with IDENTITY_NOT_CONFIRMED where the
+        channel says no, with CHANNEL_UNAVAILABLE where it does not answer, with TOO_MANY_ACCOUNTS where the document has verified six
+        accounts, with ACCOUNT_CLOSED, and by a live core whom nobody confirms identities for with IDENTITY_PROVIDER_MISSING. Face to
+        face is confirmed by a key that is bound to no account, not by the person (CONFIRMED_BY_OTHERS). In a sandbox every channel
+        says yes but to the name "Nobody" (no), and "Nobody Answers" (CHANNEL_UNAVAILABLE, as if it could not be reached).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIdentity(self, request, context):
+        """Answers what is known of who the account's person is, masked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BindInstrument(self, request, context):
+        """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
+        CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
+        bank with BANK_MISSING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInstruments(self, request, context):
+        """Lists the cards that are bound to an account, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnbindInstrument(self, request, context):
+        """Unbinds a card; unbinding it again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLimits(self, request, context):
+        """Answers what the account's person may still spend in a currency.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportPersonalData(self, request, context):
+        """Answers everything that is stored of the caller as a person.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ErasePersonalData(self, request, context):
+        """Erases who the person behind a closed account is: phone, names, numbers, cards, devices and passwords go, and all sessions end;
+        what the account paid and was paid stays. Refused with ACCOUNT_NOT_CLOSED. Erasing again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPaymentPassword(self, request, context):
+        """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
+        hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+        refused with PASSWORD_WRONG, and counted before the approval is looked at.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartPasswordReset(self, request, context):
+        """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
+        known the answer looks like one or the other, and nothing is sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
+        (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+        sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePhone(self, request, context):
+        """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,6 +438,71 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListFundings,
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.ListFundingsRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.ListFundingsResponse.SerializeToString,
+            ),
+            'VerifyIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyIdentity,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.VerifyIdentityRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.Identity.SerializeToString,
+            ),
+            'GetIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIdentity,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.GetIdentityRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.Identity.SerializeToString,
+            ),
+            'BindInstrument': grpc.unary_unary_rpc_method_handler(
+                    servicer.BindInstrument,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.BindInstrumentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.Instrument.SerializeToString,
+            ),
+            'ListInstruments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInstruments,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.ListInstrumentsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.ListInstrumentsResponse.SerializeToString,
+            ),
+            'UnbindInstrument': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnbindInstrument,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.UnbindInstrumentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.Instrument.SerializeToString,
+            ),
+            'GetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimits,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.GetLimitsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.GetLimitsResponse.SerializeToString,
+            ),
+            'ExportPersonalData': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportPersonalData,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.ExportPersonalDataRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.PersonalData.SerializeToString,
+            ),
+            'ErasePersonalData': grpc.unary_unary_rpc_method_handler(
+                    servicer.ErasePersonalData,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.ErasePersonalDataRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
+            ),
+            'SetPaymentPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPaymentPassword,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.SetPaymentPasswordRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.PasswordChange.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.PasswordChange.SerializeToString,
+            ),
+            'StartPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartPasswordReset,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.StartPasswordResetRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_verification__pb2.Challenge.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.PasswordChange.SerializeToString,
+            ),
+            'ChangePhone': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePhone,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.ChangePhoneRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.PhoneChange.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -593,6 +832,357 @@ class AccountService(object):
             '/danbao.v1.AccountService/ListFundings',
             danbao_dot_v1_dot_accounts__pb2.ListFundingsRequest.SerializeToString,
             danbao_dot_v1_dot_accounts__pb2.ListFundingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/VerifyIdentity',
+            danbao_dot_v1_dot_identity__pb2.VerifyIdentityRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.Identity.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/GetIdentity',
+            danbao_dot_v1_dot_identity__pb2.GetIdentityRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.Identity.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BindInstrument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/BindInstrument',
+            danbao_dot_v1_dot_identity__pb2.BindInstrumentRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.Instrument.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInstruments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ListInstruments',
+            danbao_dot_v1_dot_identity__pb2.ListInstrumentsRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.ListInstrumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnbindInstrument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/UnbindInstrument',
+            danbao_dot_v1_dot_identity__pb2.UnbindInstrumentRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.Instrument.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/GetLimits',
+            danbao_dot_v1_dot_identity__pb2.GetLimitsRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.GetLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPersonalData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ExportPersonalData',
+            danbao_dot_v1_dot_identity__pb2.ExportPersonalDataRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.PersonalData.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ErasePersonalData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ErasePersonalData',
+            danbao_dot_v1_dot_identity__pb2.ErasePersonalDataRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPaymentPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/SetPaymentPassword',
+            danbao_dot_v1_dot_identity__pb2.SetPaymentPasswordRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.PasswordChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ChangePassword',
+            danbao_dot_v1_dot_identity__pb2.ChangePasswordRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.PasswordChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/StartPasswordReset',
+            danbao_dot_v1_dot_identity__pb2.StartPasswordResetRequest.SerializeToString,
+            danbao_dot_v1_dot_verification__pb2.Challenge.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ResetPassword',
+            danbao_dot_v1_dot_identity__pb2.ResetPasswordRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.PasswordChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePhone(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ChangePhone',
+            danbao_dot_v1_dot_identity__pb2.ChangePhoneRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.PhoneChange.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,8 @@ isort:skip_file
 
 from collections import abc as _abc
 from danbao.v1 import accounts_pb2 as _accounts_pb2
+from danbao.v1 import identity_pb2 as _identity_pb2
+from danbao.v1 import verification_pb2 as _verification_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -72,7 +74,9 @@ class AccountServiceStub:
     """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
     funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
     with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
-    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
+    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
+    and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
+    `possible_from`) in the 24 hours after a change of a factor, the phone or a password.
     """
     GetFunding: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]
     """Answers one funding."""
@@ -80,6 +84,52 @@ class AccountServiceStub:
     """Lists fundings, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those of
     its account.
     """
+    VerifyIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.VerifyIdentityRequest, _identity_pb2.Identity]
+    """Has a channel confirm who the account's person is; three channels lead to level II, five or one face to face to level III. What
+    is confirmed must be the same name and number each time (IDENTITY_MISMATCH); a channel that has confirmed them before changes
+    nothing. Refused with IDENTITY_NUMBER_INVALID for a number that its document cannot have, with IDENTITY_NOT_CONFIRMED where the
+    channel says no, with CHANNEL_UNAVAILABLE where it does not answer, with TOO_MANY_ACCOUNTS where the document has verified six
+    accounts, with ACCOUNT_CLOSED, and by a live core whom nobody confirms identities for with IDENTITY_PROVIDER_MISSING. Face to
+    face is confirmed by a key that is bound to no account, not by the person (CONFIRMED_BY_OTHERS). In a sandbox every channel
+    says yes but to the name "Nobody" (no), and "Nobody Answers" (CHANNEL_UNAVAILABLE, as if it could not be reached).
+    """
+    GetIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetIdentityRequest, _identity_pb2.Identity]
+    """Answers what is known of who the account's person is, masked."""
+    BindInstrument: _grpc.UnaryUnaryMultiCallable[_identity_pb2.BindInstrumentRequest, _identity_pb2.Instrument]
+    """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
+    CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
+    bank with BANK_MISSING.
+    """
+    ListInstruments: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListInstrumentsRequest, _identity_pb2.ListInstrumentsResponse]
+    """Lists the cards that are bound to an account, newest first."""
+    UnbindInstrument: _grpc.UnaryUnaryMultiCallable[_identity_pb2.UnbindInstrumentRequest, _identity_pb2.Instrument]
+    """Unbinds a card; unbinding it again changes nothing."""
+    GetLimits: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetLimitsRequest, _identity_pb2.GetLimitsResponse]
+    """Answers what the account's person may still spend in a currency."""
+    ExportPersonalData: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ExportPersonalDataRequest, _identity_pb2.PersonalData]
+    """Answers everything that is stored of the caller as a person."""
+    ErasePersonalData: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ErasePersonalDataRequest, _accounts_pb2.Account]
+    """Erases who the person behind a closed account is: phone, names, numbers, cards, devices and passwords go, and all sessions end;
+    what the account paid and was paid stays. Refused with ACCOUNT_NOT_CLOSED. Erasing again changes nothing.
+    """
+    SetPaymentPassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SetPaymentPasswordRequest, _identity_pb2.PasswordChange]
+    """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePasswordRequest, _identity_pb2.PasswordChange]
+    """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
+    hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+    refused with PASSWORD_WRONG, and counted before the approval is looked at.
+    """
+    StartPasswordReset: _grpc.UnaryUnaryMultiCallable[_identity_pb2.StartPasswordResetRequest, _verification_pb2.Challenge]
+    """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
+    known the answer looks like one or the other, and nothing is sent.
+    """
+    ResetPassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ResetPasswordRequest, _identity_pb2.PasswordChange]
+    """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
+    (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+    sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
+    """
+    ChangePhone: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]
+    """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -125,7 +175,9 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
     funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
     with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
-    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
+    account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
+    and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
+    `possible_from`) in the 24 hours after a change of a factor, the phone or a password.
     """
     GetFunding: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetFundingRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Answers one funding."""
@@ -133,6 +185,52 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Lists fundings, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those of
     its account.
     """
+    VerifyIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.VerifyIdentityRequest, _identity_pb2.Identity]  # type: ignore[assignment]
+    """Has a channel confirm who the account's person is; three channels lead to level II, five or one face to face to level III. What
+    is confirmed must be the same name and number each time (IDENTITY_MISMATCH); a channel that has confirmed them before changes
+    nothing. Refused with IDENTITY_NUMBER_INVALID for a number that its document cannot have, with IDENTITY_NOT_CONFIRMED where the
+    channel says no, with CHANNEL_UNAVAILABLE where it does not answer, with TOO_MANY_ACCOUNTS where the document has verified six
+    accounts, with ACCOUNT_CLOSED, and by a live core whom nobody confirms identities for with IDENTITY_PROVIDER_MISSING. Face to
+    face is confirmed by a key that is bound to no account, not by the person (CONFIRMED_BY_OTHERS). In a sandbox every channel
+    says yes but to the name "Nobody" (no), and "Nobody Answers" (CHANNEL_UNAVAILABLE, as if it could not be reached).
+    """
+    GetIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetIdentityRequest, _identity_pb2.Identity]  # type: ignore[assignment]
+    """Answers what is known of who the account's person is, masked."""
+    BindInstrument: _aio.UnaryUnaryMultiCallable[_identity_pb2.BindInstrumentRequest, _identity_pb2.Instrument]  # type: ignore[assignment]
+    """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
+    CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
+    bank with BANK_MISSING.
+    """
+    ListInstruments: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListInstrumentsRequest, _identity_pb2.ListInstrumentsResponse]  # type: ignore[assignment]
+    """Lists the cards that are bound to an account, newest first."""
+    UnbindInstrument: _aio.UnaryUnaryMultiCallable[_identity_pb2.UnbindInstrumentRequest, _identity_pb2.Instrument]  # type: ignore[assignment]
+    """Unbinds a card; unbinding it again changes nothing."""
+    GetLimits: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetLimitsRequest, _identity_pb2.GetLimitsResponse]  # type: ignore[assignment]
+    """Answers what the account's person may still spend in a currency."""
+    ExportPersonalData: _aio.UnaryUnaryMultiCallable[_identity_pb2.ExportPersonalDataRequest, _identity_pb2.PersonalData]  # type: ignore[assignment]
+    """Answers everything that is stored of the caller as a person."""
+    ErasePersonalData: _aio.UnaryUnaryMultiCallable[_identity_pb2.ErasePersonalDataRequest, _accounts_pb2.Account]  # type: ignore[assignment]
+    """Erases who the person behind a closed account is: phone, names, numbers, cards, devices and passwords go, and all sessions end;
+    what the account paid and was paid stays. Refused with ACCOUNT_NOT_CLOSED. Erasing again changes nothing.
+    """
+    SetPaymentPassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.SetPaymentPasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
+    """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
+    """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
+    hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+    refused with PASSWORD_WRONG, and counted before the approval is looked at.
+    """
+    StartPasswordReset: _aio.UnaryUnaryMultiCallable[_identity_pb2.StartPasswordResetRequest, _verification_pb2.Challenge]  # type: ignore[assignment]
+    """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
+    known the answer looks like one or the other, and nothing is sent.
+    """
+    ResetPassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.ResetPasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
+    """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
+    (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+    sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
+    """
+    ChangePhone: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]  # type: ignore[assignment]
+    """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
@@ -235,7 +333,9 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
         funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
         with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
-        account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING).
+        account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
+        and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
+        `possible_from`) in the 24 hours after a change of a factor, the phone or a password.
         """
 
     @_abc_1.abstractmethod
@@ -255,5 +355,129 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists fundings, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those of
         its account.
         """
+
+    @_abc_1.abstractmethod
+    def VerifyIdentity(
+        self,
+        request: _identity_pb2.VerifyIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Identity, _abc.Awaitable[_identity_pb2.Identity]]:
+        """Has a channel confirm who the account's person is; three channels lead to level II, five or one face to face to level III. What
+        is confirmed must be the same name and number each time (IDENTITY_MISMATCH); a channel that has confirmed them before changes
+        nothing. Refused with IDENTITY_NUMBER_INVALID for a number that its document cannot have, with IDENTITY_NOT_CONFIRMED where the
+        channel says no, with CHANNEL_UNAVAILABLE where it does not answer, with TOO_MANY_ACCOUNTS where the document has verified six
+        accounts, with ACCOUNT_CLOSED, and by a live core whom nobody confirms identities for with IDENTITY_PROVIDER_MISSING. Face to
+        face is confirmed by a key that is bound to no account, not by the person (CONFIRMED_BY_OTHERS). In a sandbox every channel
+        says yes but to the name "Nobody" (no), and "Nobody Answers" (CHANNEL_UNAVAILABLE, as if it could not be reached).
+        """
+
+    @_abc_1.abstractmethod
+    def GetIdentity(
+        self,
+        request: _identity_pb2.GetIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Identity, _abc.Awaitable[_identity_pb2.Identity]]:
+        """Answers what is known of who the account's person is, masked."""
+
+    @_abc_1.abstractmethod
+    def BindInstrument(
+        self,
+        request: _identity_pb2.BindInstrumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Instrument, _abc.Awaitable[_identity_pb2.Instrument]]:
+        """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
+        CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
+        bank with BANK_MISSING.
+        """
+
+    @_abc_1.abstractmethod
+    def ListInstruments(
+        self,
+        request: _identity_pb2.ListInstrumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ListInstrumentsResponse, _abc.Awaitable[_identity_pb2.ListInstrumentsResponse]]:
+        """Lists the cards that are bound to an account, newest first."""
+
+    @_abc_1.abstractmethod
+    def UnbindInstrument(
+        self,
+        request: _identity_pb2.UnbindInstrumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Instrument, _abc.Awaitable[_identity_pb2.Instrument]]:
+        """Unbinds a card; unbinding it again changes nothing."""
+
+    @_abc_1.abstractmethod
+    def GetLimits(
+        self,
+        request: _identity_pb2.GetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.GetLimitsResponse, _abc.Awaitable[_identity_pb2.GetLimitsResponse]]:
+        """Answers what the account's person may still spend in a currency."""
+
+    @_abc_1.abstractmethod
+    def ExportPersonalData(
+        self,
+        request: _identity_pb2.ExportPersonalDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.PersonalData, _abc.Awaitable[_identity_pb2.PersonalData]]:
+        """Answers everything that is stored of the caller as a person."""
+
+    @_abc_1.abstractmethod
+    def ErasePersonalData(
+        self,
+        request: _identity_pb2.ErasePersonalDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
+        """Erases who the person behind a closed account is: phone, names, numbers, cards, devices and passwords go, and all sessions end;
+        what the account paid and was paid stays. Refused with ACCOUNT_NOT_CLOSED. Erasing again changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def SetPaymentPassword(
+        self,
+        request: _identity_pb2.SetPaymentPasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
+        """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _identity_pb2.ChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
+        """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
+        hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
+        refused with PASSWORD_WRONG, and counted before the approval is looked at.
+        """
+
+    @_abc_1.abstractmethod
+    def StartPasswordReset(
+        self,
+        request: _identity_pb2.StartPasswordResetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_pb2.Challenge, _abc.Awaitable[_verification_pb2.Challenge]]:
+        """Asks for a challenge to set a password anew: the code goes to the phone, or TOTP where it is enrolled. For a number that is not
+        known the answer looks like one or the other, and nothing is sent.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetPassword(
+        self,
+        request: _identity_pb2.ResetPasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
+        """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
+        (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
+        sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePhone(
+        self,
+        request: _identity_pb2.ChangePhoneRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.PhoneChange, _abc.Awaitable[_identity_pb2.PhoneChange]]:
+        """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64\x61nbao/v1/common.proto\x12\tdanbao.v1\x1a google/protobuf/descriptor.proto\"b\n\x05Money\x12!\n\x0c\x61mount_minor\x18\x01 \x01(\x03R\x0b\x61mountMinor\x12\x36\n\rcurrency_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$R\x0c\x63urrencyCode\"&\n\x0e\x41uthentication\x12\x14\n\x05scope\x18\x01 \x01(\tR\x05scope:c\n\x0e\x61uthentication\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x19.danbao.v1.AuthenticationR\x0e\x61uthenticationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64\x61nbao/v1/common.proto\x12\tdanbao.v1\x1a google/protobuf/descriptor.proto\"b\n\x05Money\x12!\n\x0c\x61mount_minor\x18\x01 \x01(\x03R\x0b\x61mountMinor\x12\x36\n\rcurrency_code\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$R\x0c\x63urrencyCode\">\n\x0e\x41uthentication\x12\x14\n\x05scope\x18\x01 \x01(\tR\x05scope\x12\x16\n\x06public\x18\x02 \x01(\x08R\x06public:c\n\x0e\x61uthentication\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x19.danbao.v1.AuthenticationR\x0e\x61uthentication:7\n\x06secret\x12\x1d.google.protobuf.FieldOptions\x18\xb5\x87\x03 \x01(\x08R\x06secret:;\n\x08personal\x12\x1d.google.protobuf.FieldOptions\x18\xb6\x87\x03 \x01(\x08R\x08personal:<\n\tfree_text\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\x08R\x08\x66reeTextb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,5 +37,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MONEY']._serialized_start=71
   _globals['_MONEY']._serialized_end=169
   _globals['_AUTHENTICATION']._serialized_start=171
-  _globals['_AUTHENTICATION']._serialized_end=209
+  _globals['_AUTHENTICATION']._serialized_end=233
 # @@protoc_insertion_point(module_scope)

@@ -18,7 +18,8 @@ Conventions, the same on every RPC:
   through): only an empty `next_page_token` says that it is the last. Who walks through the pages meets each item that stood at
   the start once, as it is when its page is read. What is made meanwhile is newer than where the walk has come to and is not
   met, but for a rare one that was on its way when the walk began.
-- Callers authenticate with metadata `authorization: Bearer dbk_<id>_<secret>`, a service key.
+- Callers authenticate with metadata `authorization: Bearer dbk_<id>_<secret>`, a service key, or `authorization: Bearer <JWT>`,
+  the access token of a person's session (sessions.proto), which acts for that person's account alone.
 """
 
 from google.protobuf import descriptor as _descriptor
@@ -69,21 +70,38 @@ class Authentication(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCOPE_FIELD_NUMBER: _builtins.int
+    PUBLIC_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
-    """The scope that the caller's service key must hold, such as "payments.write"."""
+    """The scope that the caller's service key must hold, such as "payments.write". Sessions of people hold "person",
+    "accounts.read", "accounts.write", "fundings.write", "payments.read" and "payments.write", for their own account.
+    """
+    public: _builtins.bool
+    """Whether it can be called without a token; one that is sent all the same must be good."""
     def __init__(
         self,
         *,
         scope: _builtins.str = ...,
+        public: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["public", b"public", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Authentication: _TypeAlias = Authentication  # noqa: Y015
 
 AUTHENTICATION_FIELD_NUMBER: _builtins.int
+SECRET_FIELD_NUMBER: _builtins.int
+PERSONAL_FIELD_NUMBER: _builtins.int
+FREE_TEXT_FIELD_NUMBER: _builtins.int
 authentication: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Authentication]
 """What a caller of this RPC needs."""
+secret: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""Whether the field holds a password or a code: it is neither logged nor stored, and a repeat of a request may hold another one."""
+personal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""Whether the field holds what tells who somebody is: it is stored encrypted, and never logged."""
+free_text: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""Whether people write into the field what they like. A text in which a card number stands is refused, INVALID_ARGUMENT with
+reason CARD_NUMBER_IN_TEXT: such numbers are not kept.
+"""

@@ -18,7 +18,8 @@ Conventions, the same on every RPC:
   through): only an empty `next_page_token` says that it is the last. Who walks through the pages meets each item that stood at
   the start once, as it is when its page is read. What is made meanwhile is newer than where the walk has come to and is not
   met, but for a rare one that was on its way when the walk began.
-- Callers authenticate with metadata `authorization: Bearer dbk_<id>_<secret>`, a service key.
+- Callers authenticate with metadata `authorization: Bearer dbk_<id>_<secret>`, a service key, or `authorization: Bearer <JWT>`,
+  the access token of a person's session (sessions.proto), which acts for that person's account alone.
 """
 
 from collections import abc as _abc

@@ -730,6 +730,32 @@ class OpenItemSettlement(_message.Message):
 Global___OpenItemSettlement: _TypeAlias = OpenItemSettlement  # noqa: Y015
 
 @_typing.final
+class FactorRecovery(_message.Message):
+    """That somebody who has lost their authenticator, and its recovery codes, gets rid of them. The person is told by a message when
+    it is proposed and when it is done; it can be approved 24 hours after it was proposed (PROPOSAL_WAITS, with metadata
+    `possible_from`), unless the deployment says otherwise, and rejected at any time before. Withdrawals and instant transfers to new
+    payees rest for 24 hours after it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}` of the person, who must have an active authenticator (FACTOR_MISSING)."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactorRecovery: _TypeAlias = FactorRecovery  # noqa: Y015
+
+@_typing.final
 class Proposal(_message.Message):
     """What one operator wants done and another has to approve."""
 
@@ -776,6 +802,7 @@ class Proposal(_message.Message):
     ADJUSTMENT_FIELD_NUMBER: _builtins.int
     GRANT_FIELD_NUMBER: _builtins.int
     OPEN_ITEM_SETTLEMENT_FIELD_NUMBER: _builtins.int
+    FACTOR_RECOVERY_FIELD_NUMBER: _builtins.int
     PROPOSER_FIELD_NUMBER: _builtins.int
     DECIDER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -804,6 +831,10 @@ class Proposal(_message.Message):
         """An open item to be settled."""
 
     @_builtins.property
+    def factor_recovery(self) -> Global___FactorRecovery:
+        """Factors to be removed."""
+
+    @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was proposed (business time, like all times here)."""
 
@@ -824,17 +855,18 @@ class Proposal(_message.Message):
         adjustment: Global___Adjustment | None = ...,
         grant: Global___Grant | None = ...,
         open_item_settlement: Global___OpenItemSettlement | None = ...,
+        factor_recovery: Global___FactorRecovery | None = ...,
         proposer: _builtins.str = ...,
         decider: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "factor_recovery", b"factor_recovery", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "expire_time", b"expire_time", "grant", b"grant", "name", b"name", "open_item_settlement", b"open_item_settlement", "proposer", b"proposer", "reason", b"reason", "state", b"state", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "expire_time", b"expire_time", "factor_recovery", b"factor_recovery", "grant", b"grant", "name", b"name", "open_item_settlement", b"open_item_settlement", "proposer", b"proposer", "reason", b"reason", "state", b"state", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement"]  # noqa: Y015
+    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement", "factor_recovery"]  # noqa: Y015
     _WhichOneofArgType_terms: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_terms) -> _WhichOneofReturnType_terms | None: ...
 
@@ -851,6 +883,7 @@ class CreateProposalRequest(_message.Message):
     ADJUSTMENT_FIELD_NUMBER: _builtins.int
     GRANT_FIELD_NUMBER: _builtins.int
     OPEN_ITEM_SETTLEMENT_FIELD_NUMBER: _builtins.int
+    FACTOR_RECOVERY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe, for ever; see the head of common.proto."""
     reason: _builtins.str
@@ -867,6 +900,10 @@ class CreateProposalRequest(_message.Message):
     def open_item_settlement(self) -> Global___OpenItemSettlement:
         """An open item to be settled."""
 
+    @_builtins.property
+    def factor_recovery(self) -> Global___FactorRecovery:
+        """Factors to be removed."""
+
     def __init__(
         self,
         *,
@@ -875,12 +912,13 @@ class CreateProposalRequest(_message.Message):
         adjustment: Global___Adjustment | None = ...,
         grant: Global___Grant | None = ...,
         open_item_settlement: Global___OpenItemSettlement | None = ...,
+        factor_recovery: Global___FactorRecovery | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "factor_recovery", b"factor_recovery", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "reason", b"reason", "request_id", b"request_id", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "factor_recovery", b"factor_recovery", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "reason", b"reason", "request_id", b"request_id", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement"]  # noqa: Y015
+    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement", "factor_recovery"]  # noqa: Y015
     _WhichOneofArgType_terms: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_terms) -> _WhichOneofReturnType_terms | None: ...
 

@@ -451,7 +451,9 @@ class CreatePaymentRequest(_message.Message):
     subject: _builtins.str
     """What is paid for, shown to both sides, at most 256 characters without control characters."""
     pay: _builtins.bool
-    """Also pay in the same commit. Needs the scope `payments.pay` on a key that is bound to the payer, or `payments.pay_any`."""
+    """Also pay in the same commit. Needs the scope `payments.pay` on a key that is bound to the payer, or `payments.pay_any`. A person
+    is refused with APPROVAL_REQUIRED: they create the payment, see what they pay, and pay it by PayPayment.
+    """
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """How much, more than zero, in a currency of which both have a wallet."""
@@ -516,19 +518,29 @@ class PayPaymentRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    PAYMENT_PASSWORD_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     name: _builtins.str
     """`payments/{uuid}`."""
+    payment_password: _builtins.str
+    """The payment password, where a person calls. Refused with PASSWORD_WRONG (metadata `attempts_left`) and PASSWORD_LOCKED."""
+    approval: _builtins.str
+    """`approvals/{uuid}` for PURPOSE_PAY, where a person calls and the amount, or the day's, asks for it: without one the call is
+    refused with APPROVAL_REQUIRED, whose metadata `factors` names those that would do, and succeeds once it has one.
+    """
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        payment_password: _builtins.str = ...,
+        approval: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "name", b"name", "payment_password", b"payment_password", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -632,19 +644,23 @@ class ConfirmPaymentRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    PAYMENT_PASSWORD_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     name: _builtins.str
     """`payments/{uuid}`."""
+    payment_password: _builtins.str
+    """The payment password, where a person calls."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        payment_password: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "payment_password", b"payment_password", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -172,6 +172,11 @@ class PaymentServiceServicer(object):
         """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
         own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
         `payments.pay_any`.
+
+        A person needs the payment password and, by the amount, the day's total and their identity level, an approval
+        (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would
+        do, also to services that pay from a person's account, and with CHANGED_TOO_RECENTLY (metadata `possible_from`) where it is
+        INSTANT to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,7 +206,8 @@ class PaymentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmPayment(self, request, context):
-        """The payer says that the goods are there; the money leaves escrow for the payee, less the fee.
+        """The payer says that the goods are there; the money leaves escrow for the payee, less the fee. A person needs the payment
+        password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

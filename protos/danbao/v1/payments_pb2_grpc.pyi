@@ -62,6 +62,11 @@ class PaymentServiceStub:
     """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
     own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
     `payments.pay_any`.
+
+    A person needs the payment password and, by the amount, the day's total and their identity level, an approval
+    (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would
+    do, also to services that pay from a person's account, and with CHANGED_TOO_RECENTLY (metadata `possible_from`) where it is
+    INSTANT to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
     """
     ShipPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ShipPaymentRequest, _payments_pb2.Payment]
     """The payee says that the goods are on their way; the time in which the payer confirms begins."""
@@ -73,7 +78,9 @@ class PaymentServiceStub:
     ExtendConfirmation: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ExtendConfirmationRequest, _payments_pb2.Payment]
     """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED."""
     ConfirmPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ConfirmPaymentRequest, _payments_pb2.Payment]
-    """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
+    """The payer says that the goods are there; the money leaves escrow for the payee, less the fee. A person needs the payment
+    password.
+    """
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CapturePaymentRequest, _payments_pb2.Payment]
     """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
     commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
@@ -137,6 +144,11 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
     own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
     `payments.pay_any`.
+
+    A person needs the payment password and, by the amount, the day's total and their identity level, an approval
+    (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would
+    do, also to services that pay from a person's account, and with CHANGED_TOO_RECENTLY (metadata `possible_from`) where it is
+    INSTANT to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
     """
     ShipPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ShipPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """The payee says that the goods are on their way; the time in which the payer confirms begins."""
@@ -148,7 +160,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ExtendConfirmation: _aio.UnaryUnaryMultiCallable[_payments_pb2.ExtendConfirmationRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """The payer takes 3 days longer to confirm. Possible once: a second time is refused with ALREADY_EXTENDED."""
     ConfirmPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ConfirmPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
-    """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
+    """The payer says that the goods are there; the money leaves escrow for the payee, less the fee. A person needs the payment
+    password.
+    """
     CapturePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CapturePaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """The payee takes what was authorized, or part of it, less the fee on that part; the rest returns to the payer in the same
     commit. Possible once; more than was authorized is refused with CAPTURE_EXCEEDS_AUTHORIZATION.
@@ -239,6 +253,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
         own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
         `payments.pay_any`.
+
+        A person needs the payment password and, by the amount, the day's total and their identity level, an approval
+        (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would
+        do, also to services that pay from a person's account, and with CHANGED_TOO_RECENTLY (metadata `possible_from`) where it is
+        INSTANT to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
         """
 
     @_abc_1.abstractmethod
@@ -274,7 +293,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.ConfirmPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
-        """The payer says that the goods are there; the money leaves escrow for the payee, less the fee."""
+        """The payer says that the goods are there; the money leaves escrow for the payee, less the fee. A person needs the payment
+        password.
+        """
 
     @_abc_1.abstractmethod
     def CapturePayment(

@@ -56,6 +56,11 @@ class SandboxServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_sandbox__pb2.AnswerFundingRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
                 _registered_method=True)
+        self.ListSentMessages = channel.unary_unary(
+                '/danbao.v1.SandboxService/ListSentMessages',
+                request_serializer=danbao_dot_v1_dot_sandbox__pb2.ListSentMessagesRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_sandbox__pb2.ListSentMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class SandboxServiceServicer(object):
@@ -90,6 +95,13 @@ class SandboxServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSentMessages(self, request, context):
+        """Lists the messages to an address, newest first, 100 at most: what a live core would have sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SandboxServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +124,11 @@ def add_SandboxServiceServicer_to_server(servicer, server):
                     servicer.AnswerFunding,
                     request_deserializer=danbao_dot_v1_dot_sandbox__pb2.AnswerFundingRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.Funding.SerializeToString,
+            ),
+            'ListSentMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSentMessages,
+                    request_deserializer=danbao_dot_v1_dot_sandbox__pb2.ListSentMessagesRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_sandbox__pb2.ListSentMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +240,33 @@ class SandboxService(object):
             '/danbao.v1.SandboxService/AnswerFunding',
             danbao_dot_v1_dot_sandbox__pb2.AnswerFundingRequest.SerializeToString,
             danbao_dot_v1_dot_accounts__pb2.Funding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSentMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.SandboxService/ListSentMessages',
+            danbao_dot_v1_dot_sandbox__pb2.ListSentMessagesRequest.SerializeToString,
+            danbao_dot_v1_dot_sandbox__pb2.ListSentMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,8 @@ class SandboxServiceStub:
     """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so."""
     AnswerFunding: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.AnswerFundingRequest, _accounts_pb2.Funding]
     """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
+    ListSentMessages: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.ListSentMessagesRequest, _sandbox_pb2.ListSentMessagesResponse]
+    """Lists the messages to an address, newest first, 100 at most: what a live core would have sent."""
 
 @_typing.type_check_only
 class SandboxServiceAsyncStub(SandboxServiceStub):
@@ -56,6 +58,8 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
     """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so."""
     AnswerFunding: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.AnswerFundingRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
+    ListSentMessages: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.ListSentMessagesRequest, _sandbox_pb2.ListSentMessagesResponse]  # type: ignore[assignment]
+    """Lists the messages to an address, newest first, 100 at most: what a live core would have sent."""
 
 class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
     """What only a sandbox has; a live core does not serve it."""
@@ -91,5 +95,13 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.Funding, _abc.Awaitable[_accounts_pb2.Funding]]:
         """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
+
+    @_abc_1.abstractmethod
+    def ListSentMessages(
+        self,
+        request: _sandbox_pb2.ListSentMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.ListSentMessagesResponse, _abc.Awaitable[_sandbox_pb2.ListSentMessagesResponse]]:
+        """Lists the messages to an address, newest first, 100 at most: what a live core would have sent."""
 
 def add_SandboxServiceServicer_to_server(servicer: SandboxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

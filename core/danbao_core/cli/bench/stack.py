@@ -24,6 +24,7 @@ from danbao_core.embedded import Child, StartError
 from danbao_core.embedded.account import postgres_account
 from danbao_core.embedded.binaries import postgres_bin
 from danbao_core.supervisor import ListenAddress, Role, read_endpoint
+from danbao_core.supervisor.files import KEYRING_FILE
 from danbao_core.supervisor.listen import HeldPort
 from danbao_core.supervisor.process import RoleProgram
 
@@ -81,6 +82,7 @@ class Stack:
                 "DANBAO_LISTEN": str(port.address),
                 "DANBAO_REUSE_PORT": "true",
                 "DANBAO_HASH_KEY": (self.folder / "hash.key").read_text().strip(),
+                "DANBAO_KEYRING_FILE": str(self.folder / KEYRING_FILE),
             }
             log = self.folder / "logs" / f"bench-{port.address.port}.log"
             command = (sys.executable, "-m", *(module or ("danbao_core",)), "serve")

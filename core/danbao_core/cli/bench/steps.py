@@ -16,13 +16,13 @@ from danbao_core import logs, server_role
 from danbao_core.clock import system_wall_clock
 from danbao_core.engine import reads
 from danbao_core.engine.requests import content_hash
+from danbao_core.keyring import Keyring
 from danbao_core.payments import Payment
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.seen import Watch
 from danbao_core.rpc.validation import parse, validate
-from danbao_core.service_keys import ServiceKey
 
 _METHOD: Final = "PaymentService/CreatePayment"
 _SCOPE: Final = "payments.write"
@@ -35,7 +35,7 @@ _TIMES: Final = 2_000
 async def time_steps(database_url: str, key: str, request: payments_pb2.CreatePaymentRequest) -> dict[str, float]:
     """Microseconds by step: the median of nine turns of 2,000 calls. The database must hold a payment."""
     async with asyncpg.create_pool(database_url, min_size=1, max_size=1, connect=server_role.connect) as pool:
-        authenticator = Authenticator(pool, system_wall_clock)
+        authenticator = Authenticator(pool, system_wall_clock, Keyring.load(None, _HASH_KEY))
         authorization = f"Bearer {key}"
         caller = await authenticator.caller(authorization, _SCOPE)
         latest = await pool.fetchval("SELECT id FROM payment ORDER BY id DESC LIMIT 1")
@@ -54,7 +54,7 @@ async def time_steps(database_url: str, key: str, request: payments_pb2.CreatePa
             "hash": _timed(lambda: content_hash(_HASH_KEY, _METHOD, request.SerializeToString(deterministic=True))),
             "convert": _timed(lambda: command_of(request, call.origin)),
             "answer": _timed(lambda: convert.payment(row).SerializeToString()),
-            "log_and_count": _timed_seeing(request.request_id, caller.key),
+            "log_and_count": _timed_seeing(request.request_id, caller.label),
         }
 
 
@@ -78,7 +78,7 @@ async def _timed_awaiting(step: Callable[[], Awaitable[object]]) -> float:
     return median(turns)
 
 
-def _timed_seeing(request_id: str, key: ServiceKey) -> float:
+def _timed_seeing(request_id: str, caller: str) -> float:
     """What is seen of a call, from its begin to its end: its numbers, and its line in a log that goes into nothing."""
     with Path(os.devnull).open("w") as nothing, redirect_stderr(nothing):
         logs.configure("info")
@@ -87,7 +87,7 @@ def _timed_seeing(request_id: str, key: ServiceKey) -> float:
 
         def see() -> None:
             seen = watch.begin(_METHOD, None)
-            seen.key, seen.request_id, seen.peer = key, request_id, _PEER
+            seen.caller, seen.request_id, seen.peer = caller, request_id, _PEER
             end(seen, None)
 
         taken = _timed(see)

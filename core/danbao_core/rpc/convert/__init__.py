@@ -11,6 +11,7 @@ from danbao_core.rpc.convert.accounts import (
     withdraw,
 )
 from danbao_core.rpc.convert.bulk import create_payments, payments
+from danbao_core.rpc.convert.identity import identity, instrument
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     audit_event,
@@ -40,6 +41,8 @@ from danbao_core.rpc.convert.payments import (
 )
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
 from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
+from danbao_core.rpc.convert.sessions import password_change, sent_message, session
+from danbao_core.rpc.convert.verification import challenge
 
 __all__ = [
     "account",
@@ -51,6 +54,7 @@ __all__ = [
     "bank",
     "cancel_payment",
     "capture_payment",
+    "challenge",
     "clock",
     "close_account",
     "confirm_payment",
@@ -66,10 +70,13 @@ __all__ = [
     "freeze_account",
     "funding",
     "id_of",
+    "identity",
+    "instrument",
     "money",
     "money_of",
     "open_item",
     "open_wallet",
+    "password_change",
     "pay_payment",
     "payment",
     "payment_filter",
@@ -79,7 +86,9 @@ __all__ = [
     "reject_proposal",
     "revoke_service_key",
     "rotate_service_key",
+    "sent_message",
     "service_key",
+    "session",
     "set_bank_behaviour",
     "set_merchant_plan",
     "ship_payment",

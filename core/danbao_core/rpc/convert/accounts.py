@@ -3,9 +3,11 @@
 from danbao.v1 import accounts_pb2
 from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccount, OpenWallet, Purpose
 from danbao_core.engine import Origin
+from danbao_core.errors import FieldInvalid, Violation
 from danbao_core.fundings import Funding, TopUp, Withdraw
 from danbao_core.ledger import Line
-from danbao_core.rpc.convert.parts import id_of, money, money_of, resource_name, timestamp
+from danbao_core.people.proofs import Proofs
+from danbao_core.rpc.convert.parts import id_of, money, money_of, optional_id_of, resource_name, timestamp
 
 
 def create_account(request: accounts_pb2.CreateAccountRequest, origin: Origin) -> CreateAccount:
@@ -34,9 +36,17 @@ def top_up(request: accounts_pb2.TopUpRequest, origin: Origin) -> TopUp:
     return TopUp(origin=origin, account_id=id_of(request.account), amount=money_of(request.amount))
 
 
-def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin) -> Withdraw:
-    """The command for a request."""
-    return Withdraw(origin=origin, account_id=id_of(request.account), amount=money_of(request.amount))
+def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin, proofs: Proofs) -> Withdraw:
+    """The command for a request. Raises FieldInvalid for a person's that names no card."""
+    if origin.by_person and not request.instrument:
+        raise FieldInvalid([Violation("instrument", "must name the card to which a person withdraws")])
+    return Withdraw(
+        origin=origin,
+        account_id=id_of(request.account),
+        amount=money_of(request.amount),
+        proofs=proofs,
+        instrument_id=optional_id_of(request.instrument),
+    )
 
 
 def account(row: Account) -> accounts_pb2.Account:

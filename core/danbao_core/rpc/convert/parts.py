@@ -21,6 +21,11 @@ def id_of(name: str) -> UUID:
     return uuid_of(name.partition("/")[2])
 
 
+def optional_id_of(name: str) -> UUID | None:
+    """The id in a resource name; None where none was given."""
+    return id_of(name) if name else None
+
+
 def resource_name(kind: str, row_id: UUID) -> str:
     """The name of a resource, by the name of its table or by what happened to it: "serviceKeys/..." of a "service_key"."""
     first, *others = kind.partition(".")[0].split("_")

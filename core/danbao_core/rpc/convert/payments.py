@@ -24,6 +24,7 @@ from danbao_core.payments import (
     VoidPayment,
 )
 from danbao_core.payments.lists import PaymentFilter, Side
+from danbao_core.people.proofs import Proofs
 from danbao_core.rpc.convert.parts import id_of, moment, money_of, put_money, put_time, whole_seconds
 
 _SIDES: Final = {
@@ -68,9 +69,9 @@ def payment_filter(request: payments_pb2.ListPaymentsRequest, account_id: UUID |
     )
 
 
-def pay_payment(request: payments_pb2.PayPaymentRequest, origin: Origin) -> PayPayment:
+def pay_payment(request: payments_pb2.PayPaymentRequest, origin: Origin, proofs: Proofs) -> PayPayment:
     """The command for a request."""
-    return PayPayment(origin=origin, payment_id=id_of(request.name))
+    return PayPayment(origin=origin, payment_id=id_of(request.name), proofs=proofs)
 
 
 def ship_payment(request: payments_pb2.ShipPaymentRequest, origin: Origin) -> ShipPayment:
@@ -92,9 +93,9 @@ def extend_confirmation(request: payments_pb2.ExtendConfirmationRequest, origin:
     return ExtendConfirmation(origin=origin, payment_id=id_of(request.name))
 
 
-def confirm_payment(request: payments_pb2.ConfirmPaymentRequest, origin: Origin) -> ConfirmPayment:
+def confirm_payment(request: payments_pb2.ConfirmPaymentRequest, origin: Origin, proofs: Proofs) -> ConfirmPayment:
     """The command for a request."""
-    return ConfirmPayment(origin=origin, payment_id=id_of(request.name))
+    return ConfirmPayment(origin=origin, payment_id=id_of(request.name), proofs=proofs)
 
 
 def capture_payment(request: payments_pb2.CapturePaymentRequest, origin: Origin) -> CapturePayment:

@@ -10,6 +10,7 @@ from danbao_core.proposals import (
     Adjustment,
     ApproveProposal,
     CreateProposal,
+    FactorRecovery,
     Grant,
     OpenItemSettlement,
     Proposal,
@@ -71,6 +72,8 @@ def _terms_of(request: operations_pb2.CreateProposalRequest) -> Terms:
             return Adjustment(debit=_side_of(wanted.debit), credit=_side_of(wanted.credit), amount=money_of(wanted.amount))
         case "grant":
             return Grant(key_id=id_of(request.grant.service_key), scopes=tuple(sorted(request.grant.scopes)))
+        case "factor_recovery":
+            return FactorRecovery(account_id=id_of(request.factor_recovery.account))
         case _:
             settlement = request.open_item_settlement
             return OpenItemSettlement(open_item_id=id_of(settlement.open_item), credit=_side_of(settlement.credit))
@@ -88,6 +91,8 @@ def _terms(terms: Terms) -> dict[str, Any]:
         case OpenItemSettlement(open_item_id, credit):
             settlement = operations_pb2.OpenItemSettlement(open_item=f"openItems/{open_item_id}", credit=_side(credit))
             return {"open_item_settlement": settlement}
+        case FactorRecovery(account_id):
+            return {"factor_recovery": operations_pb2.FactorRecovery(account=f"accounts/{account_id}")}
 
 
 def _side_of(message: operations_pb2.AdjustmentSide) -> Side:

@@ -7,5 +7,7 @@ from danbao_core.rpc.services.accounts import Accounts
 from danbao_core.rpc.services.operations import Operations
 from danbao_core.rpc.services.payments import Payments
 from danbao_core.rpc.services.sandbox import Sandbox
+from danbao_core.rpc.services.sessions import Sessions
+from danbao_core.rpc.services.verification import Verification
 
-__all__ = ["Accounts", "Operations", "Payments", "Sandbox"]
+__all__ = ["Accounts", "Operations", "Payments", "Sandbox", "Sessions", "Verification"]

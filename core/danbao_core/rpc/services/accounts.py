@@ -10,10 +10,18 @@ from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import AccountNotFound, BankMissing, FundingNotFound, NotYourAccount, WalletMissing
 from danbao_core.fundings import Funding, list_fundings
+from danbao_core.keyring import Keyring
 from danbao_core.ledger import Line, list_entries
+from danbao_core.people.channels import SandboxProvider
+from danbao_core.people.instruments import SandboxTokenizer
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.services.desk import Desk
+from danbao_core.rpc.services.identity import Identity
+from danbao_core.rpc.services.limits import LimitsReader
+from danbao_core.rpc.services.passwords import Passwords
+from danbao_core.rpc.services.proofs import proofs_of
 from danbao_core.rpc.services.visible import account_for_list, may_see, visible_account
 
 if TYPE_CHECKING:
@@ -24,14 +32,20 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[Any]
 
 
-class Accounts(accounts_pb2_grpc.AccountServiceServicer):
-    """Accounts, wallets and fundings."""
+class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServiceServicer):
+    """Accounts, wallets and fundings, and the people behind accounts. A sandbox has a bank and channels of its own."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, *, sandbox: bool) -> None:
+    def __init__(  # what a server is put together of
+        self, engine: Engine, pool: "_Pool", pages: Pages, keyring: Keyring, desk: Desk, *, sandbox: bool
+    ) -> None:
+        self._desk = desk
         self._engine = engine
         self._pool = pool
         self._pages = pages
+        self._keyring = keyring
         self._sandbox = sandbox
+        self._identities = SandboxProvider() if sandbox else None
+        self._tokenizer = SandboxTokenizer() if sandbox else None
 
     async def CreateAccount(self, request: accounts_pb2.CreateAccountRequest, context: "_Context") -> accounts_pb2.Account:
         command = convert.create_account(request, calls.current().origin)
@@ -120,7 +134,9 @@ class Accounts(accounts_pb2_grpc.AccountServiceServicer):
     async def Withdraw(self, request: accounts_pb2.WithdrawRequest, context: "_Context") -> accounts_pb2.Funding:
         if not self._sandbox:
             raise BankMissing
-        command = convert.withdraw(request, calls.current().origin)
+        origin = calls.current().origin
+        proofs = await proofs_of(self._pool, self._keyring, origin, request.payment_password, request.approval)
+        command = convert.withdraw(request, origin, proofs)
         return convert.funding(await calls.submit(self._engine, command))
 
     async def GetFunding(self, request: accounts_pb2.GetFundingRequest, context: "_Context") -> accounts_pb2.Funding:

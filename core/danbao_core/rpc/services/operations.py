@@ -3,6 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from danbao.v1 import accounts_pb2, operations_pb2, operations_pb2_grpc
 from danbao_core import sql
 from danbao_core.audit import audit
@@ -12,12 +14,13 @@ from danbao_core.errors import OpenItemNotFound, ProposalNotFound, SecretAlready
 from danbao_core.history import list_facts
 from danbao_core.ids import AFTER_ALL, uuid7
 from danbao_core.ledger import OpenItem, OpenItemState, list_open_items
-from danbao_core.proposals import Grant, Proposal, ProposalState
+from danbao_core.people.messages import Letter
+from danbao_core.proposals import FactorRecovery, Grant, Proposal, ProposalState
 from danbao_core.proposals.lists import list_proposals
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
-from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.services.desk import Desk
 from danbao_core.server_role import AS_SERVER
 from danbao_core.service_keys import ServiceKey, Token
 
@@ -32,11 +35,12 @@ if TYPE_CHECKING:
 class Operations(operations_pb2_grpc.OperationsServiceServicer):
     """Service keys, merchants' plans, freezing accounts, what takes two operators, who did what, and the audit of the books."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, authenticator: Authenticator, database_url: str) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, desk: Desk, database_url: str) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
-        self._authenticator = authenticator
+        self._desk = desk
+        self._authenticator = desk.authenticator
         self._database_url = database_url
         self._auditing = asyncio.Lock()  # an audit takes the memory of a whole database's worth of hashing: one at a time
 
@@ -76,12 +80,18 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         self, request: operations_pb2.CreateProposalRequest, context: "_Context"
     ) -> operations_pb2.Proposal:
         command = convert.create_proposal(request, calls.current().origin)
+        if isinstance(command.terms, FactorRecovery):
+            command = msgspec.structs.replace(command, letter=await self._letter(command.terms, "factor_recovery_proposed"))
         return convert.proposal(await calls.submit(self._engine, command))
 
     async def ApproveProposal(
         self, request: operations_pb2.ApproveProposalRequest, context: "_Context"
     ) -> operations_pb2.Proposal:
-        proposal = await calls.submit(self._engine, convert.approve_proposal(request, calls.current().origin))
+        command = convert.approve_proposal(request, calls.current().origin)
+        proposed = await fetch_row(self._pool, Proposal, command.proposal_id)
+        if proposed is not None and isinstance(terms := proposed.parsed_terms, FactorRecovery):
+            command = msgspec.structs.replace(command, letter=await self._letter(terms, "factor_recovery_done"))
+        proposal = await calls.submit(self._engine, command)
         if isinstance(granted := proposal.parsed_terms, Grant):
             self._authenticator.forget(granted.key_id)
         return convert.proposal(proposal)
@@ -151,6 +161,10 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     ) -> accounts_pb2.Account:
         command = convert.unfreeze_account(request, calls.current().origin)
         return convert.account(await calls.submit(self._engine, command))
+
+    async def _letter(self, terms: FactorRecovery, template: str) -> Letter | None:
+        """What tells the person. Raises PersonNotFound."""
+        return self._desk.letter_to(await self._desk.person(terms.account_id), template)
 
     async def _once(self, command: Any) -> ServiceKey:
         """Carries out a command whose answer shows a secret, which no repeat may."""

@@ -8,6 +8,7 @@ from danbao_core.clock import WallClock
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import PaymentNotFound
+from danbao_core.keyring import Keyring
 from danbao_core.payments import OrderRef, Payment
 from danbao_core.payments.lists import list_payments
 from danbao_core.payments.steps import actor_of
@@ -15,6 +16,7 @@ from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.payment_stream import PaymentStream
+from danbao_core.rpc.services.proofs import proofs_of
 from danbao_core.rpc.services.visible import account_for_list
 
 if TYPE_CHECKING:
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
 class Payments(payments_pb2_grpc.PaymentServiceServicer):
     """Payments and their life."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, hash_key: bytes, wall_clock: WallClock) -> None:
+    def __init__(
+        self, engine: Engine, pool: "_Pool", pages: Pages, hash_key: bytes, wall_clock: WallClock, keyring: Keyring
+    ) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
         self._hash_key = hash_key
         self._wall_clock = wall_clock
+        self._keyring = keyring
 
     async def CreatePayment(self, request: payments_pb2.CreatePaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.create_payment(request, calls.current().origin)
@@ -65,7 +70,9 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         return payments_pb2.ListPaymentsResponse(payments=payments, next_page_token=token)
 
     async def PayPayment(self, request: payments_pb2.PayPaymentRequest, context: "_Context") -> payments_pb2.Payment:
-        command = convert.pay_payment(request, calls.current().origin)
+        origin = calls.current().origin
+        proofs = await proofs_of(self._pool, self._keyring, origin, request.payment_password, request.approval)
+        command = convert.pay_payment(request, origin, proofs)
         return convert.payment(await calls.submit(self._engine, command))
 
     async def ShipPayment(self, request: payments_pb2.ShipPaymentRequest, context: "_Context") -> payments_pb2.Payment:
@@ -83,7 +90,9 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         return convert.payment(await calls.submit(self._engine, command))
 
     async def ConfirmPayment(self, request: payments_pb2.ConfirmPaymentRequest, context: "_Context") -> payments_pb2.Payment:
-        command = convert.confirm_payment(request, calls.current().origin)
+        origin = calls.current().origin
+        proofs = await proofs_of(self._pool, self._keyring, origin, request.payment_password)
+        command = convert.confirm_payment(request, origin, proofs)
         return convert.payment(await calls.submit(self._engine, command))
 
     async def CapturePayment(self, request: payments_pb2.CapturePaymentRequest, context: "_Context") -> payments_pb2.Payment:

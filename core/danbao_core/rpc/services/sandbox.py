@@ -2,9 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from danbao.v1 import accounts_pb2, sandbox_pb2, sandbox_pb2_grpc
 from danbao_core import sql
 from danbao_core.engine import Engine
+from danbao_core.engine.reads import fetch_rows
+from danbao_core.keyring import Keyring
+from danbao_core.people.messages import Message
+from danbao_core.people.phones import phone_of
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.sandbox import ClockReading
@@ -20,9 +26,10 @@ if TYPE_CHECKING:
 class Sandbox(sandbox_pb2_grpc.SandboxServiceServicer):
     """What only a sandbox serves."""
 
-    def __init__(self, engine: Engine, pool: "_Pool") -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", keyring: Keyring) -> None:
         self._engine = engine
         self._pool = pool
+        self._keyring = keyring
 
     async def AdvanceClock(self, request: sandbox_pb2.AdvanceClockRequest, context: "_Context") -> sandbox_pb2.Clock:
         command = convert.advance_clock(request, calls.current().origin)
@@ -39,3 +46,14 @@ class Sandbox(sandbox_pb2_grpc.SandboxServiceServicer):
     async def AnswerFunding(self, request: sandbox_pb2.AnswerFundingRequest, context: "_Context") -> accounts_pb2.Funding:
         command = convert.answer_funding(request, calls.current().origin)
         return convert.funding(await calls.submit(self._engine, command))
+
+    async def ListSentMessages(
+        self, request: sandbox_pb2.ListSentMessagesRequest, context: "_Context"
+    ) -> sandbox_pb2.ListSentMessagesResponse:
+        address, keyring = phone_of(request.address), self._keyring
+        text = sql.load("danbao_core.people", "list_messages")
+        rows = await fetch_rows(self._pool, Message, text, keyring.lookups("phone", address))
+        opened = [(row, msgspec.json.decode(keyring.open(row.parameters, "message", "parameters", row.id))) for row in rows]
+        return sandbox_pb2.ListSentMessagesResponse(
+            messages=[convert.sent_message(row, address, parameters) for row, parameters in opened]
+        )

@@ -1,0 +1,1 @@
+"""People: who is behind an account, what shows that it is them, and what they may spend."""
