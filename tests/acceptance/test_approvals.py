@@ -38,6 +38,7 @@ async def a_server(database_url: str) -> AsyncIterator[str]:
         "DANBAO_DATABASE_URL": database_url,
         "DANBAO_LISTEN": "127.0.0.1:0",
         "DANBAO_HASH_KEY": HASH_KEY,
+        "DANBAO_LOG_LEVEL": "warning",  # nobody reads the pipe meanwhile
     }
     running: RunningCommand = await started("serve", "--json", env=environment)
     try:
