@@ -122,6 +122,17 @@ async def test_another_authenticator_takes_the_place_of_the_first_which_approves
     await ada.ask(an_answer(challenge, other.code()))
 
 
+async def test_what_was_enrolled_before_an_authenticator_was_in_force_does_not_take_its_place(
+    core: Core, ada: PersonCaller
+) -> None:
+    thief = await another_session(core, ada, "device-of-a-thief")
+    made = await thief.ask(enrol())
+    app, theirs = await enrolled(ada, CLOCK), App(made.factor.name, made.secret, CLOCK)
+    refused = await thief.refused(confirm_totp(theirs.factor, theirs.next_code()))
+    assert (refused.reason, refused.metadata) == ("APPROVAL_REQUIRED", {"factors": "TOTP"})
+    await approved_by_totp(ada, to_change_factors(), app)
+
+
 async def test_a_removed_authenticator_answers_nothing(core: Core, ada: PersonCaller, app: App) -> None:
     open_one = await ada.ask(to_change_factors())
     approval = await approved_by_totp(ada, to_change_factors(), app)
