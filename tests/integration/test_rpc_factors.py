@@ -275,6 +275,16 @@ async def test_a_newer_code_replaces_the_one_before(core: Core, ada: PersonCalle
     await ada.ask(an_answer(newer, await sms_code(core, ada)))
 
 
+async def test_a_repeated_guess_is_no_guess_at_later_codes(ada: PersonCaller, app: App) -> None:
+    CLOCK.pass_seconds(30)
+    challenge = await ada.ask(to_change_factors())
+    guess = an_answer(challenge, app.code(3))
+    assert (await ada.refused(guess)).metadata == {"attempts_left": "4"}
+    CLOCK.pass_seconds(3 * 30)
+    assert (await ada.refused(guess)).metadata == {"attempts_left": "4"}
+    await ada.ask(an_answer(challenge, app.code()))
+
+
 async def test_codes_are_sent_once_a_minute_and_ten_times_a_day(core: Core, ada: PersonCaller) -> None:
     await core.operator.ask(advance_clock(86_400))  # so that the day is not about to end
     await ada.ask(to_change_factors(SMS))

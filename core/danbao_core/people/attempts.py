@@ -78,6 +78,11 @@ def attempts_key(kind: AttemptKind, subject: bytes) -> Key:
     return Attempts.key(kind, subject)
 
 
+def counted_as(kind: AttemptKind, subject: bytes) -> bytes:
+    """What the attempts of a counter are remembered by."""
+    return bytes([kind]) + subject
+
+
 def current(draft: Draft, kind: AttemptKind, subject: bytes) -> Attempts:
     """The counter as it is, or a new one that counts nothing yet."""
     found = draft.get(Attempts, kind, subject)
@@ -116,7 +121,7 @@ def count_once(draft: Draft, origin: Origin, kind: AttemptKind, subject: bytes, 
     if not origin.request_id:
         remembered = None
     else:
-        remembered = draft.need(Attempt, (place := bytes([kind]) + subject), origin.request_id)
+        remembered = draft.need(Attempt, (place := counted_as(kind, subject)), origin.request_id)
         if remembered is None:
             draft.put(Attempt(place, origin.request_id, credential, draft.now))
     if remembered is not None and hmac.compare_digest(remembered.credential, credential):
