@@ -32,9 +32,9 @@ from tests.factors import (
     wrong,
 )
 from tests.paying_world import CLOCK
-from tests.people import PersonCaller, a_person, a_phone, another_session, keyring_of
+from tests.people import PersonCaller, a_person, a_phone, a_stranger, another_session, keyring_of
 from tests.rpc_client import Core, a_merchant, audit_holds, nothing_changes
-from tests.rpc_requests import UNKNOWN, a_request_id, advance_clock, changed, start_reset
+from tests.rpc_requests import UNKNOWN, a_request_id, advance_clock, changed, log_in, register, start_reset
 
 Factor, Challenge = verification_pb2.Factor, verification_pb2.Challenge
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -257,6 +257,29 @@ async def test_a_repeated_guess_counts_once(core: Core, ada: PersonCaller) -> No
         assert (await ada.refused(request)).metadata == {"attempts_left": "4"}
     assert (await ada.refused(changed(request, code=wrong(wrong(code))))).metadata == {"attempts_left": "3"}
     await ada.ask(changed(request, code=code))
+
+
+async def test_strangers_who_guess_codes_do_not_lock_a_known_device_out(core: Core, ada: PersonCaller, app: App) -> None:
+    stranger = a_stranger(core)
+    for _ in range(2):
+        await core.operator.ask(advance_clock(61))
+        challenge = await stranger.ask(register(ada.phone))
+        for _ in range(5):
+            assert (await stranger.refused(an_answer(challenge, "000000"))).reason == "CODE_WRONG"
+    await core.operator.ask(advance_clock(61))
+    assert (await stranger.refused(register(ada.phone))).reason == "FACTOR_LOCKED"
+    assert (await stranger.refused(log_in(ada.phone, device_id="a-strangers-device"))).reason == "FACTOR_LOCKED"
+    login = await stranger.ask(log_in(ada.phone, device_id=ada.device_id))
+    await stranger.ask(an_answer(login.challenge, app.next_code()))
+
+
+async def test_guesses_at_logins_on_a_known_device_lock_those(core: Core, ada: PersonCaller, app: App) -> None:
+    stranger, request = a_stranger(core), log_in(ada.phone, device_id=ada.device_id)
+    for _ in range(2):
+        login = await stranger.ask(changed(request, request_id=a_request_id()))
+        for _ in range(5):
+            assert (await stranger.refused(an_answer(login.challenge, "000000"))).reason == "CODE_WRONG"
+    assert (await stranger.refused(changed(request, request_id=a_request_id()))).reason == "FACTOR_LOCKED"
 
 
 async def test_a_code_is_good_for_five_minutes(core: Core, ada: PersonCaller) -> None:
