@@ -180,11 +180,10 @@ def _count_sent(draft: Draft, sms: SmsCode, challenge_id: UUID) -> None:
     now = draft.now
     for counter in sms.counters:
         sent = attempts.current(draft, *counter)
-        count = sent.count_at(now)
-        if count >= SENT_A_DAY:
+        if sent.count_at(now) >= SENT_A_DAY:
             raise TooManyCodes(possible_from=shanghai_midnight(shanghai_day(now) + 1).isoformat())
         if sent.version and now < sent.last_at + PAUSE:
             raise TooManyCodes(possible_from=(sent.last_at + PAUSE).isoformat())
-        draft.put(sent.replace(day=shanghai_day(now), count=count + 1, last_at=now, version=sent.version + 1))
+        draft.put(sent.one_more(now))
     before = draft.get(NewestCode, sms.sent_by)
     draft.put(NewestCode(sms.sent_by, challenge_id, 1 if before is None else before.version + 1))

@@ -57,8 +57,13 @@ class Attempts(Row, frozen=True):
         return self.locked_until is not None and now < self.locked_until
 
     def count_at(self, now: datetime) -> int:
-        """How many there were on the day of a time."""
-        return self.count if self.day == shanghai_day(now) else 0
+        """How many there were on the day of a time, or on a later one, before the clock went back."""
+        return self.count if self.day >= shanghai_day(now) else 0
+
+    def one_more(self, now: datetime) -> "Attempts":
+        """Itself after one more."""
+        day = max(self.day, shanghai_day(now))
+        return self.replace(day=day, count=self.count_at(now) + 1, last_at=now, version=self.version + 1)
 
 
 @table("attempt", rank=29, key=("subject", "request_id"))
@@ -92,15 +97,9 @@ def current(draft: Draft, kind: AttemptKind, subject: bytes) -> Attempts:
 def counted(attempts: Attempts, now: datetime, rule: Rule) -> Attempts:
     """The counter after one more attempt. The one that reaches the rule's number locks, and when the lock has ended every
     further one of that day; what is tried while it is locked makes the lock no longer."""
-    count = attempts.count_at(now) + 1
-    locks = count >= rule.most and not attempts.locked(now)
-    return attempts.replace(
-        day=shanghai_day(now),
-        count=count,
-        locked_until=now + rule.lock if locks else attempts.locked_until,
-        last_at=now,
-        version=attempts.version + 1,
-    )
+    after = attempts.one_more(now)
+    locks = after.count >= rule.most and not attempts.locked(now)
+    return after.replace(locked_until=now + rule.lock) if locks else after
 
 
 class Counted(NamedTuple):
