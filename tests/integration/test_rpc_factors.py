@@ -32,9 +32,9 @@ from tests.factors import (
     wrong,
 )
 from tests.paying_world import CLOCK
-from tests.people import PersonCaller, a_person, a_phone, another_session, keyring_of
+from tests.people import PersonCaller, a_person, a_phone, a_stranger, another_session, keyring_of
 from tests.rpc_client import Core, a_merchant, audit_holds, nothing_changes
-from tests.rpc_requests import UNKNOWN, a_request_id, advance_clock, changed, start_reset
+from tests.rpc_requests import UNKNOWN, a_request_id, advance_clock, changed, log_in, register, start_reset
 
 Factor, Challenge = verification_pb2.Factor, verification_pb2.Challenge
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -120,6 +120,17 @@ async def test_another_authenticator_takes_the_place_of_the_first_which_approves
     challenge = await ada.ask(to_change_factors())
     assert (await ada.refused(an_answer(challenge, app.next_code()))).reason == "CODE_WRONG"
     await ada.ask(an_answer(challenge, other.code()))
+
+
+async def test_what_was_enrolled_before_an_authenticator_was_in_force_does_not_take_its_place(
+    core: Core, ada: PersonCaller
+) -> None:
+    thief = await another_session(core, ada, "device-of-a-thief")
+    made = await thief.ask(enrol())
+    app, theirs = await enrolled(ada, CLOCK), App(made.factor.name, made.secret, CLOCK)
+    refused = await thief.refused(confirm_totp(theirs.factor, theirs.next_code()))
+    assert (refused.reason, refused.metadata) == ("APPROVAL_REQUIRED", {"factors": "TOTP"})
+    await approved_by_totp(ada, to_change_factors(), app)
 
 
 async def test_a_removed_authenticator_answers_nothing(core: Core, ada: PersonCaller, app: App) -> None:
@@ -248,6 +259,29 @@ async def test_a_repeated_guess_counts_once(core: Core, ada: PersonCaller) -> No
     await ada.ask(changed(request, code=code))
 
 
+async def test_strangers_who_guess_codes_do_not_lock_a_known_device_out(core: Core, ada: PersonCaller, app: App) -> None:
+    stranger = a_stranger(core)
+    for _ in range(2):
+        await core.operator.ask(advance_clock(61))
+        challenge = await stranger.ask(register(ada.phone))
+        for _ in range(5):
+            assert (await stranger.refused(an_answer(challenge, "000000"))).reason == "CODE_WRONG"
+    await core.operator.ask(advance_clock(61))
+    assert (await stranger.refused(register(ada.phone))).reason == "FACTOR_LOCKED"
+    assert (await stranger.refused(log_in(ada.phone, device_id="a-strangers-device"))).reason == "FACTOR_LOCKED"
+    login = await stranger.ask(log_in(ada.phone, device_id=ada.device_id))
+    await stranger.ask(an_answer(login.challenge, app.next_code()))
+
+
+async def test_guesses_at_logins_on_a_known_device_lock_those(core: Core, ada: PersonCaller, app: App) -> None:
+    stranger, request = a_stranger(core), log_in(ada.phone, device_id=ada.device_id)
+    for _ in range(2):
+        login = await stranger.ask(changed(request, request_id=a_request_id()))
+        for _ in range(5):
+            assert (await stranger.refused(an_answer(login.challenge, "000000"))).reason == "CODE_WRONG"
+    assert (await stranger.refused(changed(request, request_id=a_request_id()))).reason == "FACTOR_LOCKED"
+
+
 async def test_a_code_is_good_for_five_minutes(core: Core, ada: PersonCaller) -> None:
     challenge = await ada.ask(to_change_factors(SMS))
     code = await sms_code(core, ada)
@@ -262,6 +296,16 @@ async def test_a_newer_code_replaces_the_one_before(core: Core, ada: PersonCalle
     newer = await ada.ask(to_change_factors(SMS))
     assert (await ada.refused(an_answer(older, code))).reason == "CODE_EXPIRED"
     await ada.ask(an_answer(newer, await sms_code(core, ada)))
+
+
+async def test_a_repeated_guess_is_no_guess_at_later_codes(ada: PersonCaller, app: App) -> None:
+    CLOCK.pass_seconds(30)
+    challenge = await ada.ask(to_change_factors())
+    guess = an_answer(challenge, app.code(3))
+    assert (await ada.refused(guess)).metadata == {"attempts_left": "4"}
+    CLOCK.pass_seconds(3 * 30)
+    assert (await ada.refused(guess)).metadata == {"attempts_left": "4"}
+    await ada.ask(an_answer(challenge, app.code()))
 
 
 async def test_codes_are_sent_once_a_minute_and_ten_times_a_day(core: Core, ada: PersonCaller) -> None:

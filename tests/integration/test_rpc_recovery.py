@@ -6,7 +6,18 @@ import grpc
 import pytest
 
 from danbao.v1 import operations_pb2, verification_pb2
-from tests.factors import Clock, a_core_with, approved_by_sms, enrol, enrolled, messages, to_change_factors
+from tests.factors import (
+    App,
+    Clock,
+    a_core_with,
+    approved_by_sms,
+    approved_by_totp,
+    confirm_totp,
+    enrol,
+    enrolled,
+    messages,
+    to_change_factors,
+)
 from tests.people import PersonCaller, a_person
 from tests.rpc_client import Caller, Connection, Core, a_machine_token
 from tests.rpc_requests import UNKNOWN, a_request_id, advance_clock, approve, reject
@@ -66,6 +77,18 @@ async def test_a_lost_authenticator_goes_after_a_day_by_two_operators(core: Core
     changed_at = await core.connection.fetchval("SELECT changed_at FROM person WHERE account_id::text = $1", ada.account[9:])
     assert changed_at.timestamp() == done.decide_time.ToDatetime().replace(tzinfo=changed_at.tzinfo).timestamp()
     assert (await ada.ask(enrol())).secret  # by the phone they have, nothing more
+
+
+async def test_an_authenticator_that_was_enrolled_meanwhile_was_not_lost(core: Core, ada: PersonCaller, other: Caller) -> None:
+    app = await enrolled(ada, CLOCK)
+    proposal = await core.operator.ask(a_recovery(ada.account))
+    await core.operator.ask(advance_clock(3_600))
+    made = await ada.ask(enrol(await approved_by_totp(ada, to_change_factors(), app)))
+    another = App(made.factor.name, made.secret, CLOCK)
+    await ada.ask(confirm_totp(another.factor, another.next_code()))
+    await core.operator.ask(advance_clock(86_400))
+    assert (await other.refused(approve(proposal.name))).reason == "FACTOR_MISSING"
+    await approved_by_totp(ada, to_change_factors(), another)
 
 
 async def test_the_person_is_protected_by_a_rejection(core: Core, ada: PersonCaller, other: Caller) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,14 @@ async def test_nobodys_password_is_never_right(passwords: LoginPasswords) -> Non
 async def test_what_is_tried_first_is_refused(passwords: LoginPasswords, password: str) -> None:
     with pytest.raises(PasswordTooCommon):
         await passwords.hashed(password)
+
+
+async def test_no_password_takes_long_to_look_at(passwords: LoginPasswords) -> None:
+    began = time.process_time()
+    await passwords.hashed(4 * "4@8({[<369&!1/|0$5+7%2")
+    assert time.process_time() - began < 2
+    with pytest.raises(PasswordTooCommon):
+        await passwords.hashed(4 * "1234567890!@#$%^&*()")
 
 
 async def test_what_others_know_of_a_person_is_refused(passwords: LoginPasswords) -> None:

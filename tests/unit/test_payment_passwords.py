@@ -189,6 +189,18 @@ def test_the_next_day_in_shanghai_counts_anew() -> None:
     assert refusal.metadata["attempts_left"] == "2"
 
 
+def test_a_clock_that_goes_back_over_midnight_forgets_none() -> None:
+    guesser = Guesser()
+    guesser.core.now = NOON + timedelta(hours=4, minutes=30)
+    for _ in range(2):
+        guesser.shows("999999")
+    guesser.core.now -= timedelta(hours=1)
+    refusal = guesser.shows("999999")
+    assert isinstance(refusal, PasswordWrong)
+    assert refusal.metadata["attempts_left"] == "0"
+    assert isinstance(guesser.shows(RIGHT), PasswordLocked)
+
+
 def test_the_retry_of_a_counted_request_is_not_counted_again() -> None:
     guesser = Guesser()
     for _ in range(5):

@@ -178,3 +178,12 @@ def test_limits_that_make_no_sense_are_refused(tmp_path: Path, text: str) -> Non
     file.write_text(defaults.partition("[policy.limits.CNY]")[0] + f"[policy.limits.CNY]\n{text}\n")
     with pytest.raises(ValueError, match="policy file"):
         PolicySchedule.load(file)
+
+
+def test_a_clock_that_goes_back_gives_no_day_and_no_year_again() -> None:
+    new_year = shanghai_midnight(shanghai_day(NOON) + 1)
+    spent = spending(100, new_year)
+    before = new_year - timedelta(minutes=30)
+    assert [spent.used(period, before) for period in (Period.DAY, Period.YEAR)] == [100 * YUAN] * 2
+    again = spent.spent(200 * YUAN, before)
+    assert [again.used(period, new_year) for period in (Period.DAY, Period.YEAR)] == [300 * YUAN] * 2

@@ -14,7 +14,7 @@ from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import Refusal
 from danbao_core.keyring import Keyring, Use
 from danbao_core.people.asking import WRONG_CODES, NewestCode, must_not_be_locked, sms_hashes
-from danbao_core.people.attempts import AttemptKind, attempts_key, count_once
+from danbao_core.people.attempts import Attempt, AttemptKind, attempts_key, count_once, counted_as
 from danbao_core.people.challenges import LIFETIME, MOST_TRIES, Approval, Challenge, FactorKind
 from danbao_core.people.factors import Factor, FactorState, RecoveryCode, is_recovery_code, matching_step, recovery_hashes
 from danbao_core.people.person import Person
@@ -87,6 +87,8 @@ class AnswerChallenge(Command[Approval], frozen=True):
             yield NewestCode.read_key(challenge.sent_by)
         if challenge.factor is FactorKind.TOTP and challenge.account_id is not None:
             yield Person.read_key(challenge.account_id)
+            if self.origin.request_id:
+                yield Attempt.read_key(counted_as(AttemptKind.CODE, challenge.guesses_by), self.origin.request_id)
             if self.shown.factor_id is not None:
                 yield Factor.key(self.shown.factor_id)
                 yield from (RecoveryCode.key(self.shown.factor_id, code_hash) for code_hash in self.shown.recovery)
@@ -136,6 +138,11 @@ class AnswerChallenge(Command[Approval], frozen=True):
         person = None if challenge.account_id is None else draft.get(Person, challenge.account_id)
         if person is None or person.totp_id is None or person.totp_id != self.shown.factor_id:
             return None
+        if self.origin.request_id:
+            place = counted_as(AttemptKind.CODE, challenge.guesses_by)
+            before = draft.get(Attempt, place, self.origin.request_id)
+            if before is not None and hmac.compare_digest(before.credential, self.shown.credential):
+                return None  # a repeat is not counted, so it is no guess at the codes of later steps either
         return accept_code(draft, person.totp_id, self.shown)
 
     def _counted(self, draft: Draft, challenge: Challenge) -> tuple[list[Any], Refusal]:

@@ -2,7 +2,8 @@
 
 Codes by SMS are counted where they are sent: those that a device of the account's asks for by that device, all others by the
 number, so that a stranger who has codes sent to somebody's phone neither uses up nor replaces those of the owner. In the same
-way wrong codes are counted by account where a session asks, and by the number where nobody has shown a token.
+way wrong codes are counted by account where a session asks, and where nobody has shown a token by the number; by account and
+device where that is a login on a device that the account knows.
 """
 
 import secrets
@@ -91,16 +92,16 @@ def sms_hashes(keyring: Keyring, challenge_id: UUID, code: str) -> dict[str, byt
     return {key.id: key.mac(Use.CODE, "sms", challenge_id.bytes, code) for key in keyring}
 
 
-def guesses_by(account_id: UUID | None, phone_hash: bytes = b"") -> bytes:
-    """By what wrong codes are counted: by the number where it is given, else by account."""
-    return phone_hash or (b"" if account_id is None else by_account(account_id))
+def guesses_by(account_id: UUID | None, counted_by: bytes = b"") -> bytes:
+    """By what wrong codes are counted: as it is given, else by account."""
+    return counted_by or (b"" if account_id is None else by_account(account_id))
 
 
-def asking_keys(account_id: UUID | None, sms: SmsCode | None, phone_hash: bytes = b"") -> Iterable[Key]:
+def asking_keys(account_id: UUID | None, sms: SmsCode | None, counted_by: bytes = b"") -> Iterable[Key]:
     """What `ask` needs beside the command's own rows; the arguments are those given to it."""
     if account_id is not None:
         yield Person.read_key(account_id)
-    yield Attempts.read_key(AttemptKind.CODE, guesses_by(account_id, phone_hash))
+    yield Attempts.read_key(AttemptKind.CODE, guesses_by(account_id, counted_by))
     if sms is not None:
         yield from (attempts_key(*counter) for counter in sms.counters)
         yield NewestCode.key(sms.sent_by)
@@ -120,18 +121,18 @@ def ask(  # noqa: PLR0913  # the facts of a challenge
     bound_to: bytes,
     sms: SmsCode | None = None,
     details: bytes | None = None,
-    phone_hash: bytes = b"",
+    counted_by: bytes = b"",
     deliver: bool = True,
 ) -> Challenge:
     """Puts a challenge into the draft, and the message with its code where it is one by SMS, and answers it.
 
-    The challenge is answered in the session that asks, or where there is none without a token. Without a token `phone_hash`,
-    the lookup of the number that was named, counts wrong codes; it must be given, for a number that nobody has, too.
-    `deliver=False` does all the same but send: the answer to somebody whose number is not known.
+    The challenge is answered in the session that asks, or where there is none without a token. Without a token `counted_by`
+    counts wrong codes, the lookup of the number that was named or account and known device; it must be given, for a number that
+    nobody has, too. `deliver=False` does all the same but send: the answer to somebody whose number is not known.
 
     Raises FactorLocked (`unlock_time`), FactorMissing, and TooManyCodes (`possible_from`).
     """
-    guesses = guesses_by(account_id, phone_hash)
+    guesses = guesses_by(account_id, counted_by)
     must_not_be_locked(draft, guesses)
     if factor is FactorKind.TOTP and account_id is not None:
         person = draft.get(Person, account_id)
@@ -179,11 +180,10 @@ def _count_sent(draft: Draft, sms: SmsCode, challenge_id: UUID) -> None:
     now = draft.now
     for counter in sms.counters:
         sent = attempts.current(draft, *counter)
-        count = sent.count_at(now)
-        if count >= SENT_A_DAY:
+        if sent.count_at(now) >= SENT_A_DAY:
             raise TooManyCodes(possible_from=shanghai_midnight(shanghai_day(now) + 1).isoformat())
         if sent.version and now < sent.last_at + PAUSE:
             raise TooManyCodes(possible_from=(sent.last_at + PAUSE).isoformat())
-        draft.put(sent.replace(day=shanghai_day(now), count=count + 1, last_at=now, version=sent.version + 1))
+        draft.put(sent.one_more(now))
     before = draft.get(NewestCode, sms.sent_by)
     draft.put(NewestCode(sms.sent_by, challenge_id, 1 if before is None else before.version + 1))

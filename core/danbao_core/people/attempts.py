@@ -57,8 +57,13 @@ class Attempts(Row, frozen=True):
         return self.locked_until is not None and now < self.locked_until
 
     def count_at(self, now: datetime) -> int:
-        """How many there were on the day of a time."""
-        return self.count if self.day == shanghai_day(now) else 0
+        """How many there were on the day of a time, or on a later one, before the clock went back."""
+        return self.count if self.day >= shanghai_day(now) else 0
+
+    def one_more(self, now: datetime) -> "Attempts":
+        """Itself after one more."""
+        day = max(self.day, shanghai_day(now))
+        return self.replace(day=day, count=self.count_at(now) + 1, last_at=now, version=self.version + 1)
 
 
 @table("attempt", rank=29, key=("subject", "request_id"))
@@ -78,6 +83,11 @@ def attempts_key(kind: AttemptKind, subject: bytes) -> Key:
     return Attempts.key(kind, subject)
 
 
+def counted_as(kind: AttemptKind, subject: bytes) -> bytes:
+    """What the attempts of a counter are remembered by."""
+    return bytes([kind]) + subject
+
+
 def current(draft: Draft, kind: AttemptKind, subject: bytes) -> Attempts:
     """The counter as it is, or a new one that counts nothing yet."""
     found = draft.get(Attempts, kind, subject)
@@ -87,15 +97,9 @@ def current(draft: Draft, kind: AttemptKind, subject: bytes) -> Attempts:
 def counted(attempts: Attempts, now: datetime, rule: Rule) -> Attempts:
     """The counter after one more attempt. The one that reaches the rule's number locks, and when the lock has ended every
     further one of that day; what is tried while it is locked makes the lock no longer."""
-    count = attempts.count_at(now) + 1
-    locks = count >= rule.most and not attempts.locked(now)
-    return attempts.replace(
-        day=shanghai_day(now),
-        count=count,
-        locked_until=now + rule.lock if locks else attempts.locked_until,
-        last_at=now,
-        version=attempts.version + 1,
-    )
+    after = attempts.one_more(now)
+    locks = after.count >= rule.most and not attempts.locked(now)
+    return after.replace(locked_until=now + rule.lock) if locks else after
 
 
 class Counted(NamedTuple):
@@ -116,7 +120,7 @@ def count_once(draft: Draft, origin: Origin, kind: AttemptKind, subject: bytes, 
     if not origin.request_id:
         remembered = None
     else:
-        remembered = draft.need(Attempt, (place := bytes([kind]) + subject), origin.request_id)
+        remembered = draft.need(Attempt, (place := counted_as(kind, subject)), origin.request_id)
         if remembered is None:
             draft.put(Attempt(place, origin.request_id, credential, draft.now))
     if remembered is not None and hmac.compare_digest(remembered.credential, credential):

@@ -89,7 +89,11 @@ class EnrollTotp(Command[Factor], frozen=True):
 class ConfirmTotp(Command[Factor], frozen=True):
     """Puts a pending authenticator in force, once it has shown a code, in place of the one before.
 
-    Refused: PersonNeeded, FactorNotFound, FactorNotPending, FactorLocked, and CodeWrong, which is counted.
+    In its place only comes what was enrolled since the person's factors, phone or passwords last changed, and so with an
+    approval by it; earlier, when none was in force, none was asked for.
+
+    Refused: PersonNeeded, FactorNotFound, FactorNotPending, ApprovalRequired for what was enrolled earlier, FactorLocked, and
+    CodeWrong, which is counted.
     """
 
     result_type = Factor
@@ -112,12 +116,14 @@ class ConfirmTotp(Command[Factor], frozen=True):
         factor = _factor_of(book, self.factor_id, account_id)
         if factor.state is not FactorState.PENDING:
             raise FactorNotPending(factor=factor.name)
+        person = person_of(book, account_id)
+        if person.totp_id is not None and person.changed_at is not None and factor.created_at <= person.changed_at:
+            raise ApprovalRequired(factors="TOTP")
         guesses = guesses_by(account_id)
         must_not_be_locked(draft, guesses)
         if self.shown.step is None or self.shown.factor_id != factor.id:
             count_once(draft, self.origin, AttemptKind.CODE, guesses, self.shown.credential, WRONG_CODES)
             return Decision(factor.replace(secret=None), draft.changes, CodeWrong())
-        person = person_of(book, account_id)
         if person.totp_id is not None:
             _remove(draft, ids, self.origin, person.totp_id)
         active = factor.replace(

@@ -57,13 +57,18 @@ class LogIn(Command[Outcome], frozen=True):
             return device_counter(self.account_id, self.device_id, self.epoch)
         return Counter(AttemptKind.LOGIN, self.phone_hashes[0])
 
+    @property
+    def guesses(self) -> bytes:
+        """By what wrong codes are counted: by the device as well where the account knows it, else by the number."""
+        return self.counter.subject
+
     def keys(self, book: Book) -> Iterable[Key]:
         yield from (PhoneRef.read_key(each) for each in self.phone_hashes)
         yield self.counter.key
         if self.account_id is not None:
             yield Person.read_key(self.account_id)
             yield Device.read_key(self.account_id, self.device_id)
-            yield from asking_keys(self.account_id, self.sms, self.phone_hashes[0])
+            yield from asking_keys(self.account_id, self.sms, self.guesses)
 
     def decide(self, book: Book) -> Decision[Outcome]:
         draft = Draft(book)
@@ -99,7 +104,7 @@ class LogIn(Command[Outcome], frozen=True):
             device_id=self.device_id,
             bound_to=_login_binding(person, self.device_id),
             sms=self.sms if factor is FactorKind.SMS else None,
-            phone_hash=self.phone_hashes[0],
+            counted_by=self.guesses,
         )
         return without_secrets(challenge)
 

@@ -68,7 +68,7 @@ class Register(Command[Challenge], frozen=True):
             bound_to=binding(Purpose.REGISTER, self.device_id),
             sms=self.sms,
             details=self.details,
-            phone_hash=self.phone_hashes[0],
+            counted_by=self.phone_hashes[0],
             deliver=not known,
         )
         if known:

@@ -53,7 +53,7 @@ class StartReset(Command[Challenge], frozen=True):
             account_id=self.account_id,
             bound_to=_reset_binding(self.account_id, self.phone_hashes[0]),
             sms=self.sms,
-            phone_hash=self.phone_hashes[0],
+            counted_by=self.phone_hashes[0],
             deliver=self.account_id is not None,
         )
         draft.put(trail.audit_event(self.ids(), self.origin, Challenge, challenge.id, draft.now))

@@ -56,14 +56,15 @@ class Spending(Row, frozen=True):
     version: int
 
     def used(self, period: Period, at: datetime) -> int:
-        """How much is counted at a moment; nothing yet of one payment."""
+        """How much is counted at a moment; nothing yet of one payment. What was counted on a later day, before the clock went
+        back, counts still."""
         match period:
             case Period.PAYMENT:
                 return 0
             case Period.DAY:
-                return self.day_minor if self.day == shanghai_day(at) else 0
+                return self.day_minor if self.day >= shanghai_day(at) else 0
             case Period.YEAR:
-                return self.year_minor if self.year == shanghai_year(at) else 0
+                return self.year_minor if self.year >= shanghai_year(at) else 0
             case Period.LIFE:
                 return self.life_minor
 
@@ -71,9 +72,9 @@ class Spending(Row, frozen=True):
         """Itself after so much more."""
         paid_minor = 0 if withdrawn else amount_minor
         return self.replace(
-            day=shanghai_day(at),
+            day=max(self.day, shanghai_day(at)),
             day_minor=self.used(Period.DAY, at) + amount_minor,
-            year=shanghai_year(at),
+            year=max(self.year, shanghai_year(at)),
             year_minor=self.used(Period.YEAR, at) + paid_minor,
             life_minor=self.life_minor + paid_minor,
             version=self.version + 1,

@@ -10,7 +10,7 @@ from danbao_core.errors import ProposalNotFound, ProposalNotPending, ProposalWai
 from danbao_core.ids import IdSequence
 from danbao_core.people.messages import Letter
 from danbao_core.proposals.rows import Proposal, ProposalState, expires_at, json_of
-from danbao_core.proposals.terms import Terms, Why, waiting_time
+from danbao_core.proposals.terms import FactorRecovery, Terms, Why, waiting_time
 from danbao_core.service_keys import ServiceKey
 
 _TOPICS: Final = {
@@ -115,6 +115,8 @@ class ApproveProposal(_Decide, frozen=True):
         if draft.now < possible_from:
             raise ProposalWaits(possible_from=possible_from.isoformat())
         terms.must_be_possible(draft)
+        if isinstance(terms, FactorRecovery):
+            terms.must_be_lost(draft, proposal.created_at)
         terms.carry_out(draft, ids, self.origin, Why(proposal.id, proposal.reason, self.letter))
 
 

@@ -1,7 +1,7 @@
 """What can be proposed. Each kind of terms knows its rows, when it is possible, and how it is carried out."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -200,6 +200,12 @@ class FactorRecovery(msgspec.Struct, frozen=True, tag="factor_recovery"):
     def must_be_possible(self, draft: Draft) -> None:
         """Raises PersonNotFound, or FactorMissing where no authenticator is in force."""
         if person_of(draft, self.account_id).totp_id is None:
+            raise FactorMissing(factor=FactorKind.TOTP.name)
+
+    def must_be_lost(self, draft: Draft, proposed_at: datetime) -> None:
+        """Raises FactorMissing where the authenticator in force was enrolled since then: it is not the one that was lost."""
+        factor = draft.get(Factor, person_of(draft, self.account_id).totp_id)
+        if factor is not None and factor.created_at > proposed_at:
             raise FactorMissing(factor=FactorKind.TOTP.name)
 
     def carry_out(self, draft: Draft, ids: IdSequence, origin: Origin, why: Why) -> None:

@@ -741,7 +741,7 @@ class FactorRecovery(_message.Message):
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """`accounts/{uuid}` of the person, who must have an active authenticator (FACTOR_MISSING)."""
+    """`accounts/{uuid}` of the person, who must have an active authenticator, and of before the proposal (FACTOR_MISSING)."""
     def __init__(
         self,
         *,

@@ -94,8 +94,9 @@ class VerificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmTotp(self, request, context):
-        """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day.
-        Withdrawals and instant transfers to new payees rest for 24 hours after it.
+        """Shows that the authenticator has the secret. Refused with CODE_WRONG, with FACTOR_LOCKED after ten wrong codes in a day, and
+        with APPROVAL_REQUIRED where there is an active TOTP factor and a factor, the phone or a password changed since EnrollTotp: that
+        is to be called again. Withdrawals and instant transfers to new payees rest for 24 hours after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

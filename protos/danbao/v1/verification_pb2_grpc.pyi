@@ -44,8 +44,9 @@ class VerificationServiceStub:
     factor (APPROVAL_REQUIRED). The secret is shown once (SECRET_ALREADY_SHOWN).
     """
     ConfirmTotp: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ConfirmTotpRequest, _verification_pb2.Factor]
-    """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day.
-    Withdrawals and instant transfers to new payees rest for 24 hours after it.
+    """Shows that the authenticator has the secret. Refused with CODE_WRONG, with FACTOR_LOCKED after ten wrong codes in a day, and
+    with APPROVAL_REQUIRED where there is an active TOTP factor and a factor, the phone or a password changed since EnrollTotp: that
+    is to be called again. Withdrawals and instant transfers to new payees rest for 24 hours after it.
     """
     ListFactors: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ListFactorsRequest, _verification_pb2.ListFactorsResponse]
     """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
@@ -85,8 +86,9 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     factor (APPROVAL_REQUIRED). The secret is shown once (SECRET_ALREADY_SHOWN).
     """
     ConfirmTotp: _aio.UnaryUnaryMultiCallable[_verification_pb2.ConfirmTotpRequest, _verification_pb2.Factor]  # type: ignore[assignment]
-    """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day.
-    Withdrawals and instant transfers to new payees rest for 24 hours after it.
+    """Shows that the authenticator has the secret. Refused with CODE_WRONG, with FACTOR_LOCKED after ten wrong codes in a day, and
+    with APPROVAL_REQUIRED where there is an active TOTP factor and a factor, the phone or a password changed since EnrollTotp: that
+    is to be called again. Withdrawals and instant transfers to new payees rest for 24 hours after it.
     """
     ListFactors: _aio.UnaryUnaryMultiCallable[_verification_pb2.ListFactorsRequest, _verification_pb2.ListFactorsResponse]  # type: ignore[assignment]
     """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
@@ -135,8 +137,9 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_pb2.ConfirmTotpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.Factor, _abc.Awaitable[_verification_pb2.Factor]]:
-        """Shows that the authenticator has the secret. Refused with CODE_WRONG, and with FACTOR_LOCKED after ten wrong codes in a day.
-        Withdrawals and instant transfers to new payees rest for 24 hours after it.
+        """Shows that the authenticator has the secret. Refused with CODE_WRONG, with FACTOR_LOCKED after ten wrong codes in a day, and
+        with APPROVAL_REQUIRED where there is an active TOTP factor and a factor, the phone or a password changed since EnrollTotp: that
+        is to be called again. Withdrawals and instant transfers to new payees rest for 24 hours after it.
         """
 
     @_abc_1.abstractmethod
