@@ -54,6 +54,18 @@ class RefreshTokenReused(Refusal):
     kind = Kind.UNAUTHENTICATED
 
 
+class ServiceNeeded(Refusal):
+    """This is for services; a person makes one payment at a time."""
+
+    kind = Kind.DENIED
+
+
+class OrderNoOfPayee(Refusal):
+    """Order numbers are the payee's own: leave it out, or let the payee create the payment."""
+
+    kind = Kind.DENIED
+
+
 class PersonNeeded(Refusal):
     """Only a person does this, in a session of their own."""
 

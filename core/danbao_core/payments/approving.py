@@ -34,8 +34,11 @@ def approval_of(payment: Payment) -> Wanted:
 
 
 def must_know_payee(draft: Draft, payment: Payment) -> None:
-    """Raises ChangedTooRecently where the payer's proofs were changed lately and they never paid the payee before that. What is
-    paid into escrow, or authorized, is not gone at once. Raises RowNeeded where it has to be sought."""
+    """Raises ChangedTooRecently where the payer's proofs were changed lately and they never paid the payee before that.
+
+    For what the payee has, or can take, without another word of the payer; what is paid into escrow takes the payment password
+    once more. Raises RowNeeded where it has to be sought.
+    """
     person = person_of(draft, payment.payer_id)
     try:
         must_not_rest(person, draft.now, draft.policy)

@@ -18,7 +18,7 @@ from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, Stat
 from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
 from danbao_core.people.passwords import FACTOR as PASSWORD_FACTOR
 from danbao_core.people.proofs import NO_PROOFS, Proofs, must_approve, must_show_password, proof_keys
-from danbao_core.people_errors import ApprovalRequired
+from danbao_core.people_errors import ApprovalRequired, OrderNoOfPayee
 
 
 class Shipment(msgspec.Struct, frozen=True):
@@ -38,7 +38,8 @@ class CreatePayment(Command[Payment], frozen=True):
 
     Refused: PayerIsPayee, CurrencyUnknown, AmountNotPositive, NotYourAccount, ScopeMissing, AccountNotFound, AccountClosed,
     AccountFrozen (the payer's, where it pays or its own key asks), WalletMissing, OrderNoTaken, InsufficientFunds,
-    AmountOverflow, LimitExceeded; ApprovalRequired where a person asks to pay at once, who pays by PayPayment.
+    AmountOverflow, LimitExceeded; ApprovalRequired where a person asks to pay at once, who pays by PayPayment, and
+    OrderNoOfPayee where a person who is not the payee gives a number.
     """
 
     result_type = Payment
@@ -82,6 +83,8 @@ class CreatePayment(Command[Payment], frozen=True):
             raise PayerIsPayee
         self.amount.must_be_payable()
         must_act_for(self.origin, self.payer_id, self.payee_id)
+        if self.origin.by_person and self.order_no and self.origin.account_id != self.payee_id:
+            raise OrderNoOfPayee  # else anybody who can register could use up a merchant's numbers, for ever
         if self.pay:
             steps.must_may_pay(self.origin, self.payer_id)
             if self.origin.by_person:  # who sees what they pay, and to whom, before they approve it
@@ -201,7 +204,7 @@ class PayPayment(_ProvenStep, frozen=True):
     Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, ScopeMissing, AccountClosed, AccountFrozen (the payer's),
     InsufficientFunds, AmountOverflow, LimitExceeded. A person is refused, too: PasswordMissing, PasswordWrong, PasswordLocked
     (wrong ones are counted); ApprovalRequired (`factors`) and what `challenges.consume` raises; ChangedTooRecently for an
-    INSTANT payment to a payee whom they never paid.
+    INSTANT payment or an AUTHORIZATION to a payee whom they never paid.
     """
 
     def event(self) -> Event:
@@ -210,7 +213,7 @@ class PayPayment(_ProvenStep, frozen=True):
     def prove(self, draft: Draft, payment: Payment, actor: Actor) -> Refusal | None:
         if (wrong := super().prove(draft, payment, actor)) is not None:
             return wrong
-        if payment.mode is Mode.INSTANT:
+        if payment.mode is not Mode.ESCROW:
             must_know_payee(draft, payment)
         must_approve(draft, self.origin, payment.payer_id, self.proofs, approval_of(payment))
         return None

@@ -12,7 +12,8 @@ from typing import Final
 from uuid import UUID
 
 from danbao_core.engine import Draft, Key, Origin, Row, table
-from danbao_core.people_errors import ApprovalExpired, ApprovalMismatch, ApprovalNotFound, ApprovalUsed
+from danbao_core.people.person import Person
+from danbao_core.people_errors import ApprovalExpired, ApprovalMismatch, ApprovalNotFound, ApprovalRequired, ApprovalUsed
 
 LIFETIME: Final = timedelta(minutes=5)
 """Of a challenge, and of an approval; business time."""
@@ -135,3 +136,19 @@ def consume(draft: Draft, approval_id: UUID, origin: Origin, purpose: Purpose, b
     used = approval.replace(used_at=draft.now, version=approval.version + 1)
     draft.put(used)
     return used
+
+
+def personal_binding(purpose: Purpose, account_id: UUID) -> bytes:
+    """What a challenge approves that is about the person and nothing else."""
+    return binding(purpose, account_id)
+
+
+def consume_own(draft: Draft, approval_id: UUID, origin: Origin, person: Person, purpose: Purpose) -> None:
+    """Uses up an approval of a change of what protects the account.
+
+    An authenticator in force is what approves it, or a recovery code: with the phone alone, whoever has got hold of the number
+    would have the account. Raises what `consume` raises, and ApprovalRequired.
+    """
+    approval = consume(draft, approval_id, origin, purpose, personal_binding(purpose, person.account_id))
+    if person.totp_id is not None and approval.factor is FactorKind.SMS:
+        raise ApprovalRequired(factors="TOTP")

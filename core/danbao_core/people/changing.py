@@ -13,7 +13,7 @@ import msgspec
 from danbao_core import trail
 from danbao_core.engine import Book, Command, Decision, Draft, Key
 from danbao_core.people import devices
-from danbao_core.people.challenges import Purpose, approval_keys, binding, consume
+from danbao_core.people.challenges import Purpose, approval_keys, binding, consume, consume_own
 from danbao_core.people.devices import Device
 from danbao_core.people.login_proofs import Counter, LoginProof, device_counter, must_show_login_password
 from danbao_core.people.messages import Letter
@@ -21,7 +21,7 @@ from danbao_core.people.passwords import PaymentPassword, PaymentProof, must_sho
 from danbao_core.people.person import Person, PhoneRef, person_of
 from danbao_core.people.registering import owner_of, take_number
 from danbao_core.people.sessions import Session
-from danbao_core.people_errors import PasswordAlreadySet, PersonNeeded, PhoneTaken
+from danbao_core.people_errors import ApprovalRequired, PasswordAlreadySet, PersonNeeded, PhoneTaken
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -117,7 +117,7 @@ class ChangeLoginPassword(_OfTheirs, frozen=True):
         refusal = must_show_login_password(draft, self.origin, person, self.proof, self.counter)
         if refusal is not None:
             return Decision(Changed(book.now), draft.changes, refusal)
-        consume(draft, self.approval_id, self.origin, Purpose.CHANGE_PASSWORD, password_binding(person.account_id))
+        consume_own(draft, self.approval_id, self.origin, person, Purpose.CHANGE_PASSWORD)
         known = devices.is_known(book, person, self.device_id)
         person = changed(person, book.now, login_password=self.new, session_epoch=person.session_epoch + 1)
         session: Session = book[Session, self.origin.session_id]
@@ -148,19 +148,23 @@ class ChangePaymentPassword(_OfTheirs, frozen=True):
         refusal = must_show_payment_password(draft, self.origin, person, self.proof)
         if refusal is not None:
             return Decision(Changed(book.now), draft.changes, refusal)
-        consume(draft, self.approval_id, self.origin, Purpose.CHANGE_PASSWORD, password_binding(person.account_id))
+        consume_own(draft, self.approval_id, self.origin, person, Purpose.CHANGE_PASSWORD)
         return self.done(draft, with_payment_password(person, self.new, book.now))
 
 
 class ChangePhone(_OfTheirs, frozen=True):
     """Changes the phone number; the old one is free for others, and both are told.
 
-    Refused: PasswordWrong and PasswordLocked, which are counted, before the approval is looked at; ApprovalNotFound,
-    ApprovalUsed, ApprovalExpired, ApprovalMismatch; PhoneTaken.
+    Refused: PasswordWrong and PasswordLocked, which are counted, before the approvals are looked at; ApprovalNotFound,
+    ApprovalUsed, ApprovalExpired, ApprovalMismatch; ApprovalRequired where an authenticator is in force and has not approved
+    it, for the code to the new number shows nothing of who asks; PhoneTaken.
     """
 
     proof: LoginProof
     approval_id: UUID
+    """By the code to the new number."""
+    factor_approval_id: UUID | None
+    """Of a change of factors, by the authenticator in force; None where none is."""
     old_hashes: tuple[bytes, ...]
     """Of the number in force, under every key of the ring."""
     new_hashes: tuple[bytes, ...]
@@ -173,6 +177,7 @@ class ChangePhone(_OfTheirs, frozen=True):
         yield Person.key(self.account_id)
         yield self.counter.key
         yield from approval_keys(self.approval_id)
+        yield from approval_keys(self.factor_approval_id)
         yield from (PhoneRef.key(each) for each in (*self.old_hashes, *self.new_hashes))
 
     def decide(self, book: Book) -> Decision[Changed]:
@@ -182,6 +187,10 @@ class ChangePhone(_OfTheirs, frozen=True):
             return Decision(Changed(book.now), draft.changes, refusal)
         bound_to = phone_binding(person.account_id, self.new_hashes[0])
         consume(draft, self.approval_id, self.origin, Purpose.CHANGE_PHONE, bound_to)
+        if self.factor_approval_id is not None:
+            consume_own(draft, self.factor_approval_id, self.origin, person, Purpose.CHANGE_FACTORS)
+        elif person.totp_id is not None:
+            raise ApprovalRequired(factors="TOTP")
         if owner_of(book, self.new_hashes) not in (None, person.account_id):
             raise PhoneTaken
         given_up = (each for each in self.old_hashes if _is_theirs(book, each, person.account_id))
@@ -189,11 +198,6 @@ class ChangePhone(_OfTheirs, frozen=True):
         take_number(draft, self.new_hashes, person.account_id)
         draft.put(self.welcome.sent(book.now))
         return self.done(draft, changed(person, book.now, phone=self.phone))
-
-
-def password_binding(account_id: UUID) -> bytes:
-    """What an approval to change a password is bound to."""
-    return binding(Purpose.CHANGE_PASSWORD, account_id)
 
 
 def phone_binding(account_id: UUID, phone_hash: bytes) -> bytes:

@@ -9,7 +9,7 @@ from danbao_core.ids import IdSequence
 from danbao_core.people.answering import CodeShown
 from danbao_core.people.asking import WRONG_CODES, guesses_by, must_not_be_locked
 from danbao_core.people.attempts import AttemptKind, attempts_key, count_once
-from danbao_core.people.challenges import FactorKind, Purpose, approval_keys, binding, consume
+from danbao_core.people.challenges import FactorKind, Purpose, approval_keys, consume_own
 from danbao_core.people.factors import Factor, FactorState, RecoveryCode
 from danbao_core.people.messages import Letter
 from danbao_core.people.person import Person, person_of
@@ -28,20 +28,6 @@ def owner_of(origin: Origin) -> UUID:
     if origin.session_id is None or origin.account_id is None:
         raise PersonNeeded
     return origin.account_id
-
-
-def personal_binding(purpose: Purpose, account_id: UUID) -> bytes:
-    """What a challenge approves that is about the person and nothing else."""
-    return binding(purpose, account_id)
-
-
-def _consume(draft: Draft, approval_id: UUID, origin: Origin, person: Person) -> None:
-    """Uses up an approval of a change of factors. An authenticator in force is what approves it, or a recovery code: with the
-    phone alone, whoever has got hold of the number would take it out of force. Raises ApprovalRequired."""
-    purpose = Purpose.CHANGE_FACTORS
-    approval = consume(draft, approval_id, origin, purpose, personal_binding(purpose, person.account_id))
-    if person.totp_id is not None and approval.factor is FactorKind.SMS:
-        raise ApprovalRequired(factors="TOTP")
 
 
 class EnrollTotp(Command[Factor], frozen=True):
@@ -65,7 +51,7 @@ class EnrollTotp(Command[Factor], frozen=True):
         account_id, draft, ids = owner_of(self.origin), Draft(book), self.ids()
         person = person_of(book, account_id)
         if self.approval_id is not None:
-            _consume(draft, self.approval_id, self.origin, person)
+            consume_own(draft, self.approval_id, self.origin, person, Purpose.CHANGE_FACTORS)
         elif person.totp_id is not None:
             raise ApprovalRequired(factors="TOTP")
         factor = Factor(
@@ -156,7 +142,7 @@ class RemoveFactor(Command[Factor], frozen=True):
         if factor.state is FactorState.REMOVED:
             raise FactorNotFound(factor=factor.name)
         person = person_of(book, account_id)
-        _consume(draft, self.approval_id, self.origin, person)
+        consume_own(draft, self.approval_id, self.origin, person, Purpose.CHANGE_FACTORS)
         removed = _remove(draft, ids, self.origin, factor.id)
         if person.totp_id == factor.id:
             _changed(draft, person, None, self.letter)
@@ -187,7 +173,7 @@ class CreateRecoveryCodes(Command[Factor], frozen=True):
         if person.totp_id != self.factor_id:
             raise FactorMissing(factor=FactorKind.TOTP.name)
         factor = _factor_of(book, self.factor_id, account_id)
-        _consume(draft, self.approval_id, self.origin, person)
+        consume_own(draft, self.approval_id, self.origin, person, Purpose.CHANGE_FACTORS)
         generation = factor.recovery_generation + 1
         made = factor.replace(recovery_generation=generation, updated_at=book.now, version=factor.version + 1)
         draft.put(made, trail.audit_event(self.ids(), self.origin, Factor, factor.id, book.now))

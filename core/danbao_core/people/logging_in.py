@@ -93,7 +93,8 @@ class LogIn(Command[Outcome], frozen=True):
         return Decision(outcome, draft.changes)
 
     def _asked(self, draft: Draft, person: Person) -> Challenge:
-        factor = self.factor or (FactorKind.SMS if person.totp_id is None else FactorKind.TOTP)
+        # An authenticator in force is what answers: a number may have got into others' hands.
+        factor = FactorKind.TOTP if person.totp_id is not None else self.factor or FactorKind.SMS
         challenge = ask(
             draft,
             self.id,

@@ -344,7 +344,7 @@ class AccountServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ChangePassword(self, request, context):
-        """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
+        """Changes a password, with the old one and an approval by a factor. Withdrawals and transfers to new payees rest for 24
         hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
         refused with PASSWORD_WRONG, and counted before the approval is looked at.
         """
@@ -363,14 +363,14 @@ class AccountServiceServicer(object):
     def ResetPassword(self, request, context):
         """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
         (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
-        sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
+        sessions and forgets all devices; withdrawals and transfers to new payees rest for 24 hours after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangePhone(self, request, context):
-        """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it.
+        """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and transfers to new payees rest for 24 hours after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

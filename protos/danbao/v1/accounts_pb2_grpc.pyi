@@ -115,7 +115,7 @@ class AccountServiceStub:
     SetPaymentPassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SetPaymentPasswordRequest, _identity_pb2.PasswordChange]
     """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePasswordRequest, _identity_pb2.PasswordChange]
-    """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
+    """Changes a password, with the old one and an approval by a factor. Withdrawals and transfers to new payees rest for 24
     hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
     refused with PASSWORD_WRONG, and counted before the approval is looked at.
     """
@@ -126,10 +126,10 @@ class AccountServiceStub:
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ResetPasswordRequest, _identity_pb2.PasswordChange]
     """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
     (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
-    sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
+    sessions and forgets all devices; withdrawals and transfers to new payees rest for 24 hours after it.
     """
     ChangePhone: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]
-    """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
+    """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and transfers to new payees rest for 24 hours after it."""
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -216,7 +216,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     SetPaymentPassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.SetPaymentPasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
     """Sets the payment password for the first time. Refused with PASSWORD_ALREADY_SET afterwards."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
-    """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
+    """Changes a password, with the old one and an approval by a factor. Withdrawals and transfers to new payees rest for 24
     hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
     refused with PASSWORD_WRONG, and counted before the approval is looked at.
     """
@@ -227,10 +227,10 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ResetPassword: _aio.UnaryUnaryMultiCallable[_identity_pb2.ResetPasswordRequest, _identity_pb2.PasswordChange]  # type: ignore[assignment]
     """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
     (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
-    sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
+    sessions and forgets all devices; withdrawals and transfers to new payees rest for 24 hours after it.
     """
     ChangePhone: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]  # type: ignore[assignment]
-    """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
+    """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and transfers to new payees rest for 24 hours after it."""
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
@@ -446,7 +446,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.ChangePasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
-        """Changes a password, with the old one and an approval by a factor. Withdrawals and instant transfers to new payees rest for 24
+        """Changes a password, with the old one and an approval by a factor. Withdrawals and transfers to new payees rest for 24
         hours after it; a new login password ends all other sessions, and all other devices are forgotten. A wrong old password is
         refused with PASSWORD_WRONG, and counted before the approval is looked at.
         """
@@ -469,7 +469,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_identity_pb2.PasswordChange, _abc.Awaitable[_identity_pb2.PasswordChange]]:
         """Sets a password anew, with the approval of that challenge and the number of the document by which the person was verified
         (IDENTITY_MISMATCH, the third of which in a day locks resets for 3 hours: PASSWORD_LOCKED). Unlocks the password, ends all
-        sessions and forgets all devices; withdrawals and instant transfers to new payees rest for 24 hours after it.
+        sessions and forgets all devices; withdrawals and transfers to new payees rest for 24 hours after it.
         """
 
     @_abc_1.abstractmethod
@@ -478,6 +478,6 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.ChangePhoneRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.PhoneChange, _abc.Awaitable[_identity_pb2.PhoneChange]]:
-        """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and instant transfers to new payees rest for 24 hours after it."""
+        """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and transfers to new payees rest for 24 hours after it."""
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -705,7 +705,9 @@ class ChangePasswordRequest(_message.Message):
     new_password: _builtins.str
     """The new one."""
     approval: _builtins.str
-    """`approvals/{uuid}` for PURPOSE_CHANGE_PASSWORD."""
+    """`approvals/{uuid}` for PURPOSE_CHANGE_PASSWORD; by TOTP or a recovery code where an authenticator is in force
+    (APPROVAL_REQUIRED).
+    """
     def __init__(
         self,
         *,
@@ -821,6 +823,7 @@ class ChangePhoneRequest(_message.Message):
     APPROVAL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
     LOGIN_PASSWORD_FIELD_NUMBER: _builtins.int
+    FACTOR_APPROVAL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     approval: _builtins.str
@@ -829,6 +832,10 @@ class ChangePhoneRequest(_message.Message):
     """The new number in E.164, the same as in the challenge."""
     login_password: _builtins.str
     """The login password."""
+    factor_approval: _builtins.str
+    """`approvals/{uuid}` for PURPOSE_CHANGE_FACTORS by TOTP or a recovery code, where an authenticator is in force: without it the
+    call is refused with APPROVAL_REQUIRED.
+    """
     def __init__(
         self,
         *,
@@ -836,10 +843,11 @@ class ChangePhoneRequest(_message.Message):
         approval: _builtins.str = ...,
         phone: _builtins.str = ...,
         login_password: _builtins.str = ...,
+        factor_approval: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "login_password", b"login_password", "phone", b"phone", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "factor_approval", b"factor_approval", "login_password", b"login_password", "phone", b"phone", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

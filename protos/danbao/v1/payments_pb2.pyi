@@ -446,7 +446,8 @@ class CreatePaymentRequest(_message.Message):
     """The way the money takes; unspecified means ESCROW."""
     order_no: _builtins.str
     """The payee's number for the order, at most 64 printable ASCII characters, unique for the payee for ever (a second one is
-    refused with ORDER_NO_TAKEN, which names the payment that has it). May be empty.
+    refused with ORDER_NO_TAKEN, which names the payment that has it). May be empty, and is where a person in a session who is
+    not the payee creates the payment (ORDER_NO_OF_PAYEE).
     """
     subject: _builtins.str
     """What is paid for, shown to both sides, at most 256 characters without control characters."""

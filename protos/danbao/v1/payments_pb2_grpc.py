@@ -176,7 +176,7 @@ class PaymentServiceServicer(object):
         A person needs the payment password and, by the amount, the day's total and their identity level, an approval
         (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would
         do, also to services that pay from a person's account, and with CHANGED_TOO_RECENTLY (metadata `possible_from`) where it is
-        INSTANT to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
+        INSTANT or AUTHORIZATION to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -239,7 +239,8 @@ class PaymentServiceServicer(object):
     def BatchCreatePayments(self, request, context):
         """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
         what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
-        refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+        refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`. For services:
+        people in sessions are refused with SERVICE_NEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,7 +257,8 @@ class PaymentServiceServicer(object):
         has more than 2 MiB or does not hold 1 to 256 items, and with UNAVAILABLE and RetryInfo when it stops or when no message came
         for 5 minutes (a setting). Two things end it although items that were read may have no result yet: answers that the caller
         does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
-        (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again.
+        (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again. For services: people in
+        sessions are refused with SERVICE_NEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,7 @@ class PaymentServiceStub:
     A person needs the payment password and, by the amount, the day's total and their identity level, an approval
     (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would
     do, also to services that pay from a person's account, and with CHANGED_TOO_RECENTLY (metadata `possible_from`) where it is
-    INSTANT to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
+    INSTANT or AUTHORIZATION to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
     """
     ShipPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ShipPaymentRequest, _payments_pb2.Payment]
     """The payee says that the goods are on their way; the time in which the payer confirms begins."""
@@ -94,7 +94,8 @@ class PaymentServiceStub:
     BatchCreatePayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.BatchCreatePaymentsRequest, _payments_pb2.BatchCreatePaymentsResponse]
     """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
     what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
-    refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+    refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`. For services:
+    people in sessions are refused with SERVICE_NEEDED.
     """
     StreamPayments: _grpc.StreamStreamMultiCallable[_payments_pb2.StreamPaymentsRequest, _payments_pb2.StreamPaymentsResponse]
     """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
@@ -107,7 +108,8 @@ class PaymentServiceStub:
     has more than 2 MiB or does not hold 1 to 256 items, and with UNAVAILABLE and RetryInfo when it stops or when no message came
     for 5 minutes (a setting). Two things end it although items that were read may have no result yet: answers that the caller
     does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
-    (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again.
+    (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again. For services: people in
+    sessions are refused with SERVICE_NEEDED.
     """
 
 @_typing.type_check_only
@@ -148,7 +150,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     A person needs the payment password and, by the amount, the day's total and their identity level, an approval
     (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would
     do, also to services that pay from a person's account, and with CHANGED_TOO_RECENTLY (metadata `possible_from`) where it is
-    INSTANT to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
+    INSTANT or AUTHORIZATION to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
     """
     ShipPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ShipPaymentRequest, _payments_pb2.Payment]  # type: ignore[assignment]
     """The payee says that the goods are on their way; the time in which the payer confirms begins."""
@@ -176,7 +178,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     BatchCreatePayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.BatchCreatePaymentsRequest, _payments_pb2.BatchCreatePaymentsResponse]  # type: ignore[assignment]
     """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
     what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
-    refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+    refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`. For services:
+    people in sessions are refused with SERVICE_NEEDED.
     """
     StreamPayments: _aio.StreamStreamMultiCallable[_payments_pb2.StreamPaymentsRequest, _payments_pb2.StreamPaymentsResponse]  # type: ignore[assignment]
     """Creates payments one by one as CreatePayment does, many to a message, as fast as the core can: each item succeeds or is
@@ -189,7 +192,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     has more than 2 MiB or does not hold 1 to 256 items, and with UNAVAILABLE and RetryInfo when it stops or when no message came
     for 5 minutes (a setting). Two things end it although items that were read may have no result yet: answers that the caller
     does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
-    (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again.
+    (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again. For services: people in
+    sessions are refused with SERVICE_NEEDED.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -257,7 +261,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         A person needs the payment password and, by the amount, the day's total and their identity level, an approval
         (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would
         do, also to services that pay from a person's account, and with CHANGED_TOO_RECENTLY (metadata `possible_from`) where it is
-        INSTANT to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
+        INSTANT or AUTHORIZATION to a payee whom the person never paid, in the 24 hours after a change of a factor, the phone or a password.
         """
 
     @_abc_1.abstractmethod
@@ -333,7 +337,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.BatchCreatePaymentsResponse, _abc.Awaitable[_payments_pb2.BatchCreatePaymentsResponse]]:
         """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
         what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
-        refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`.
+        refused and says which it is: metadata `item` counts from 0, and the paths of fields begin with `requests[item]`. For services:
+        people in sessions are refused with SERVICE_NEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -352,7 +357,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         has more than 2 MiB or does not hold 1 to 256 items, and with UNAVAILABLE and RetryInfo when it stops or when no message came
         for 5 minutes (a setting). Two things end it although items that were read may have no result yet: answers that the caller
         does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
-        (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again.
+        (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again. For services: people in
+        sessions are refused with SERVICE_NEEDED.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -184,7 +184,9 @@ class CreateSessionRequest(_message.Message):
     is enrolled.
     """
     factor: _verification_pb2.Factor.Kind.ValueType
-    """How the person would rather answer a challenge; left out, by TOTP where it is enrolled, else by SMS."""
+    """How the person would rather answer a challenge; left out, by SMS. Where an authenticator is in force it is TOTP in any case,
+    which a recovery code answers, too.
+    """
     def __init__(
         self,
         *,

@@ -106,7 +106,7 @@ class SessionServiceServicer(object):
 
     def CompleteSession(self, request, context):
         """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it. Where the
-        account did not know the device, the person is told by a message, and withdrawals and instant transfers to new payees rest for
+        account did not know the device, the person is told by a message, and withdrawals and transfers to new payees rest for
         24 hours. An approval from before all sessions were ended is refused with APPROVAL_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

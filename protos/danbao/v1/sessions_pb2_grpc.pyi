@@ -52,7 +52,7 @@ class SessionServiceStub:
     """
     CompleteSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.CompleteSessionRequest, _sessions_pb2.SessionTokens]
     """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it. Where the
-    account did not know the device, the person is told by a message, and withdrawals and instant transfers to new payees rest for
+    account did not know the device, the person is told by a message, and withdrawals and transfers to new payees rest for
     24 hours. An approval from before all sessions were ended is refused with APPROVAL_MISMATCH.
     """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.RefreshSessionRequest, _sessions_pb2.SessionTokens]
@@ -90,7 +90,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     CompleteSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.CompleteSessionRequest, _sessions_pb2.SessionTokens]  # type: ignore[assignment]
     """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it. Where the
-    account did not know the device, the person is told by a message, and withdrawals and instant transfers to new payees rest for
+    account did not know the device, the person is told by a message, and withdrawals and transfers to new payees rest for
     24 hours. An approval from before all sessions were ended is refused with APPROVAL_MISMATCH.
     """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RefreshSessionRequest, _sessions_pb2.SessionTokens]  # type: ignore[assignment]
@@ -143,7 +143,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sessions_pb2.SessionTokens, _abc.Awaitable[_sessions_pb2.SessionTokens]]:
         """Turns the approval of a registration's or a login's challenge into a session, once, from the device that began it. Where the
-        account did not know the device, the person is told by a message, and withdrawals and instant transfers to new payees rest for
+        account did not know the device, the person is told by a message, and withdrawals and transfers to new payees rest for
         24 hours. An approval from before all sessions were ended is refused with APPROVAL_MISMATCH.
         """
 

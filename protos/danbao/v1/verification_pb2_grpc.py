@@ -96,7 +96,7 @@ class VerificationServiceServicer(object):
     def ConfirmTotp(self, request, context):
         """Shows that the authenticator has the secret. Refused with CODE_WRONG, with FACTOR_LOCKED after ten wrong codes in a day, and
         with APPROVAL_REQUIRED where there is an active TOTP factor and a factor, the phone or a password changed since EnrollTotp: that
-        is to be called again. Withdrawals and instant transfers to new payees rest for 24 hours after it.
+        is to be called again. Withdrawals and transfers to new payees rest for 24 hours after it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,7 +111,7 @@ class VerificationServiceServicer(object):
 
     def RemoveFactor(self, request, context):
         """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
-        (APPROVAL_REQUIRED); withdrawals and instant transfers to new payees rest for 24 hours after it. Who has lost all of them asks
+        (APPROVAL_REQUIRED); withdrawals and transfers to new payees rest for 24 hours after it. Who has lost all of them asks
         the operators (FactorRecovery).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

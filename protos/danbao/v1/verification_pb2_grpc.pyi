@@ -46,13 +46,13 @@ class VerificationServiceStub:
     ConfirmTotp: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ConfirmTotpRequest, _verification_pb2.Factor]
     """Shows that the authenticator has the secret. Refused with CODE_WRONG, with FACTOR_LOCKED after ten wrong codes in a day, and
     with APPROVAL_REQUIRED where there is an active TOTP factor and a factor, the phone or a password changed since EnrollTotp: that
-    is to be called again. Withdrawals and instant transfers to new payees rest for 24 hours after it.
+    is to be called again. Withdrawals and transfers to new payees rest for 24 hours after it.
     """
     ListFactors: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ListFactorsRequest, _verification_pb2.ListFactorsResponse]
     """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
     RemoveFactor: _grpc.UnaryUnaryMultiCallable[_verification_pb2.RemoveFactorRequest, _verification_pb2.Factor]
     """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
-    (APPROVAL_REQUIRED); withdrawals and instant transfers to new payees rest for 24 hours after it. Who has lost all of them asks
+    (APPROVAL_REQUIRED); withdrawals and transfers to new payees rest for 24 hours after it. Who has lost all of them asks
     the operators (FactorRecovery).
     """
     CreateRecoveryCodes: _grpc.UnaryUnaryMultiCallable[_verification_pb2.CreateRecoveryCodesRequest, _verification_pb2.CreateRecoveryCodesResponse]
@@ -88,13 +88,13 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     ConfirmTotp: _aio.UnaryUnaryMultiCallable[_verification_pb2.ConfirmTotpRequest, _verification_pb2.Factor]  # type: ignore[assignment]
     """Shows that the authenticator has the secret. Refused with CODE_WRONG, with FACTOR_LOCKED after ten wrong codes in a day, and
     with APPROVAL_REQUIRED where there is an active TOTP factor and a factor, the phone or a password changed since EnrollTotp: that
-    is to be called again. Withdrawals and instant transfers to new payees rest for 24 hours after it.
+    is to be called again. Withdrawals and transfers to new payees rest for 24 hours after it.
     """
     ListFactors: _aio.UnaryUnaryMultiCallable[_verification_pb2.ListFactorsRequest, _verification_pb2.ListFactorsResponse]  # type: ignore[assignment]
     """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
     RemoveFactor: _aio.UnaryUnaryMultiCallable[_verification_pb2.RemoveFactorRequest, _verification_pb2.Factor]  # type: ignore[assignment]
     """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
-    (APPROVAL_REQUIRED); withdrawals and instant transfers to new payees rest for 24 hours after it. Who has lost all of them asks
+    (APPROVAL_REQUIRED); withdrawals and transfers to new payees rest for 24 hours after it. Who has lost all of them asks
     the operators (FactorRecovery).
     """
     CreateRecoveryCodes: _aio.UnaryUnaryMultiCallable[_verification_pb2.CreateRecoveryCodesRequest, _verification_pb2.CreateRecoveryCodesResponse]  # type: ignore[assignment]
@@ -139,7 +139,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_verification_pb2.Factor, _abc.Awaitable[_verification_pb2.Factor]]:
         """Shows that the authenticator has the secret. Refused with CODE_WRONG, with FACTOR_LOCKED after ten wrong codes in a day, and
         with APPROVAL_REQUIRED where there is an active TOTP factor and a factor, the phone or a password changed since EnrollTotp: that
-        is to be called again. Withdrawals and instant transfers to new payees rest for 24 hours after it.
+        is to be called again. Withdrawals and transfers to new payees rest for 24 hours after it.
         """
 
     @_abc_1.abstractmethod
@@ -157,7 +157,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.Factor, _abc.Awaitable[_verification_pb2.Factor]]:
         """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
-        (APPROVAL_REQUIRED); withdrawals and instant transfers to new payees rest for 24 hours after it. Who has lost all of them asks
+        (APPROVAL_REQUIRED); withdrawals and transfers to new payees rest for 24 hours after it. Who has lost all of them asks
         the operators (FactorRecovery).
         """
 

@@ -19,6 +19,7 @@ from danbao_core.people.resetting import ResetPassword, StartReset
 from danbao_core.people_errors import ApprovalMismatch, ApprovalNotFound
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
+from danbao_core.rpc.convert.parts import optional_id_of
 from danbao_core.rpc.services.desk import Desk, public_origin
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class Passwords(accounts_pb2_grpc.AccountServiceServicer):
             letter=desk.letter_to(person, "phone_changed", phone=mask_phone(phone)),
             proof=await desk.login_proof(person, request.login_password, str(person.account_id)),
             approval_id=convert.id_of(request.approval),
+            factor_approval_id=optional_id_of(request.factor_approval),
             old_hashes=() if old is None else desk.lookups(old),
             new_hashes=desk.lookups(phone),
             phone=desk.keyring.seal(phone, "person", "phone", person.account_id),

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from danbao.v1 import payments_pb2, payments_pb2_grpc
 from danbao_core.clock import WallClock
-from danbao_core.engine import Engine
+from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import PaymentNotFound
 from danbao_core.keyring import Keyring
 from danbao_core.payments import OrderRef, Payment
 from danbao_core.payments.lists import list_payments
 from danbao_core.payments.steps import actor_of
+from danbao_core.people_errors import ServiceNeeded
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages
@@ -110,11 +111,20 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
     async def BatchCreatePayments(
         self, request: payments_pb2.BatchCreatePaymentsRequest, context: "_Context"
     ) -> payments_pb2.BatchCreatePaymentsResponse:
-        command = convert.create_payments(request, calls.current().origin)
+        command = convert.create_payments(request, _services_origin())
         return convert.payments(await calls.submit(self._engine, command))
 
     def StreamPayments(
         self, request_iterator: AsyncIterator[payments_pb2.StreamPaymentsRequest], context: "_Context"
     ) -> AsyncIterator[payments_pb2.StreamPaymentsResponse]:
+        _services_origin()
         stream = PaymentStream(self._engine, request_iterator, calls.current(), self._hash_key, self._wall_clock)
         return stream.answers()
+
+
+def _services_origin() -> Origin:
+    """Who calls, of a call for services alone: rates bound the calls of people, not what is in them. Raises ServiceNeeded."""
+    origin = calls.current().origin
+    if origin.by_person:
+        raise ServiceNeeded
+    return origin

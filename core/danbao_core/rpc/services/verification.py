@@ -16,7 +16,7 @@ from danbao_core.ids import uuid7
 from danbao_core.payments.approving import AskToPay
 from danbao_core.people.answering import AnswerChallenge, code_for, code_shown
 from danbao_core.people.asking import new_sms_code
-from danbao_core.people.challenges import FactorKind, Purpose, binding
+from danbao_core.people.challenges import FactorKind, Purpose, binding, personal_binding
 from danbao_core.people.devices import Device
 from danbao_core.people.enrolment import (
     ConfirmTotp,
@@ -24,7 +24,6 @@ from danbao_core.people.enrolment import (
     EnrollTotp,
     RemoveFactor,
     owner_of,
-    personal_binding,
 )
 from danbao_core.people.factors import Factor, FactorState, new_recovery_codes, new_secret, otpauth_uri, recovery_hashes
 from danbao_core.people.masks import mask_phone
