@@ -140,12 +140,9 @@ def update_rows(table: Table, number: int = 1) -> str:
 
     The argument of that number has the rows as JSON, the next one the loaded versions.
     """
-    values = ", ".join(
-        f"{column.name} = {_FROM_JSON.get(column.sql_type, '{}').format(f'n.{column.name}')}"
-        for column in table.columns
-        if column.name not in table.key
-    )
-    same = " AND ".join(f"t.{name} = n.{name}" for name in table.key)
+    given = {column.name: _FROM_JSON.get(column.sql_type, "{}").format(f"n.{column.name}") for column in table.columns}
+    values = ", ".join(f"{name} = {value}" for name, value in given.items() if name not in table.key)
+    same = " AND ".join(f"t.{name} = {given[name]}" for name in table.key)
     names = _list([column.name for column in table.columns])
     return (
         f"UPDATE {table.name} AS t SET {values} "
