@@ -44,7 +44,7 @@ CREATE INDEX challenge_of_device ON challenge (device_id) WHERE device_id <> '';
 CREATE INDEX approval_of_account ON approval (account_id);
 CREATE INDEX approval_of_device ON approval (device_id) WHERE device_id <> '';
 
-CREATE FUNCTION forget_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION forget_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     prefix bytea := uuid_send(NEW.account_id);
     devices text[];
@@ -93,7 +93,7 @@ CREATE TRIGGER forget_person AFTER UPDATE ON person
     FOR EACH ROW WHEN (OLD.phone IS NOT NULL AND NEW.phone IS NULL) EXECUTE FUNCTION forget_person();
 
 -- What was answered to whom a number was given as theirs goes when it is given up.
-CREATE FUNCTION forget_phone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION forget_phone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     DELETE FROM request WHERE caller = 'phone:' || encode(NEW.phone_hash, 'hex');
     RETURN NULL;
@@ -102,6 +102,16 @@ $$;
 
 CREATE TRIGGER forget_phone AFTER UPDATE ON phone_ref
     FOR EACH ROW WHEN (OLD.account_id IS NOT NULL AND NEW.account_id IS NULL) EXECUTE FUNCTION forget_phone();
+
+-- They work as the owner of the tables, so they look for tables in our schema alone, and last among those that a connection made
+-- for itself: a path that leaves these out has them come first, and whoever made a table "device" with a trigger would have that
+-- work as the owner, too.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION forget_person() SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION forget_phone() SET search_path = %I, pg_temp', current_schema());
+END
+$$;
 
 -- migrate:down
 
