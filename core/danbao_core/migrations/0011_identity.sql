@@ -48,17 +48,24 @@ CREATE FUNCTION forget_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINE
 DECLARE
     prefix bytea := uuid_send(NEW.account_id);
     devices text[];
+    registrations uuid[];
 BEGIN
     SELECT array_agg(device_id) INTO devices FROM (
         SELECT device_id FROM device WHERE account_id = NEW.account_id
         UNION SELECT device_id FROM session WHERE account_id = NEW.account_id AND device_id <> ''
     ) AS known;
+    -- A registration names no account, but the device. Others may register on a device of the family's at this moment: only one
+    -- that was completed, or is void by now, goes.
+    SELECT array_agg(challenge.id) INTO registrations
+        FROM challenge LEFT JOIN approval ON approval.id = challenge.id
+        WHERE challenge.account_id IS NULL AND challenge.device_id <> '' AND challenge.device_id = ANY (devices)
+            AND (approval.used_at IS NOT NULL OR coalesce(approval.expires_at, challenge.expires_at) <= NEW.updated_at);
     -- Answers that were remembered for retries of the person's; none of these callers can come again.
     DELETE FROM request WHERE caller = 'account:' || NEW.account_id;
     DELETE FROM request WHERE caller IN (SELECT 'session:' || id FROM session WHERE account_id = NEW.account_id);
     DELETE FROM request WHERE caller IN (
         SELECT 'challenge:' || id FROM challenge
-        WHERE account_id = NEW.account_id OR account_id IS NULL AND device_id <> '' AND device_id = ANY (devices)
+        WHERE account_id = NEW.account_id OR id = ANY (registrations)
     );
     DELETE FROM device WHERE account_id = NEW.account_id;
     UPDATE session
@@ -66,10 +73,10 @@ BEGIN
         WHERE account_id = NEW.account_id;
     UPDATE challenge
         SET device_id = '', details = NULL, guesses_by = '', sent_by = '', version = version + 1
-        WHERE account_id = NEW.account_id OR account_id IS NULL AND device_id <> '' AND device_id = ANY (devices);
+        WHERE account_id = NEW.account_id OR id = ANY (registrations);
     UPDATE approval
         SET device_id = '', version = version + 1
-        WHERE account_id = NEW.account_id OR account_id IS NULL AND device_id <> '' AND device_id = ANY (devices);
+        WHERE account_id = NEW.account_id OR id = ANY (registrations);
     -- What was counted begins with the account, behind the kind where that is no column; then comes the device.
     FOR kind_of IN 1..20 LOOP
         DELETE FROM attempts WHERE kind = kind_of AND subject >= prefix AND subject <= prefix || '\xff';
