@@ -155,6 +155,16 @@ async def test_nothing_is_left_of_somebody_who_lived_a_little(core: Core) -> Non
     await must_not_be_stored(core.connection, phone, device, other, "王小明")
 
 
+async def test_what_operators_were_answered_is_gone_too(core: Core) -> None:
+    name = "Zhang Sanfeng of Wudang"
+    ada = await registered(core, a_phone(), display_name=name)
+    await core.operator.ask(open_wallet(ada.account, "USD"))
+    await core.operator.ask(close(ada.account))
+    await core.operator.ask(erase(ada.account))
+    await must_not_be_stored(core.connection, name)
+    assert await audit_holds(core)
+
+
 async def test_erasing_again_changes_nothing(core: Core) -> None:
     ada, _ = await somebody(core)
     await ada.ask(close(ada.account))

@@ -67,6 +67,12 @@ BEGIN
         SELECT 'challenge:' || id FROM challenge
         WHERE account_id = NEW.account_id OR id = ANY (registrations)
     );
+    -- Answers to others who closed the account, froze it or changed it, which have its name in them. All were to commands that a
+    -- closed account refuses or that change nothing of it; the answer to this very one has no name.
+    DELETE FROM request USING audit_event
+        WHERE audit_event.subject_id = NEW.account_id AND audit_event.subject_kind = 'account'
+            AND request.caller = audit_event.caller AND request.request_id = audit_event.request_id
+            AND request.created_at < NEW.updated_at;
     DELETE FROM device WHERE account_id = NEW.account_id;
     UPDATE session
         SET device_id = '', ended_at = coalesce(ended_at, now()), version = version + 1
