@@ -296,6 +296,12 @@ async def test_servers_that_do_not_know_the_key_are_restarted_first(database_url
         arguments = ["keyring", "reseal", "--database-url", database_url, "--file", str(file), "--json"]
         refused = await asyncio.to_thread(CliRunner().invoke, app, arguments)
         assert (refused.exit_code, json.loads(refused.stdout)["error"]["reason"]) == (1, "SERVERS_NOT_RESTARTED")
+        engines = "application_name LIKE 'danbao-engine %' AND datname = current_database()"
+        await core.connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {engines}")
+        while not await core.connection.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {engines}"):
+            await asyncio.sleep(0.05)  # until it has another connection
+        refused = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+        assert json.loads(refused.stdout)["error"]["reason"] == "SERVERS_NOT_RESTARTED"
         await ada.ask(identity_pb2.GetIdentityRequest(account=ada.account))
     async with a_core(database_url, keyring_file=file) as core:
         done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
