@@ -126,9 +126,9 @@ async def a_crowd(database_url: str, keyring: Keyring, count: int, *, funds_mino
     crowd: list[Somebody] = []
     try:
         for _ in range(count):
-            account, secret, factor_id = _an_account(["CNY"]), new_secret(), uuid7()
+            account, secret, factor_id, phone = _an_account(["CNY"]), new_secret(), uuid7(), a_phone()
             session = _a_session(account.id, "a-phone-of-theirs")
-            person = _a_person(keyring, account, a_phone(), PAYMENT_PASSWORD, IdentityLevel.II).replace(totp_id=factor_id)
+            person = _a_person(keyring, account, phone, PAYMENT_PASSWORD, IdentityLevel.II).replace(totp_id=factor_id)
             factor = Factor(
                 id=factor_id,
                 account_id=account.id,
@@ -142,7 +142,8 @@ async def a_crowd(database_url: str, keyring: Keyring, count: int, *, funds_mino
                 updated_at=account.created_at,
                 version=1,
             )
-            rows = (account, *new_wallet(account.id, "CNY"), person, factor, session)
+            refs = [PhoneRef(each, account.id, 1) for each in keyring.lookups("phone", phone)]
+            rows = (account, *new_wallet(account.id, "CNY"), person, *refs, factor, session)
             await engine.submit(_Put(origin=origin(), rows=rows))
             await engine.submit(TopUp(origin=origin(), account_id=account.id, amount=Money(funds_minor, "CNY")))
             crowd.append(Somebody(account.name, access_token(keyring, session, session.refreshed_at)[0], secret))

@@ -181,8 +181,8 @@ class Keyring:
 
 
 def sealed_under(sealed: bytes) -> str:
-    """The id of the key under which something is sealed."""
-    return sealed[1 : 1 + sealed[0]].decode()
+    """The id of the key under which something is sealed; of what is no seal, whatever stands in the place of one."""
+    return sealed[1 : 1 + sealed[0]].decode(errors="replace")
 
 
 def _joined(parts: Iterable[bytes | str]) -> bytes:

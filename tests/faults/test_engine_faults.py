@@ -83,7 +83,9 @@ async def test_a_connection_that_is_killed_while_idle_is_made_anew_before_anybod
 ) -> None:
     payer, payee = await an_account(engine, funds_minor=100), await a_merchant(engine)
     before = engine._connection
-    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'danbao-engine'")
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'danbao-engine%'"
+    )
     async with asyncio.timeout(30):
         while engine._connection is before or not engine.connected:
             await asyncio.sleep(0.01)
@@ -96,7 +98,9 @@ async def test_while_the_database_is_away_callers_are_told_at_once_and_later_ser
 ) -> None:
     payer, payee = await an_account(engine, funds_minor=100), await a_merchant(engine)
     proxy.loss = Loss.AT_ONCE
-    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'danbao-engine'")
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'danbao-engine%'"
+    )
     refused = 0
     async with asyncio.timeout(30):
         while refused < 3:
@@ -117,7 +121,7 @@ async def test_a_batch_that_is_killed_in_the_middle_changes_nothing(engine: Engi
     await transaction.start()
     await connection.execute("SELECT FROM balance WHERE id = $1 FOR UPDATE", balance_id(payer.id, "CNY", Purpose.AVAILABLE))
     waiting = asyncio.create_task(engine.submit(transfer(payer, payee)))
-    waits = "SELECT pid FROM pg_stat_activity WHERE application_name = 'danbao-engine' AND wait_event_type = 'Lock'"
+    waits = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'danbao-engine%' AND wait_event_type = 'Lock'"
     async with asyncio.timeout(30):
         while (pid := await connection.fetchval(waits)) is None:
             await asyncio.sleep(0.01)

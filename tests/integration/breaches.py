@@ -4,6 +4,7 @@ from danbao_core.accounts import PLATFORM_ID
 from tests.integration.audited_books import Plant
 from tests.integration.funding_breaches import FUNDING_PLANTS
 from tests.integration.operator_breaches import OPERATOR_PLANTS
+from tests.integration.people_breaches import PEOPLE_PLANTS
 
 PLANTS = [
     # Journals and entries.
@@ -480,4 +481,6 @@ PLANTS = [
     *OPERATOR_PLANTS,
     # Fundings, and accounts in their states.
     *FUNDING_PLANTS,
+    # People.
+    *PEOPLE_PLANTS,
 ]

@@ -17,16 +17,18 @@ from typer.testing import CliRunner
 from danbao.v1 import identity_pb2
 from danbao_core.cli.app import app
 from danbao_core.engine import Engine
+from danbao_core.engine.reads import fetch_row
 from danbao_core.engine.rows import TABLES
 from danbao_core.ids import uuid7
 from danbao_core.keyring import FIRST_ID, Keyring, written
 from danbao_core.people import resealing
 from danbao_core.people.messages import letter
+from danbao_core.people.person import Person
 from danbao_core.people.resealing import SEALED, Progress, dependents, reseal
 from danbao_core.policy import PolicySchedule
 from danbao_core.server_role import AS_SERVER
 from tests import leaks
-from tests.people import PersonCaller, a_person, keyring_of
+from tests.people import PersonCaller, a_person, a_phone, keyring_of
 from tests.rpc_client import HASH_KEY, Connection, Core, a_core, an_operator_token, digest, id_of
 from tests.rpc_requests import bind, close, erase, log_in, verify
 
@@ -213,9 +215,41 @@ async def test_what_no_key_opens_is_named_and_stays(
     assert bob.account
 
 
+async def test_a_number_that_is_given_up_meanwhile_stays_given_up(
+    database_url: str, new_key: bytes, connection: Connection
+) -> None:
+    """Of the person's row the number is under the new key already, and the document is not."""
+    old, ring = Keyring({"0": OLD}), Keyring({"0": OLD, "1": new_key})
+    async with a_core(database_url) as core:
+        (ada,) = await verified_people(core, 1)
+    account_id, given_up = id_of(ada.account), a_phone()
+    changing = "UPDATE person SET phone = $2, version = version + 1 WHERE account_id = $1"
+    await connection.execute(changing, account_id, ring.seal(given_up, "person", "phone", account_id))
+    async with working(database_url) as (engine, pool):
+        row = await fetch_row(pool, Person, account_id)
+        assert row is not None
+        command = await resealing._command(pool, ring, row)
+        assert command is not None
+        await connection.execute(changing, account_id, ring.seal(ada.phone, "person", "phone", account_id))
+        assert not (await engine.submit(command)).result.done
+    for phone_hash in (*old.lookups("phone", given_up), *ring.lookups("phone", given_up)):
+        assert not await connection.fetch("SELECT FROM phone_ref WHERE phone_hash = $1", phone_hash)
+
+
+async def test_what_is_no_seal_is_named_and_stays(database_url: str, new_key: bytes, connection: Connection) -> None:
+    async with a_core(database_url) as core:
+        ada, bob = await verified_people(core, 2)
+    await connection.execute(r"UPDATE person SET phone = '\x02fffe00' WHERE account_id = $1", id_of(ada.account))
+    done, counted = await brought_along(database_url, Keyring({"0": OLD, "1": new_key}))
+    assert done.broken == (f"person {id_of(ada.account)}",)
+    assert done.resealed == 1
+    assert counted["1"] == {"sealed": 3}
+    assert bob.account
+
+
 async def test_an_unfinished_registration_is_forgotten(database_url: str, new_key: bytes, connection: Connection) -> None:
     old, new = Keyring({"0": OLD}), Keyring({"0": OLD, "1": new_key})
-    for minutes in (-1, 1):
+    for minutes in (-6, -4, 1):  # an approval of the second can still be used
         challenge_id = uuid7()
         await connection.execute(
             "INSERT INTO challenge (id, purpose, factor, device_id, subject, currency, amount_minor, binding, code_key_id, "
@@ -227,8 +261,8 @@ async def test_an_unfinished_registration_is_forgotten(database_url: str, new_ke
             timedelta(minutes=minutes),
         )
     done, counted = await brought_along(database_url, new)
-    assert done.resealed == 2
-    assert counted["1"] == {"sealed": 1}
+    assert done.resealed == 3
+    assert counted["1"] == {"sealed": 2}
     assert counted["0"] == {}
 
 
@@ -262,6 +296,12 @@ async def test_servers_that_do_not_know_the_key_are_restarted_first(database_url
         arguments = ["keyring", "reseal", "--database-url", database_url, "--file", str(file), "--json"]
         refused = await asyncio.to_thread(CliRunner().invoke, app, arguments)
         assert (refused.exit_code, json.loads(refused.stdout)["error"]["reason"]) == (1, "SERVERS_NOT_RESTARTED")
+        engines = "application_name LIKE 'danbao-engine %' AND datname = current_database()"
+        await core.connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {engines}")
+        while not await core.connection.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {engines}"):
+            await asyncio.sleep(0.05)  # until it has another connection
+        refused = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+        assert json.loads(refused.stdout)["error"]["reason"] == "SERVERS_NOT_RESTARTED"
         await ada.ask(identity_pb2.GetIdentityRequest(account=ada.account))
     async with a_core(database_url, keyring_file=file) as core:
         done = await asyncio.to_thread(CliRunner().invoke, app, arguments)

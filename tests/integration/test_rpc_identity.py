@@ -163,6 +163,16 @@ async def test_two_names_in_parallel_and_one_wins(core: Core) -> None:
     assert len((await ada.ask(known(ada.account))).channels) == 1
 
 
+async def test_a_permit_is_the_same_whichever_issue_it_is(core: Core) -> None:
+    people = [await a_person(core) for _ in range(7)]
+    numbers = ("H12345678", "H1234567801", "H1234567802", "H12345678", "H1234567803", "H1234567801")
+    for each, number in zip(people, numbers, strict=False):
+        await each.ask(verify(each.account, document=Identity.DOCUMENT_PERMIT, number=number))
+    last = verify(people[6].account, document=Identity.DOCUMENT_PERMIT, number="H1234567804")
+    assert (await people[6].refused(last)).reason == "TOO_MANY_ACCOUNTS"
+    await people[6].ask(verify(people[6].account, document=Identity.DOCUMENT_PERMIT, number="M1234567804"))
+
+
 async def test_a_document_verifies_six_accounts_and_no_more(core: Core) -> None:
     people = [await a_person(core) for _ in range(8)]
     outcomes = await asyncio.gather(*(outcome(each.ask(of(each, number=OTHER_NUMBER))) for each in people[:7]))

@@ -22,12 +22,13 @@ from tests.people import (
     a_phone,
     a_stranger,
     another_session,
+    approval_of,
     keyring_of,
     logged_in,
     registered,
 )
 from tests.rpc_client import Core, an_account, audit_holds, id_of, nothing_changes, outcome
-from tests.rpc_requests import a_request_id, bind, close, erase, log_in, open_wallet, unbind, verify
+from tests.rpc_requests import a_request_id, bind, close, complete, erase, log_in, open_wallet, register, unbind, verify
 
 core = rpc_client.core
 
@@ -154,6 +155,16 @@ async def test_nothing_is_left_of_somebody_who_lived_a_little(core: Core) -> Non
     await must_not_be_stored(core.connection, phone, device, other, "王小明")
 
 
+async def test_what_operators_were_answered_is_gone_too(core: Core) -> None:
+    name = "Zhang Sanfeng of Wudang"
+    ada = await registered(core, a_phone(), display_name=name)
+    await core.operator.ask(open_wallet(ada.account, "USD"))
+    await core.operator.ask(close(ada.account))
+    await core.operator.ask(erase(ada.account))
+    await must_not_be_stored(core.connection, name)
+    assert await audit_holds(core)
+
+
 async def test_erasing_again_changes_nothing(core: Core) -> None:
     ada, _ = await somebody(core)
     await ada.ask(close(ada.account))
@@ -175,6 +186,18 @@ async def test_others_stay_as_they_are(core: Core) -> None:
     assert await bob.ask(export(bob.account)) == before
     assert (await bob.ask(identity_pb2.ListInstrumentsRequest(account=bob.account))).instruments == [card]
     assert await core.connection.fetchval("SELECT count(*) FROM device WHERE account_id = $1", id_of(bob.account)) == 1
+
+
+async def test_who_registers_on_the_same_device_meanwhile_goes_on(core: Core) -> None:
+    device, phone = "the-tablet-of-a-family", a_phone()
+    ada = await registered(core, a_phone(), device_id=device)
+    challenge = await a_stranger(core).ask(register(phone, device_id=device))
+    approval = await approval_of(core, challenge, phone)
+    caller = core.operator.with_token(ada.access_token)
+    await caller.ask(close(ada.account))
+    await caller.ask(erase(ada.account))
+    tokens = await a_stranger(core).ask(complete(approval, device))
+    assert tokens.account != ada.account
 
 
 async def test_a_document_that_was_erased_verifies_another_account(core: Core) -> None:

@@ -138,7 +138,8 @@ async def test_a_batch_that_others_keep_upsetting_is_given_up(core: Core) -> Non
 async def interrupt(core: Core, application: str, how: str = "pg_terminate_backend") -> None:
     """As an administrator does, or a fail-over."""
     await core.connection.execute(
-        f"SELECT {how}(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1", application
+        f"SELECT {how}(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE $1 || '%'",
+        application,
     )
 
 

@@ -71,6 +71,30 @@ async def test_what_was_written_down_stays_so(of_engine: Connection) -> None:
                 await of_engine.execute(statement)
 
 
+async def test_what_works_as_the_owner_finds_no_table_that_a_server_made(of_engine: Connection) -> None:
+    """The triggers that forget a person are the owner's: a table of the server's own must not come in between."""
+    before = await of_engine.fetchval("SELECT count(*) FROM audit_event")
+    await of_engine.execute(
+        """
+        CREATE TEMP TABLE device (LIKE public.device);
+        GRANT ALL ON device TO PUBLIC;
+        CREATE FUNCTION pg_temp.as_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            DELETE FROM public.audit_event;
+            RETURN NULL;
+        END
+        $$;
+        CREATE TRIGGER as_owner AFTER DELETE ON device FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.as_owner();
+        INSERT INTO public.person
+            (account_id, phone, login_password, payment_key_id, session_epoch, level, channels, document, created_at,
+             updated_at, version)
+            VALUES (gen_random_uuid(), 'x', '', '', 0, 0, '', 0, now(), now(), 1);
+        UPDATE public.person SET phone = NULL;
+        """
+    )
+    assert await of_engine.fetchval("SELECT count(*) FROM audit_event") == before > 0
+
+
 async def test_the_schema_is_out_of_reach(of_engine: Connection) -> None:
     for statement in (
         "UPDATE schema_migration SET checksum = ''",

@@ -201,6 +201,12 @@ def test_no_card_number_is_left_in_a_line(lines: Callable[[], list[Any]]) -> Non
     assert (line["number"], line["count"]) == ("[card number ending 1111]", 3)
 
 
+@pytest.mark.parametrize("gap", ["\t", "\u00a0", "\u2011", "\u3000"])
+def test_no_card_number_is_left_whatever_its_groups_are_parted_by(lines: Callable[[], list[Any]], gap: str) -> None:
+    structlog.get_logger("test").info("rpc", request_id=gap.join(["4111", "1111", "1111", "1111"]))
+    assert lines()[0]["request_id"] == "[card number ending 1111]"
+
+
 def test_libraries_write_lines_without_what_they_fill_in(lines: Callable[[], list[Any]]) -> None:
     log = logging.getLogger("asyncio")
     log.warning("no room for %s", "+8613800138000")

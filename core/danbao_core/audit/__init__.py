@@ -53,6 +53,14 @@ INVARIANTS: Final = (
     "service_key_has_root",
     "service_key_was_granted",
     "funding_matches_journals",
+    # People.
+    "account_has_person",
+    "person_has_phone_ref",
+    "phone_ref_has_person",
+    "person_has_identity_ref",
+    "approval_has_challenge",
+    "instrument_has_ref",
+    "instrument_ref_has_instrument",
 )
 """What is checked, in this order. That no timer is long past joins `payment_has_timer` when a worker carries timers out."""
 

@@ -193,7 +193,8 @@ def _place(file: Path | None, data: Path | None, database_url: str | None) -> _P
 
 async def _must_know_the_key(place: _Place) -> None:
     """Raises CommandFailed where a server runs that was started before the keyring was written: it could not read what is
-    sealed under a key that it does not know. A server's engine keeps its connection: the database knows since when it runs."""
+    sealed under a key that it does not know. The row of a server's engine says since when it runs, however often it has
+    connected again."""
     import asyncpg
 
     try:
@@ -201,8 +202,10 @@ async def _must_know_the_key(place: _Place) -> None:
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CommandFailed("DATABASE_UNUSABLE", f"The database does not answer: {error}") from None
     try:
-        running = "application_name = 'danbao-engine' AND datname = current_database()"
-        since = await connection.fetchval(f"SELECT min(backend_start) FROM pg_stat_activity WHERE {running}")  # noqa: S608
+        since = await connection.fetchval(
+            "SELECT min(engine.started_at) FROM engine JOIN pg_stat_activity ON datname = current_database() "
+            "AND application_name = 'danbao-engine ' || engine.id"
+        )
     finally:
         await connection.close()
     if since is not None and since.timestamp() < place.file.stat().st_mtime:

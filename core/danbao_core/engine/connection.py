@@ -25,9 +25,12 @@ INDEXES_ONLY: Final = {
 }
 """Plans that were cached while a table was empty would scan it for ever after, so statements may only use indexes."""
 
+APPLICATION: Final = "danbao-engine"
+"""What an engine's connection is called; its id follows once the engine is registered."""
+
 # The time-outs free the locks of a process that stopped answering.
 _SETTINGS: Final = {
-    "application_name": "danbao-engine",
+    "application_name": APPLICATION,
     **server_role.AS_SERVER,
     **INDEXES_ONLY,
     # To Postgres a plan for the very arrays at hand looks cheaper than one for any, so it would plan every statement anew.
@@ -54,10 +57,12 @@ async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
 
 
 async def register(connection: Connection, engine_id: UUID) -> None:
-    """Makes the engine's row, where it is not there yet."""
+    """Makes the engine's row, where it is not there yet, and names the connection after it: the row says since when the engine
+    runs, through all its connections."""
     await connection.execute(
         "INSERT INTO engine (id, batch_no, started_at) VALUES ($1, 0, now()) ON CONFLICT (id) DO NOTHING", engine_id
     )
+    await connection.execute("SELECT set_config('application_name', $1, false)", f"{APPLICATION} {engine_id}")
 
 
 async def lease_stripe(connection: Connection) -> int:

@@ -44,32 +44,45 @@ CREATE INDEX challenge_of_device ON challenge (device_id) WHERE device_id <> '';
 CREATE INDEX approval_of_account ON approval (account_id);
 CREATE INDEX approval_of_device ON approval (device_id) WHERE device_id <> '';
 
-CREATE FUNCTION forget_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION forget_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     prefix bytea := uuid_send(NEW.account_id);
     devices text[];
+    registrations uuid[];
 BEGIN
     SELECT array_agg(device_id) INTO devices FROM (
         SELECT device_id FROM device WHERE account_id = NEW.account_id
         UNION SELECT device_id FROM session WHERE account_id = NEW.account_id AND device_id <> ''
     ) AS known;
+    -- A registration names no account, but the device. Others may register on a device of the family's at this moment: only one
+    -- that was completed, or is void by now, goes.
+    SELECT array_agg(challenge.id) INTO registrations
+        FROM challenge LEFT JOIN approval ON approval.id = challenge.id
+        WHERE challenge.account_id IS NULL AND challenge.device_id <> '' AND challenge.device_id = ANY (devices)
+            AND (approval.used_at IS NOT NULL OR coalesce(approval.expires_at, challenge.expires_at) <= NEW.updated_at);
     -- Answers that were remembered for retries of the person's; none of these callers can come again.
     DELETE FROM request WHERE caller = 'account:' || NEW.account_id;
     DELETE FROM request WHERE caller IN (SELECT 'session:' || id FROM session WHERE account_id = NEW.account_id);
     DELETE FROM request WHERE caller IN (
         SELECT 'challenge:' || id FROM challenge
-        WHERE account_id = NEW.account_id OR account_id IS NULL AND device_id <> '' AND device_id = ANY (devices)
+        WHERE account_id = NEW.account_id OR id = ANY (registrations)
     );
+    -- Answers to others who closed the account, froze it or changed it, which have its name in them. All were to commands that a
+    -- closed account refuses or that change nothing of it; the answer to this very one has no name.
+    DELETE FROM request USING audit_event
+        WHERE audit_event.subject_id = NEW.account_id AND audit_event.subject_kind = 'account'
+            AND request.caller = audit_event.caller AND request.request_id = audit_event.request_id
+            AND request.created_at < NEW.updated_at;
     DELETE FROM device WHERE account_id = NEW.account_id;
     UPDATE session
         SET device_id = '', ended_at = coalesce(ended_at, now()), version = version + 1
         WHERE account_id = NEW.account_id;
     UPDATE challenge
         SET device_id = '', details = NULL, guesses_by = '', sent_by = '', version = version + 1
-        WHERE account_id = NEW.account_id OR account_id IS NULL AND device_id <> '' AND device_id = ANY (devices);
+        WHERE account_id = NEW.account_id OR id = ANY (registrations);
     UPDATE approval
         SET device_id = '', version = version + 1
-        WHERE account_id = NEW.account_id OR account_id IS NULL AND device_id <> '' AND device_id = ANY (devices);
+        WHERE account_id = NEW.account_id OR id = ANY (registrations);
     -- What was counted begins with the account, behind the kind where that is no column; then comes the device.
     FOR kind_of IN 1..20 LOOP
         DELETE FROM attempts WHERE kind = kind_of AND subject >= prefix AND subject <= prefix || '\xff';
@@ -93,7 +106,7 @@ CREATE TRIGGER forget_person AFTER UPDATE ON person
     FOR EACH ROW WHEN (OLD.phone IS NOT NULL AND NEW.phone IS NULL) EXECUTE FUNCTION forget_person();
 
 -- What was answered to whom a number was given as theirs goes when it is given up.
-CREATE FUNCTION forget_phone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION forget_phone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     DELETE FROM request WHERE caller = 'phone:' || encode(NEW.phone_hash, 'hex');
     RETURN NULL;
@@ -102,6 +115,16 @@ $$;
 
 CREATE TRIGGER forget_phone AFTER UPDATE ON phone_ref
     FOR EACH ROW WHEN (OLD.account_id IS NOT NULL AND NEW.account_id IS NULL) EXECUTE FUNCTION forget_phone();
+
+-- They work as the owner of the tables, so they look for tables in our schema alone, and last among those that a connection made
+-- for itself: a path that leaves these out has them come first, and whoever made a table "device" with a trigger would have that
+-- work as the owner, too.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION forget_person() SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION forget_phone() SET search_path = %I, pg_temp', current_schema());
+END
+$$;
 
 -- migrate:down
 

@@ -25,6 +25,10 @@ _PERMIT: Final = re.compile(r"[HM][0-9]{8}([0-9]{2})?|[0-9]{8}")
 """Of residents of Hong Kong and Macao, with the two digits of its issue or without; of residents of Taiwan."""
 
 
+_PERMIT_DIGITS: Final = 9
+"""Of a permit's number, without its issue."""
+
+
 def must_be_number(document: Document, number: str, at: datetime) -> None:
     """Raises IdentityNumberInvalid for a number that the document cannot have.
 
@@ -56,5 +60,9 @@ def written(name: str) -> str:
 
 
 def number_hashes(keyring: Keyring, document: Document, number: str) -> list[bytes]:
-    """By what the number of a document is found, under any key of the ring, the one in force first."""
-    return keyring.lookups("number", f"{int(document)}:{number}")
+    """By what the number of a document is found, under any key of the ring, the one in force first.
+
+    A permit is the same with the digits of its issue and without them.
+    """
+    same = number[:_PERMIT_DIGITS] if document is Document.PERMIT else number
+    return keyring.lookups("number", f"{int(document)}:{same}")

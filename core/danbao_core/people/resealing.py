@@ -20,7 +20,7 @@ from danbao_core.engine.reads import fetch_rows
 from danbao_core.errors import Refusal
 from danbao_core.ids import BEFORE_ALL
 from danbao_core.keyring import Keyring, SealBroken, sealed_under
-from danbao_core.people.challenges import Challenge
+from danbao_core.people.challenges import LIFETIME, Challenge
 from danbao_core.people.documents import number_hashes
 from danbao_core.people.factors import Factor
 from danbao_core.people.identity import IdentityRef
@@ -83,9 +83,10 @@ class ResealRow(Command[Changed], frozen=True):
         row: Any = book.get(type(self.before), *self.before.key_values)
         changes: list[Row] = []
         sealed = _facts(self.before, self.after)
-        if row is None or any(getattr(row, name) != getattr(self.before, name) for name in sealed):
+        _, columns = SEALED[type(self.before)]  # the others, too: the hashes were made from them
+        if row is None or any(getattr(row, name) != getattr(self.before, name) for name in (*sealed, *columns)):
             return Decision(Changed(done=False))
-        if isinstance(row, Challenge) and book.now >= row.expires_at:
+        if isinstance(row, Challenge) and book.now >= row.expires_at + LIFETIME:  # of its approval, too
             return Decision(Changed(done=True), [row.replace(details=None, version=row.version + 1)])  # of no use any more
         if sealed:
             changes.append(row.replace(**{name: getattr(self.after, name) for name in sealed}, version=row.version + 1))
@@ -235,7 +236,7 @@ async def dependents(pool: "_Pool", keyring: Keyring) -> dict[str, dict[str, int
     counted: dict[str, dict[str, int]] = {key.id: {} for key in keyring}
     for row_type, (_, columns) in SEALED.items():
         for name in columns:
-            under = f"convert_from(substring({name} FROM 2 FOR get_byte({name}, 0)), 'UTF8') AS key_id"
+            under = f"encode(substring({name} FROM 2 FOR get_byte({name}, 0)), 'escape') AS key_id"
             counting = f"SELECT {under}, count(*) AS count FROM {row_type.table.name} WHERE length({name}) > 0 GROUP BY 1"  # noqa: S608
             for row in await pool.fetch(counting):
                 _add(counted, row, "sealed")
