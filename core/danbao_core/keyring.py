@@ -10,6 +10,9 @@ The ring is a TOML file (`DANBAO_KEYRING_FILE`), oldest key first:
     id = "2026-11"
     secret = "64 hexadecimal digits"
 
+A key with `waiting = true` is known and not in force: while several servers run, each has to know a key before any of them
+uses it.
+
 Without a file the ring has one key, id "0", which is the hash key (`DANBAO_HASH_KEY`); a file that comes later lists it first.
 """
 
@@ -17,7 +20,7 @@ import hmac
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -33,12 +36,18 @@ FIRST_ID: Final = "0"
 """The id of the key that a ring without a file has."""
 
 _NONCE_BYTES: Final = 12
+_WAITING: Final = "waiting = true\n"
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
-def written(key_id: str, secret: bytes) -> str:
+def written(key_id: str, secret: bytes, *, waiting: bool = False) -> str:
     """A key as the file has it."""
-    return f'[[key]]\nid = "{key_id}"\nsecret = "{secret.hex()}"\n'
+    return f'[[key]]\nid = "{key_id}"\nsecret = "{secret.hex()}"\n' + (_WAITING if waiting else "")
+
+
+def in_force(text: str) -> str:
+    """The text of a file, in which no key waits any more."""
+    return text.replace(_WAITING, "")
 
 
 class Use(StrEnum):
@@ -100,8 +109,8 @@ class Key:
 class Keyring:
     """All keys of an installation, the same for every process."""
 
-    def __init__(self, secrets: Mapping[str, bytes]) -> None:
-        """Of secrets by key id, oldest first. Raises KeyringError."""
+    def __init__(self, secrets: Mapping[str, bytes], waiting: Collection[str] = ()) -> None:
+        """Of secrets by key id, oldest first, and the ids of those that are known and not in force yet. Raises KeyringError."""
         if not secrets:
             raise KeyringError("a keyring needs at least one key")
         for key_id, secret in secrets.items():
@@ -109,8 +118,11 @@ class Keyring:
                 raise KeyringError(f"the key id {key_id!r} must be 1 to 32 of letters, digits, dot, dash and underscore")
             if len(secret) != 32:
                 raise KeyringError(f"the secret of key {key_id} must be 32 bytes, written as 64 hexadecimal digits")
+        ready = [key_id for key_id in secrets if key_id not in waiting]
+        if not ready:
+            raise KeyringError("a keyring needs a key that does not wait")
         self._keys = {key_id: Key(key_id, secret) for key_id, secret in secrets.items()}
-        self.current = self._keys[next(reversed(self._keys))]
+        self.current = self._keys[ready[-1]]
         """The key in force."""
 
     @classmethod
@@ -131,16 +143,19 @@ class Keyring:
     def parse(cls, text: str) -> "Keyring":
         """The ring that a file's text stands for. Raises KeyringError that says what is wrong."""
         try:
-            entries = [(str(each["id"]), bytes.fromhex(each["secret"])) for each in tomllib.loads(text)["key"]]
+            document = tomllib.loads(text)["key"]
+            entries = [(str(each["id"]), bytes.fromhex(each["secret"])) for each in document]
+            waiting = [str(each["id"]) for each in document if each.get("waiting", False)]
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError):
             raise KeyringError("it must hold [[key]] tables with id and secret (64 hexadecimal digits)") from None
         if len(dict(entries)) != len(entries):
             raise KeyringError("it has two keys with one id")
-        return cls(dict(entries))
+        return cls(dict(entries), waiting)
 
     def __iter__(self) -> Iterator[Key]:
         """The keys, the one in force first."""
-        return reversed(self._keys.values())
+        yield self.current
+        yield from (key for key in reversed(self._keys.values()) if key is not self.current)
 
     def get(self, key_id: str) -> Key | None:
         """The key with this id."""

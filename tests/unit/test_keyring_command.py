@@ -41,6 +41,30 @@ def test_a_key_is_added_as_the_one_in_force(tmp_path: Path) -> None:
     assert "secret" not in first
 
 
+def test_a_key_waits_until_it_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "keyring.toml"
+    file.write_text(written("0", bytes.fromhex(HASH_KEY)))
+    made = ran("new", "--file", str(file), "--waiting")["key"]
+    waiting = Keyring.load(file, b"")
+    assert [key.id for key in waiting] == ["0", made]
+    ran("use", "--file", str(file))
+    used = Keyring.load(file, b"")
+    assert used.current.id == made
+    assert waiting.open(used.seal("text", "a place"), "a place") == "text"  # as a server that was not started again yet
+    assert waiting.lookups("phone", "+86")[1] == used.lookup("phone", "+86")
+    before = file.read_text()
+    ran("use", "--file", str(file))
+    assert file.read_text() == before
+
+
+def test_a_keyring_of_which_every_key_waits_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "keyring.toml"
+    text = written("0", bytes.fromhex(HASH_KEY), waiting=True)
+    file.write_text(text)
+    assert ran("new", "--file", str(file), "--waiting", exit_code=1)["error"]["reason"] == "KEYRING_INVALID"
+    assert file.read_text() == text
+
+
 def test_the_first_key_of_a_new_file_is_the_hash_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "keyring.toml"
     failed = ran("new", "--file", str(file), exit_code=1)

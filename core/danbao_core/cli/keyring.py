@@ -38,13 +38,17 @@ def new(
     file: FileOption = None,
     data: DataOption = None,
     key_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Its name in the file; else today's date.")] = None,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Let servers know it and not use it yet, until `danbao keyring use`.")
+    ] = False,
     hash_key: HashKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key. With --file or --data it is added to that keyring as the one in force; else it is printed, and added to none.
 
-    Servers read the keyring when they start: add the key everywhere, restart the servers, then run `danbao keyring reseal`, and
-    remove the old key once that says that nothing needs it.
+    Servers read the keyring when they start. One server: add the key, restart it, then run `danbao keyring reseal`. Several:
+    add it --waiting everywhere and restart them one after another, then `danbao keyring use` and restart them again, and reseal.
+    Remove the old key once that says that nothing needs it.
     """
 
     async def command(output: Output) -> None:
@@ -53,14 +57,37 @@ def new(
         path = _file(file, data)
         before = _text(path, hash_key)
         made = key_id or _free_id(before)
-        text = written(made, os.urandom(32))
+        text = written(made, os.urandom(32), waiting=waiting)
         if path is None:
             output.result({"key": made, "text": text}, text)
             return
         _add(path, before + ("\n" if before else "") + text)
+        then = "known" if waiting else "in force"
+        what_next = "use` and start them again" if waiting else "reseal`"
         output.result(
-            {"key": made, "file": str(path)},
-            f"Key {made} is in {path}, in force once the servers are started again; then run `danbao keyring reseal`.",
+            {"key": made, "file": str(path), "waiting": waiting},
+            f"Key {made} is in {path}, {then} once the servers are started again; then run `danbao keyring {what_next}.",
+        )
+
+    run(command, as_json=as_json)
+
+
+@app.command()
+def use(file: FileOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Put the keys in force that wait, once every server was started again and knows them. Doing it again changes nothing."""
+
+    async def command(output: Output) -> None:
+        from danbao_core.keyring import Keyring, in_force
+
+        path = _file(file, data)
+        if path is None:
+            raise CommandFailed("KEYRING_MISSING", "Name the keyring with --file or --data.")
+        text = in_force(_text(path, None))
+        _add(path, text)
+        key_id = Keyring.parse(text).current.id
+        output.result(
+            {"key": key_id, "file": str(path)},
+            f"Key {key_id} is in force once the servers are started again; then run `danbao keyring reseal`.",
         )
 
     run(command, as_json=as_json)

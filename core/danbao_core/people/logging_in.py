@@ -66,7 +66,7 @@ class LogIn(Command[Outcome], frozen=True):
         yield from (PhoneRef.read_key(each) for each in self.phone_hashes)
         yield self.counter.key
         if self.account_id is not None:
-            yield Person.read_key(self.account_id)
+            yield Person.shared_key(self.account_id)  # so that nobody is erased, or ends all sessions, meanwhile
             yield Device.read_key(self.account_id, self.device_id)
             yield from asking_keys(self.account_id, self.sms, self.guesses)
 

@@ -322,7 +322,7 @@ class AccountServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ExportPersonalData(self, request, context):
-        """Answers everything that is stored of the caller as a person.
+        """Answers who the caller is, as it is stored, unmasked; see PersonalData for where the rest is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

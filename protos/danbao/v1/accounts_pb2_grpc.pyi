@@ -107,7 +107,7 @@ class AccountServiceStub:
     GetLimits: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetLimitsRequest, _identity_pb2.GetLimitsResponse]
     """Answers what the account's person may still spend in a currency."""
     ExportPersonalData: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ExportPersonalDataRequest, _identity_pb2.PersonalData]
-    """Answers everything that is stored of the caller as a person."""
+    """Answers who the caller is, as it is stored, unmasked; see PersonalData for where the rest is."""
     ErasePersonalData: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ErasePersonalDataRequest, _accounts_pb2.Account]
     """Erases who the person behind a closed account is: phone, names, numbers, cards, devices and passwords go, and all sessions end;
     what the account paid and was paid stays. Refused with ACCOUNT_NOT_CLOSED. Erasing again changes nothing.
@@ -208,7 +208,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     GetLimits: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetLimitsRequest, _identity_pb2.GetLimitsResponse]  # type: ignore[assignment]
     """Answers what the account's person may still spend in a currency."""
     ExportPersonalData: _aio.UnaryUnaryMultiCallable[_identity_pb2.ExportPersonalDataRequest, _identity_pb2.PersonalData]  # type: ignore[assignment]
-    """Answers everything that is stored of the caller as a person."""
+    """Answers who the caller is, as it is stored, unmasked; see PersonalData for where the rest is."""
     ErasePersonalData: _aio.UnaryUnaryMultiCallable[_identity_pb2.ErasePersonalDataRequest, _accounts_pb2.Account]  # type: ignore[assignment]
     """Erases who the person behind a closed account is: phone, names, numbers, cards, devices and passwords go, and all sessions end;
     what the account paid and was paid stays. Refused with ACCOUNT_NOT_CLOSED. Erasing again changes nothing.
@@ -420,7 +420,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.ExportPersonalDataRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.PersonalData, _abc.Awaitable[_identity_pb2.PersonalData]]:
-        """Answers everything that is stored of the caller as a person."""
+        """Answers who the caller is, as it is stored, unmasked; see PersonalData for where the rest is."""
 
     @_abc_1.abstractmethod
     def ErasePersonalData(

@@ -577,7 +577,9 @@ Global___ExportPersonalDataRequest: _TypeAlias = ExportPersonalDataRequest  # no
 
 @_typing.final
 class PersonalData(_message.Message):
-    """Everything that is stored of a person as such; what they paid is in ListPayments and ListEntries."""
+    """Who a person is, as it is stored. The rest of what is stored of them is in GetIdentity, ListSessions, ListFactors, ListPayments,
+    ListFundings and ListEntries.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
