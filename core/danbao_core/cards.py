@@ -64,6 +64,16 @@ ISSUED: Final = (
 """The beginnings of numbers that the networks publish, and how long such numbers are."""
 
 
+_BEGINNINGS: Final = {
+    (beginning, length)
+    for beginning in map(str, range(10, 100))
+    for known in ISSUED
+    for length in known.lengths
+    if str(known.first)[:2].ljust(2, "0") <= beginning <= str(known.last)[:2].ljust(2, "9")
+}
+"""The first two digits of numbers that issuers have, with their lengths: most rows of digits are told from cards by these."""
+
+
 def is_card_number(digits: str) -> bool:
     """Whether 12 to 19 digits can be a card's number: the last one checks (Luhn), and the first is that of an issuer at all."""
     return 12 <= len(digits) <= MOST_DIGITS and digits.isascii() and not digits.startswith("0") and luhn.is_valid(digits)
@@ -71,8 +81,13 @@ def is_card_number(digits: str) -> bool:
 
 def is_issued(digits: str) -> bool:
     """Whether they are a card's number, and of an issuer that is known."""
-    return is_card_number(digits) and any(
-        len(digits) in known.lengths and known.first <= int(digits[: len(str(known.first))]) <= known.last for known in ISSUED
+    return (
+        (digits[:2], len(digits)) in _BEGINNINGS
+        and is_card_number(digits)
+        and any(
+            len(digits) in known.lengths and known.first <= int(digits[: len(str(known.first))]) <= known.last
+            for known in ISSUED
+        )
     )
 
 

@@ -47,8 +47,8 @@ def new(
     """Make a key. With --file or --data it is added to that keyring as the one in force; else it is printed, and added to none.
 
     Servers read the keyring when they start. One server: add the key, restart it, then run `danbao keyring reseal`. Several:
-    add it --waiting everywhere and restart them one after another, then `danbao keyring use` and restart them again, and reseal.
-    Remove the old key once that says that nothing needs it.
+    add it --waiting everywhere and restart them one after another, then `danbao keyring use` and restart them again, then
+    reseal. Remove the old key once that says that nothing needs it.
     """
 
     async def command(output: Output) -> None:
