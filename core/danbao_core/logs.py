@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from danbao_core.cards import holds_card_number, without_card_numbers
+from danbao_core.cards import holds_card_number, may_hold_card_number, without_card_numbers
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 
@@ -81,7 +81,7 @@ def _render(_logger: Any, _name: str, event: Any) -> bytes:
     line = _encoder.encode(event)
     # Found out in a microsecond, and for request ids of many digits in some more: the whole line is taken apart where it holds
     # one, or might. Gaps that are not ASCII, and tabs, are not what they were in the text.
-    if not line.isascii() or b"\\t" in line or holds_card_number(line.decode()):
+    if not line.isascii() or b"\\t" in line or (may_hold_card_number(line) and holds_card_number(line.decode())):
         line = _encoder.encode(_without_card_numbers(msgspec.json.decode(line)))
     return line + b"\n"
 
