@@ -22,7 +22,7 @@ from danbao_core.rpc.services.identity import Identity
 from danbao_core.rpc.services.limits import LimitsReader
 from danbao_core.rpc.services.passwords import Passwords
 from danbao_core.rpc.services.proofs import proofs_of
-from danbao_core.rpc.services.visible import account_for_list, may_see, visible_account
+from danbao_core.rpc.services.visible import account_for_list, may_see
 
 if TYPE_CHECKING:
     import asyncpg
@@ -154,9 +154,6 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
         rows = await list_fundings(self._pool, account_id, before=page.before_id, limit=page.reach)
         fundings, token = page.show(rows, convert.funding, place_of)
         return accounts_pb2.ListFundingsResponse(fundings=fundings, next_page_token=token)
-
-    async def _account(self, name: str) -> Account:
-        return await visible_account(self._pool, calls.current().origin, name)
 
 
 class _Line(NamedTuple):

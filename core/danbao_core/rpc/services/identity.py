@@ -32,6 +32,7 @@ from danbao_core.people_errors import (
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.services.desk import Desk
+from danbao_core.rpc.services.visible import visible_account
 
 if TYPE_CHECKING:
     import asyncpg
@@ -55,7 +56,8 @@ class Identity:
     _tokenizer: Tokenizer | None
 
     async def _account(self, name: str) -> Account:
-        raise NotImplementedError
+        """The account with this name, as far as the caller may see it. Raises AccountNotFound."""
+        return await visible_account(self._pool, calls.current().origin, name)
 
     # --- Identity ---
 
