@@ -79,6 +79,9 @@ class Payments(Service):
     CapturePayment: Rpc[payments_pb2.CapturePaymentRequest, payments_pb2.Payment]
     VoidPayment: Rpc[payments_pb2.VoidPaymentRequest, payments_pb2.Payment]
     CancelPayment: Rpc[payments_pb2.CancelPaymentRequest, payments_pb2.Payment]
+    CreateRefund: Rpc[payments_pb2.CreateRefundRequest, payments_pb2.Refund]
+    GetRefund: Rpc[payments_pb2.GetRefundRequest, payments_pb2.Refund]
+    ListRefunds: Rpc[payments_pb2.ListRefundsRequest, payments_pb2.ListRefundsResponse]
     BatchCreatePayments: Rpc[payments_pb2.BatchCreatePaymentsRequest, payments_pb2.BatchCreatePaymentsResponse]
     StreamPayments: StreamRpc[payments_pb2.StreamPaymentsRequest, payments_pb2.StreamPaymentsResponse]
 
