@@ -106,8 +106,8 @@ def _function(work: Work, done: "Counter[tuple[str, str]]") -> Function:
 class WorkerMetrics(Collector):
     """The numbers of a worker's jobs since it was made and, in the leader, of what is due."""
 
-    def __init__(self, worker: Worker, done: "Counter[tuple[str, str]]", lateness: Lateness) -> None:
-        self._worker = worker
+    def __init__(self, running: Callable[[], int], done: "Counter[tuple[str, str]]", lateness: Lateness) -> None:
+        self._running = running
         self._done = done
         self._lateness = lateness
 
@@ -118,8 +118,7 @@ class WorkerMetrics(Collector):
             for outcome in ("completed", "failed"):
                 jobs.add_metric([name, outcome], self._done[name, outcome])
         yield jobs
-        running = sum(not task.done() for task in self._worker.tasks.values())
-        yield GaugeMetricFamily("danbao_worker_jobs_running", "Jobs under way", running)
+        yield GaugeMetricFamily("danbao_worker_jobs_running", "Jobs under way", self._running())
         due = GaugeMetricFamily("danbao_worker_due", "What is due, as the leader last saw it", labels=["work"])
         late = GaugeMetricFamily("danbao_worker_late_seconds", "How long the first of it has been due", labels=["work"])
         for name, (count, late_seconds) in self._lateness.found.items():
@@ -141,7 +140,8 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
             done: Counter[tuple[str, str]] = Counter()
             worker, lateness = make_worker(background.queue, WORKS, done), Lateness()
             worker.ctx["background"] = background
-            registry = metrics_page.registry_of(WorkerMetrics(worker, done, lateness), background.engine.metrics)
+            metrics = WorkerMetrics(lambda: len(_running(worker)), done, lateness)
+            registry = metrics_page.registry_of(metrics, background.engine.metrics)
             try:
                 url = await stack.enter_async_context(metrics_page.serving(settings.metrics_listen, registry))
             except OSError as error:
@@ -186,12 +186,16 @@ async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> No
         _log.info("stopping")
         leading.cancel()
         worker.allow_pick_jobs = False
-        if jobs := [task for task in worker.tasks.values() if not task.done()]:
+        if jobs := _running(worker):
             await asyncio.wait(jobs, timeout=_LAST_JOBS_SECONDS)
     finally:
         for task in (stopping, leading, working):
             task.cancel()
         await asyncio.gather(stopping, leading, working, return_exceptions=True)
+
+
+def _running(worker: Worker) -> "list[asyncio.Task[Any]]":
+    return [task for task in worker.tasks.values() if not task.done()]
 
 
 async def check(settings: Settings) -> None:
