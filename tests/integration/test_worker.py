@@ -1,74 +1,65 @@
-"""The worker takes jobs from a real Valkey, and ends when it is told to."""
+"""The worker takes jobs from a real Valkey, leads where no other does, and ends when it is told to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 import pytest
-from arq.connections import ArqRedis, create_pool
 
 from danbao_core.embedded import ValkeyServer
-from danbao_core.settings import Settings, load
-from danbao_workers.worker import QUEUE, WorkerFailed, check, make_worker, redis_settings, run
-from tests.integration.sandboxes import a_folder
-
-TIMEOUT_SECONDS = 20
+from danbao_core.opening import StartFailed
+from danbao_core.settings import Settings
+from danbao_workers.leader import Leader
+from danbao_workers.sweep import Lateness
+from danbao_workers.work import Background, Work
+from danbao_workers.worker import QUEUE, WorkerFailed, background_of, check, make_worker, queue_of, run
+from tests.rpc_client import until
+from tests.workers import PATIENCE_SECONDS, a_valkey, a_worker, worker_settings
 
 
 @pytest.fixture
 async def valkey() -> AsyncIterator[ValkeyServer]:
-    with a_folder() as folder:
-        server = ValkeyServer(folder)
-        await server.start()
+    async with a_valkey() as server:
         yield server
-        await server.stop()
 
 
-def settings(valkey_url: str) -> Settings:
-    return load(valkey_url=valkey_url, database_url="postgresql://nowhere/danbao", hash_key="0" * 64)
-
-
-async def queue_of(configured: Settings) -> ArqRedis:
-    worker = make_worker(configured)
-    return await create_pool(
-        redis_settings(configured.valkey_url),
-        default_queue_name=QUEUE,
-        job_serializer=worker.job_serializer,
-        job_deserializer=worker.job_deserializer,
-    )
-
-
-async def test_a_job_is_taken_and_answered(valkey: ValkeyServer) -> None:
-    configured = settings(valkey.valkey_url)
-    ready = asyncio.Event()
-    working = asyncio.create_task(run(configured, lambda _: ready.set()))
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        await ready.wait()
-        queue = await queue_of(configured)
+async def test_a_job_is_taken_and_answered(database_url: str, valkey: ValkeyServer) -> None:
+    async with a_worker(database_url, valkey.valkey_url), asyncio.timeout(PATIENCE_SECONDS):
+        queue = await queue_of(worker_settings(database_url, valkey.valkey_url))
         jobs = [await queue.enqueue_job("ping", f"text {number}") for number in range(3)]
         assert [await job.result(poll_delay=0.02) for job in jobs if job] == ["text 0", "text 1", "text 2"]
         await queue.aclose(close_connection_pool=True)
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
 
 
-async def test_a_worker_without_valkey_says_so(valkey: ValkeyServer) -> None:
-    configured = settings(valkey.valkey_url)
+async def test_a_worker_without_valkey_says_so(database_url: str, valkey: ValkeyServer) -> None:
+    configured = worker_settings(database_url, valkey.valkey_url)
     await valkey.stop()
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(WorkerFailed, match="DANBAO_VALKEY_URL: Valkey does not answer"):
             await run(configured, lambda _: None)
 
 
-async def test_a_check_tells_whether_a_worker_takes_jobs(valkey: ValkeyServer) -> None:
-    configured = settings(valkey.valkey_url)
+async def test_a_worker_without_a_database_says_so(valkey: ValkeyServer) -> None:
+    configured = worker_settings("postgresql://nobody@/nowhere?host=/nowhere", valkey.valkey_url)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(StartFailed, match="DANBAO_DATABASE_URL: the database does not answer"):
+            await run(configured, lambda _: None)
+
+
+async def test_a_worker_ends_when_valkey_is_lost(database_url: str, valkey: ValkeyServer) -> None:
+    async with a_worker(database_url, valkey.valkey_url) as working, asyncio.timeout(PATIENCE_SECONDS):
+        await valkey.stop()
+        with pytest.raises(WorkerFailed, match="Valkey does not answer"):
+            await working
+
+
+async def test_a_check_tells_whether_a_worker_takes_jobs(database_url: str, valkey: ValkeyServer) -> None:
+    configured = worker_settings(database_url, valkey.valkey_url)
     with pytest.raises(WorkerFailed, match="no worker takes jobs"):
         await check(configured)
-    working = asyncio.create_task(run(configured, lambda _: None))
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not await is_checked(configured):
-            await asyncio.sleep(0.02)
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+    async with a_worker(database_url, valkey.valkey_url):
+        await until(lambda: is_checked(configured))
     await valkey.stop()
     with pytest.raises(WorkerFailed, match="Valkey does not answer"):
         await check(configured)
@@ -80,3 +71,52 @@ async def is_checked(configured: Settings) -> bool:
     except WorkerFailed:
         return False
     return True
+
+
+async def test_a_kind_of_work_that_hangs_leaves_room_for_the_others_and_one_that_fails_for_the_rest(
+    database_url: str, valkey: ValkeyServer
+) -> None:
+    """Thousands of ids whose jobs never end, or fail for ever, beside one that goes well."""
+    release, seen = asyncio.Event(), set[UUID]()
+
+    async def hang(background: Background, ids: Sequence[UUID]) -> None:
+        await release.wait()
+
+    async def fail(background: Background, ids: Sequence[UUID]) -> None:
+        raise RuntimeError("planted")
+
+    async def see(background: Background, ids: Sequence[UUID]) -> None:
+        seen.update(ids)
+
+    many = "SELECT gen_random_uuid(), 1, extract(epoch FROM $1::timestamptz - $1)::float8 FROM generate_series(1, $2::bigint)"
+    works = [
+        Work("hanging", many, hang, every_seconds=0.05, at_a_time=1, most_jobs=3),
+        Work("failing", many, fail, every_seconds=0.05, at_a_time=1, most_jobs=3),
+        Work("going_well", many, see, every_seconds=0.05, at_a_time=1),
+    ]
+    queue = await queue_of(worker_settings(database_url, valkey.valkey_url))
+    async with background_of(worker_settings(database_url, valkey.valkey_url)) as background:
+        done: Counter[tuple[str, str]] = Counter()
+        worker = make_worker(queue, works, done)
+        worker.ctx["background"] = background
+        leader = Leader(background, works, (), Lateness())
+        tasks = [asyncio.create_task(worker.async_run()), asyncio.create_task(leader.run())]
+
+        async def many_went_well_and_failed() -> bool:
+            return len(seen) > 200 and done["failing", "failed"] > 20
+
+        await until(many_went_well_and_failed)
+        jobs = [job.partition(b":")[0] for job in await queue.zrange(QUEUE, 0, -1)]
+        assert jobs.count(b"hanging") == 3
+        release.set()
+        working, leading = tasks
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+
+        async def no_jobs_are_left() -> bool:
+            return not await queue.zcard(QUEUE)
+
+        await until(no_jobs_are_left)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    await queue.aclose(close_connection_pool=True)

@@ -7,6 +7,7 @@ from danbao_core.payments.batch import CreatePayments, PaymentBatch
 from danbao_core.payments.commands import (
     CancelPayment,
     CapturePayment,
+    CatchUp,
     ConfirmPayment,
     CorrectShipment,
     CreatePayment,
@@ -26,6 +27,7 @@ __all__ = [
     "CancelPayment",
     "CapturePayment",
     "CarryOutRefund",
+    "CatchUp",
     "CloseReason",
     "ConfirmPayment",
     "CorrectShipment",

@@ -97,14 +97,15 @@ def _to_payee(book: Book | Draft, payment: Payment, amount_minor: int) -> list[l
     ]
 
 
-def keys(book: Book, payment_id: UUID, event: Event) -> Iterable[Key]:
-    """What `take` and `catch_up` need for an event of a payment."""
+def keys(book: Book, payment_id: UUID, event: Event | None) -> Iterable[Key]:
+    """What `take` and `catch_up` need for an event of a payment; without one, for what time brings about."""
     yield Payment.key(payment_id)
     payment = book.get(Payment, payment_id)
     if payment is None:
         return
     yield payee_key(payment.payee_id, payment.mode, paying=event is Event.PAY)
-    yield from _event_keys(book, payment, event)
+    if event is not None:
+        yield from _event_keys(book, payment, event)
     yield from due_keys(book, payment)
 
 
