@@ -138,8 +138,9 @@ REFUND_PLANTS = [
     Plant(
         "refund_matches_journals",
         "UPDATE journal SET subject_id = '{back}' WHERE subject_id = '{held}'",
-        "refund {back} of 333 minor units of GBP from source 2 is SUCCEEDED, but its journals moved 0 from escrow, -657 to "
-        "the payee, 328 to what it holds, -4 to the fees and 333 to the payer, 0 entries went astray, and a step was taken twice",
+        "refund {back} of 333 minor units of GBP from source 2 is SUCCEEDED, but its journals moved 0 from escrow, "
+        "-657 to the payee, 328 to what it holds, -4 to the fees and 333 to the payer, 0 entries went astray, and a step was "
+        "taken twice",
     ),
     Plant(
         "refund_matches_journals",

@@ -3,8 +3,9 @@
 from typing import Final
 
 from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.refunds import REFUNDS
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS,)
+WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS, REFUNDS)
 
 SINGLETONS: Final[tuple[Singleton, ...]] = ()
