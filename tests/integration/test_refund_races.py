@@ -180,8 +180,8 @@ async def test_funds_that_arrive_serve_a_waiting_refund_once(engine: Engine, sec
     payment = await a_confirmed_payment(engine, payee=payee, amount_minor=100)
     await a_withdrawal(engine, payee, 98)
     waiting = [await a_refund(engine, payment)]
-    for _ in range(3):
-        waiting.append(await a_refund(engine, await a_confirmed_payment(engine, payee=payee, amount_minor=100)))
+    others = [await a_confirmed_payment(engine, payee=payee, amount_minor=100) for _ in range(3)]
+    waiting += [await a_refund(engine, each) for each in others]
     assert {each.state for each in waiting} == {RefundState.AWAITING_FUNDS}
     assert await money(engine, payee) == (3 * 98, 0)
     await outcomes_of(*((one, step(of)) for of in waiting for one in (engine, second_engine)))

@@ -45,7 +45,7 @@ from tests.workers import a_valkey, a_worker
 
 core = rpc_client.core
 
-Payment, Refund = payments_pb2.Payment, payments_pb2.Refund
+Payment, Refund, Listing = payments_pb2.Payment, payments_pb2.Refund, payments_pb2.ListRefundsRequest
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 DAY = 86_400
 
@@ -163,7 +163,7 @@ async def test_the_lists(core: Core) -> None:
     buyer = await core.caller("payments.read", account=payer)
     for caller in (shop, buyer):
         assert [each.name for each in await walked(caller, payments_pb2.ListRefundsRequest(), 4, 1)] == newest
-    for side, caller, others in ((1, buyer, shop), (2, shop, buyer)):
+    for side, caller, others in ((Listing.SIDE_PAYER, buyer, shop), (Listing.SIDE_PAYEE, shop, buyer)):
         of_side = payments_pb2.ListRefundsRequest(side=side)
         assert [each.name for each in await walked(caller, of_side, 2)] == newest
         assert not await walked(others, of_side, 2)
@@ -174,9 +174,9 @@ async def test_the_lists(core: Core) -> None:
     assert {each.failure_reason for each in of_payment} == {Refund.FAILURE_REASON_SUPERSEDED}
     everybodys = await core.operator.ask(payments_pb2.ListRefundsRequest())
     assert [each.name for each in everybodys.refunds][:6] == newest
-    both = payments_pb2.ListRefundsRequest(payment=payments[0].name, account=payee, side=1)
+    both = payments_pb2.ListRefundsRequest(payment=payments[0].name, account=payee, side=Listing.SIDE_PAYER)
     assert set((await core.operator.refused(both)).violations) == {"account", "side"}
-    assert set((await core.operator.refused(payments_pb2.ListRefundsRequest(side=1))).violations) == {"side"}
+    assert set((await core.operator.refused(payments_pb2.ListRefundsRequest(side=Listing.SIDE_PAYER))).violations) == {"side"}
 
 
 async def test_who_did_what_names_the_refund(core: Core) -> None:

@@ -36,7 +36,6 @@ from danbao_core.payments import (
     CloseReason,
     ConfirmPayment,
     Mode,
-    Payment,
     Refund,
     RefundState,
     ShipPayment,
@@ -519,5 +518,5 @@ def test_what_the_payee_gave_and_the_payer_cannot_take_returns() -> None:
     assert shop.carried_out(refund).failure is RefundFailure.WALLET_FULL
     assert (shop.available(shop.seller), shop.balance(shop.seller, Purpose.HELD)) == (985, 0)
     assert journals(shop, refund) == ["refund.hold", "refund.return"]
-    payment: Payment = shop.now(payment)
+    payment = shop.now(payment)
     assert (payment.refundable_minor, payment.refund_taken_minor, payment.fee_returned_minor) == (1_000, 0, 0)

@@ -54,19 +54,15 @@ def success_keys(book: Book, refund: Refund) -> Iterable[Key]:
 def _giving(book: Book | Draft, refund: Refund) -> Sequence[ledger.Posting]:
     """Brings the money of a refund where it is to go."""
     amount_minor = refund.amount_minor
-    match refund.source:
-        case Source.ESCROW:
-            taken = [ledger.platform(Purpose.ESCROW, -amount_minor)]
-        case Source.PAYEE:
-            taken = [
-                ledger.Posting(refund.payee_id, Purpose.HELD, -refund.payees_part_minor),
-                ledger.platform(Purpose.FEES, -refund.fee_share_minor),
-            ]
-    match refund.destination:
-        case Destination.WALLET:
-            return [*taken, *ledger.credit(book, refund.payer_id, refund.currency, amount_minor)]
-        case Destination.INSTRUMENT:
-            return [*taken, ledger.platform(Purpose.BANK_CLEARING, amount_minor)]
+    taken = [ledger.platform(Purpose.ESCROW, -amount_minor)]
+    if refund.source is Source.PAYEE:
+        taken = [
+            ledger.Posting(refund.payee_id, Purpose.HELD, -refund.payees_part_minor),
+            ledger.platform(Purpose.FEES, -refund.fee_share_minor),
+        ]
+    if refund.destination is Destination.INSTRUMENT:
+        return [*taken, ledger.platform(Purpose.BANK_CLEARING, amount_minor)]
+    return [*taken, *ledger.credit(book, refund.payer_id, refund.currency, amount_minor)]
 
 
 def succeed(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, refund: Refund) -> Refund:
