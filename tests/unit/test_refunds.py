@@ -87,7 +87,6 @@ def freeze(shop: Shop, account: Account) -> None:
 PROMISED = """
 PENDING         WAIT       AWAITING_FUNDS
 PENDING         TAKE       PENDING
-PENDING         SEND       PENDING
 PENDING         FALL_BACK  PENDING
 PENDING         SUCCEED    SUCCEEDED
 PENDING         FAIL       FAILED

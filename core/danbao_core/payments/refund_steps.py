@@ -39,7 +39,9 @@ def taking(payment: Payment, amount_minor: int) -> Sequence[ledger.Posting]:
 def take_funds(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, refund: Refund) -> Refund:
     """Sets the payee's part aside; from then on the refund can lack nothing. The payee must have it."""
     share_minor = refund_counts.fee_share(payment, refund.amount_minor)
-    funded = refund.after(RefundEvent.TAKE, draft.now, fee_share_minor=share_minor, due_at=draft.now)
+    asked_at = draft.book.database_time if refund.destination is Destination.INSTRUMENT else None
+    facts = {"fee_share_minor": share_minor, "due_at": draft.now, "next_attempt_at": asked_at}
+    funded = refund.after(RefundEvent.TAKE, draft.now, **facts)
     draft.put(funded, refund_counts.taken(payment, funded, draft.now))
     _move(draft, ids, origin, "refund.hold", funded, taking(payment, funded.payees_part_minor))
     return funded

@@ -109,6 +109,8 @@ class CreateRefund(Command[Refund], frozen=True):
             failure=RefundFailure.NOT_FAILED,
             fallback=Fallback.NONE,
             due_at=draft.now,
+            attempts=0,
+            next_attempt_at=None if self.instrument_id is None else draft.book.database_time,
             sent_at=None,
             created_at=draft.now,
             updated_at=draft.now,
@@ -148,7 +150,7 @@ class CreateRefund(Command[Refund], frozen=True):
     def _waiting(self, draft: Draft, ids: IdSequence, refund: Refund) -> Refund:
         """The refund after the payee was found to lack the money, or to owe earlier refunds their turn."""
         due_at = draft.now + timedelta(seconds=draft.policy.refund_funds_seconds)
-        waiting = refund.after(RefundEvent.WAIT, draft.now, due_at=due_at)
+        waiting = refund.after(RefundEvent.WAIT, draft.now, due_at=due_at, next_attempt_at=None)
         _count_waiting(draft, refund.payee_id, 1)
         draft.put(
             waiting,
