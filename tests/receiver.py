@@ -1,9 +1,9 @@
 """A receiver of webhooks on a free loopback port, which verifies what it gets and answers as a test wants.
 
-    async with a_receiver() as receiver:
-        receiver.answers[:] = [answer(500), answer(200)]     # the last one goes on
-        ...
-        assert [each.topic for each in receiver.got] == ["payment.created"]
+async with a_receiver() as receiver:
+    receiver.answers[:] = [answer(500), answer(200)]     # the last one goes on
+    ...
+    assert [each.topic for each in receiver.got] == ["payment.created"]
 """
 
 import asyncio
@@ -42,7 +42,9 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
     """An answer with this status."""
 
     async def give(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, body=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        return web.Response(
+            status=status, body=body, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
 
     return give
 

@@ -454,9 +454,7 @@ def redeliver(name: str) -> notifications_pb2.RedeliverRequest:
 def valid_requests_of_notifications() -> Iterator[Message]:
     """One request for every RPC that tells what happens, as `valid_requests`."""
     endpoint, delivery = f"webhookEndpoints/{UNKNOWN}", f"deliveries/{UNKNOWN}"
-    yield payments_pb2.WatchPaymentsRequest(
-        account=f"accounts/{UNKNOWN}", payment=f"payments/{UNKNOWN}", cursor="beginning"
-    )
+    yield payments_pb2.WatchPaymentsRequest(account=f"accounts/{UNKNOWN}", payment=f"payments/{UNKNOWN}", cursor="beginning")
     yield an_endpoint("https://shop.example/hook", "payment.*", account=f"accounts/{UNKNOWN}", description="of a shop")
     yield notifications_pb2.GetWebhookEndpointRequest(name=endpoint)
     yield notifications_pb2.ListWebhookEndpointsRequest(account=f"accounts/{UNKNOWN}")

@@ -208,7 +208,7 @@ async def test_after_the_last_retry_the_endpoint_is_disabled_and_goes_on_when_en
     await shop.sell()
     await until(lambda: is_disabled(shop))
     assert (await shop.state()).disable_reason == notifications_pb2.WebhookEndpoint.DISABLE_REASON_FAILING
-    assert receiver.topics() == ["payment.paid"] * 10
+    assert receiver.topics()[:10] == ["payment.paid"] * 10
     (paid, *others) = await shop.deliveries()
     assert (paid.state, len(paid.attempts)) == (Delivery.STATE_FAILED, 10)
     assert {each.state for each in others} == {Delivery.STATE_PENDING}

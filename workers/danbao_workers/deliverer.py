@@ -61,6 +61,9 @@ _MOST_CLAIMED: Final = 256
 
 _BODIES_KEPT: Final = 512
 _AFTER_ERROR_SECONDS: Final = 0.5
+_LAST_SECONDS: Final = 3.0
+"""For what is on its way when the worker is told to stop."""
+
 _GONE: Final = 410
 
 _LOST: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
@@ -141,22 +144,30 @@ class Deliverer:
         self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
         self._unproven_slots = asyncio.Semaphore(_MOST_UNPROVEN)
         self._bodies: OrderedDict[UUID, bytes] = OrderedDict()
+        self._claiming: asyncio.Task[None]
+        self._keeping: list[asyncio.Task[None]]
 
     async def __aenter__(self) -> "Deliverer":
         await self._stack.enter_async_context(self._sender)
-        tasks = [asyncio.create_task(each) for each in (self._claim_on(), self._write_on(), self._renew_on())]
-        self._stack.push_async_callback(_end, tasks)
+        self._claiming = asyncio.create_task(self._claim_on(), name="danbao-claims")
+        self._keeping = [asyncio.create_task(each) for each in (self._write_on(), self._renew_on())]
+        self._stack.push_async_callback(self._finish)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stops at once: what is on its way is sent again by another worker."""
-        for task in self._sending:
-            task.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
-        if self._ended:
-            await self._write_some()
+        """Lets what is on its way end, for a moment; the rest is sent again by another worker."""
         await self._stack.aclose()
-        await self._leave(list(self._flying))
+
+    async def _finish(self) -> None:
+        await _end([self._claiming])
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=_LAST_SECONDS)
+        await _end([*self._sending, *self._keeping])
+        try:
+            await self._write_some()
+            await self._leave(list(self._flying))
+        except _LOST as error:
+            _log.warning("leaves deliveries behind", error=type(error).__name__)
 
     def see_to(self, endpoint_ids: Iterable[UUID]) -> None:
         """Has what is due to these endpoints sent, unless another worker does so."""
@@ -289,6 +300,8 @@ class Deliverer:
     async def _write_some(self) -> None:
         """Writes what has ended; endpoints are seen to again, for there is room for more."""
         ended = list(self._ended)
+        if not ended:
+            return
         outcomes = [outcome for _, outcome in ended]
         following = [each for each in ended if _is_followed(*each)]
         async with self._pool.acquire() as connection, connection.transaction():

@@ -18,7 +18,7 @@ from yarl import URL
 
 from danbao_core.notifications.targets import is_public
 
-TIMEOUT_SECONDS: Final = 15.0
+TIMEOUT_SECONDS: float = 15.0
 """For a webhook, from the look-up of its name to the end of the answer."""
 
 MOST_READ_BYTES: Final = 64 * 1024
@@ -94,10 +94,9 @@ look_up: Any = socket.getaddrinfo
 class WebhookSender:
     """Sends webhooks over connections that are kept for a moment. `async with` it."""
 
-    def __init__(self, *, sandbox: bool, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, *, sandbox: bool) -> None:
         """Only a sandbox sends to addresses that are not public, and without TLS."""
         self._sandbox = sandbox
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "WebhookSender":
@@ -109,7 +108,7 @@ class WebhookSender:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
