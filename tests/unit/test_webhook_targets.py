@@ -57,7 +57,8 @@ def test_addresses_that_are_not_public(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://shop.example/hook", "https://shop.example:8443/hook?a=b", "https://8.8.8.8/", "https://[2606:4700:4700::1111]/x"]
+    "url",
+    ["https://shop.example/hook", "https://shop.example:8443/hook?a=b", "https://8.8.8.8/", "https://[2606:4700:4700::1111]/x"],
 )
 def test_targets_of_a_live_core(url: str) -> None:
     must_be_a_target(url, sandbox=False)
