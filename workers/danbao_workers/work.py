@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import asyncpg
     from arq.connections import ArqRedis
 
+    from danbao_workers.deliverer import Deliverer
+    from danbao_workers.event_numbers import EventNumbers
+
 CALLER = "worker"
 """By what name the books call whatever the workers do of themselves."""
 
@@ -31,6 +34,8 @@ class Background(NamedTuple):
     queue: "ArqRedis"
     keyring: Keyring
     wall_clock: WallClock
+    deliverer: "Deliverer"
+    numbers: "EventNumbers"
 
     def origin(self, work: str) -> Origin:
         """Who asks, in the commands of some work: the system itself."""

@@ -5,8 +5,10 @@ from enum import IntEnum
 from typing import Any, Final
 from uuid import UUID
 
+from danbao_core import trail
 from danbao_core.engine import Row, table
 from danbao_core.errors import InvalidTransition
+from danbao_core.ids import IdSequence
 
 
 class RefundState(IntEnum):
@@ -155,3 +157,8 @@ class Refund(Row, frozen=True):
     def failed(self, failure: RefundFailure, at: datetime) -> "Refund":
         """Itself after it failed. Raises InvalidTransition."""
         return self.after(RefundEvent.FAIL, at, failure=failure, fee_share_minor=0)
+
+
+def event(ids: IdSequence, what: str, refund: Refund, at: datetime) -> trail.Outbox:
+    """The event that something happened to a refund, told in order with those of its payment."""
+    return trail.event(ids, f"refund.{what}", refund.id, refund.version, refund, at, refund.payment_id)

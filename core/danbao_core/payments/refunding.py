@@ -31,6 +31,7 @@ from danbao_core.payments.refund_rows import (
     RefundFailure,
     RefundState,
     Source,
+    event,
 )
 from danbao_core.payments.rows import Payment
 from danbao_core.people.instruments import Instrument, must_be_bound
@@ -139,7 +140,7 @@ class CreateRefund(Command[Refund], frozen=True):
 
     def _made(self, draft: Draft, ids: IdSequence, payment: Payment, refund: Refund) -> Refund:
         payment = refund_counts.reserved(payment, refund, draft.now)
-        draft.put(payment, refund, trail.event(ids, "refund.created", refund.id, refund.version, refund, draft.now))
+        draft.put(payment, refund, event(ids, "created", refund, draft.now))
         if refund.source is Source.ESCROW:
             draft.put(trail.audit_event(ids, self.origin, Refund, refund.id, draft.now))
             return refund
@@ -155,7 +156,7 @@ class CreateRefund(Command[Refund], frozen=True):
         draft.put(
             waiting,
             trail.audit_event(ids, self.origin, Refund, refund.id, draft.now),
-            trail.event(ids, "refund.awaiting_funds", waiting.id, waiting.version, waiting, draft.now),
+            event(ids, "awaiting_funds", waiting, draft.now),
         )
         return waiting
 
