@@ -21,6 +21,7 @@ from danbao.v1 import (
     payments_pb2,
     sandbox_pb2,
     sessions_pb2,
+    statements_pb2,
     verification_pb2,
 )
 
@@ -77,6 +78,13 @@ def open_wallet(account: str, currency: str) -> accounts_pb2.OpenWalletRequest:
 
 def close(account: str) -> accounts_pb2.CloseAccountRequest:
     return accounts_pb2.CloseAccountRequest(request_id=a_request_id(), name=account)
+
+
+def a_statement(account: str, **fields: Any) -> statements_pb2.ExportStatementRequest:
+    """A request for a statement of CNY in October 2026, as CSV in English."""
+    csv = statements_pb2.FILE_FORMAT_CSV
+    facts: dict[str, Any] = {"currency_code": "CNY", "month": "2026-10", "format": csv, "language": "en"} | fields
+    return statements_pb2.ExportStatementRequest(account=account, **facts)
 
 
 def a_top_up(account: str, amount_minor: int, currency: str = "CNY") -> accounts_pb2.TopUpRequest:
@@ -306,7 +314,7 @@ def valid_requests() -> Iterator[Message]:
     yield sandbox_pb2.GetClockRequest()
     yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
     yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
-    yield from valid_requests_of_people()
+    yield from (*valid_requests_of_people(), *valid_requests_of_payouts())
 
 
 def is_mutating(request: Message) -> bool:
@@ -440,3 +448,11 @@ def valid_requests_of_people() -> Iterator[Message]:
     yield erase(ada)
     yield identity_pb2.GetLimitsRequest(account=ada, currency_code="CNY")
     yield sandbox_pb2.ListSentMessagesRequest(address=phone)
+
+
+# --- Statements and payouts -------------------------------------------------------------------------------------------------
+
+
+def valid_requests_of_payouts() -> Iterator[Message]:
+    """One request for every RPC that is about statements and payouts, as `valid_requests`."""
+    yield a_statement(f"accounts/{UNKNOWN}")

@@ -9,11 +9,12 @@ Requests and answers are the messages of `danbao.v1`.
 from danbao_client.channels import Pem, Tls
 from danbao_client.client import Danbao
 from danbao_client.errors import DanbaoError, FieldViolation
-from danbao_client.rpc import Rpc, StreamRpc
+from danbao_client.rpc import AnswersRpc, Rpc, StreamRpc
 from danbao_client.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
 
 __all__ = [
     "Accounts",
+    "AnswersRpc",
     "Danbao",
     "DanbaoError",
     "FieldViolation",

@@ -14,9 +14,10 @@ from danbao.v1 import (
     payments_pb2,
     sandbox_pb2,
     sessions_pb2,
+    statements_pb2,
     verification_pb2,
 )
-from danbao_client.rpc import CallSettings, Rpc, StreamRpc, Stubs
+from danbao_client.rpc import AnswersRpc, CallSettings, Rpc, StreamRpc, Stubs
 
 
 class Service:
@@ -26,7 +27,7 @@ class Service:
 
     def __init__(self, stubs: Stubs, settings: CallSettings) -> None:
         for method in self.descriptor.methods:
-            kind = StreamRpc if method.client_streaming else Rpc
+            kind = StreamRpc if method.client_streaming else AnswersRpc if method.server_streaming else Rpc
             setattr(self, method.name, kind(stubs, method, settings))
 
 
@@ -43,6 +44,7 @@ class Accounts(Service):
     CloseAccount: Rpc[accounts_pb2.CloseAccountRequest, accounts_pb2.Account]
     ListBalances: Rpc[accounts_pb2.ListBalancesRequest, accounts_pb2.ListBalancesResponse]
     ListEntries: Rpc[accounts_pb2.ListEntriesRequest, accounts_pb2.ListEntriesResponse]
+    ExportStatement: AnswersRpc[statements_pb2.ExportStatementRequest, statements_pb2.FileChunk]
     TopUp: Rpc[accounts_pb2.TopUpRequest, accounts_pb2.Funding]
     Withdraw: Rpc[accounts_pb2.WithdrawRequest, accounts_pb2.Funding]
     GetFunding: Rpc[accounts_pb2.GetFundingRequest, accounts_pb2.Funding]

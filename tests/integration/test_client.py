@@ -20,6 +20,7 @@ from google.rpc import error_details_pb2, status_pb2
 from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2
 from danbao_client import (
     Accounts,
+    AnswersRpc,
     Danbao,
     DanbaoError,
     FieldViolation,
@@ -146,14 +147,18 @@ async def failure_of(call: Awaitable[Any]) -> DanbaoError:
 # --- What it covers ---------------------------------------------------------------------------------------------------------
 
 
+KINDS = {(False, False): Rpc, (False, True): AnswersRpc, (True, True): StreamRpc}
+"""By whether requests and answers are streams."""
+
+
 def test_every_rpc_of_the_contract_is_there_with_its_types() -> None:
     of_contract = {service.full_name for module in CONTRACT for service in module.DESCRIPTOR.services_by_name.values()}
     assert {service.descriptor.full_name for service in SERVICES} == of_contract
     for service in SERVICES:
-        hints = {name: hint for name, hint in get_type_hints(service).items() if get_origin(hint) in (Rpc, StreamRpc)}
+        hints = {name: hint for name, hint in get_type_hints(service).items() if get_origin(hint) in KINDS.values()}
         assert hints.keys() == set(service.descriptor.methods_by_name)
         for name, method in service.descriptor.methods_by_name.items():
-            assert get_origin(hints[name]) is (StreamRpc if method.client_streaming else Rpc)
+            assert get_origin(hints[name]) is KINDS[method.client_streaming, method.server_streaming]
             assert get_args(hints[name]) == (GetMessageClass(method.input_type), GetMessageClass(method.output_type))
 
 

@@ -11,6 +11,7 @@ from danbao_core.cli.jwks import jwks
 from danbao_core.cli.migrate import migrate
 from danbao_core.cli.replay import replay
 from danbao_core.cli.serve import serve
+from danbao_core.cli.statement import statement
 from danbao_core.cli.up import up
 
 app = typer.Typer(
@@ -19,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, replay, demo, health, bench, jwks):
+for command in (up, serve, migrate, audit, replay, demo, health, bench, jwks, statement):
     app.command()(command)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keyring.app, name="keyring")

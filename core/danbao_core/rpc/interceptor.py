@@ -29,7 +29,7 @@ from danbao_core.rpc.rates import Buckets
 from danbao_core.rpc.secret_fields import without_secrets
 from danbao_core.rpc.seen import Seen, Watch
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
-from danbao_core.rpc.stream import CallerGone, Stream
+from danbao_core.rpc.stream import CallerGone, Stream, write_answer
 from danbao_core.rpc.validation import parse, validate
 
 _log = structlog.get_logger("danbao.rpc")
@@ -79,6 +79,12 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._watch = watch
         self._buckets = buckets
         self._wrapped: dict[str, Any] = {}
+        self._ways: dict[tuple[bool, bool], tuple[Callable[[str, type[Message], Any], _Serve], Any]] = {
+            (False, False): (self._serve_one, grpc.unary_unary_rpc_method_handler),
+            (False, True): (self._serve_many, grpc.unary_stream_rpc_method_handler),
+            (True, True): (self._serve_stream, grpc.stream_stream_rpc_method_handler),
+        }
+        """How calls are served, by whether requests and answers are streams."""
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
         """Answers the handler for a method, wrapped."""
@@ -102,8 +108,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         scope = scope_of(method)
         message_type = GetMessageClass(method.input_type)
         name = f"{method.containing_service.name}/{method.name}"
-        streams = handler.request_streaming and handler.response_streaming
-        serve = (self._serve_stream if streams else self._serve_one)(name, message_type, handler)
+        serve, wrap = self._ways[handler.request_streaming, handler.response_streaming]
+        serving = serve(name, message_type, handler)
 
         begin, end = self._watch.begin, self._watch.ender(name)
 
@@ -116,7 +122,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     caller = await self._authenticator.caller(authorization, scope)
                     seen.caller = caller.label
                     self._buckets.take(caller, name, context.peer())
-                    return await serve(given, caller, context, seen)
+                    return await serving(given, caller, context, seen)
             except Refusal as refusal:
                 seen.refuse(refusal)
                 await _refuse(context, refusal)
@@ -130,7 +136,6 @@ class Interceptor(grpc.aio.ServerInterceptor):
             finally:
                 end(seen, context)
 
-        wrap = grpc.stream_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
         return wrap(answer, response_serializer=handler.response_serializer)
 
     def _serve_one(self, name: str, message_type: type[Message], handler: Any) -> _Serve:
@@ -142,6 +147,23 @@ class Interceptor(grpc.aio.ServerInterceptor):
             validate(request)
             calls.begin(self._call(name, caller, request, context, seen))
             return await behavior(request, context)
+
+        return serve
+
+    def _serve_many(self, name: str, message_type: type[Message], handler: Any) -> _Serve:
+        """Serves calls of one message and many answers."""
+        behavior = handler.unary_stream
+
+        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen) -> None:
+            request = parse(message_type, data)
+            validate(request)
+            calls.begin(self._call(name, caller, request, context, seen))
+            try:
+                async with contextlib.aclosing(behavior(request, context)) as answers:
+                    async for answer in answers:
+                        await write_answer(context, answer, self._stream_idle_seconds)
+            except CallerGone:
+                seen.code = _CANCELLED
 
         return serve
 

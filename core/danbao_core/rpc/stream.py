@@ -1,4 +1,4 @@
-"""A bidirectional stream: its messages come in and its answers go out, as long as somebody is there for both."""
+"""Streams: messages come in and answers go out, as long as somebody is there for both."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -60,14 +60,19 @@ class Stream(AsyncIterator[Message]):
             self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def write(self, answer: Message) -> None:
-        """Answers; returns when the answer is on its way, which may wait until the caller has read earlier ones.
+        """Answers, as `write_answer`."""
+        await write_answer(self._context, answer, self._idle_seconds)
 
-        Raises StreamIdle where it does not in time, and CallerGone.
-        """
-        try:
-            async with asyncio.timeout(self._idle_seconds):
-                await self._context.write(answer)
-        except TimeoutError:
-            raise StreamIdle from None
-        except grpc.aio.InternalError:
-            raise CallerGone from None
+
+async def write_answer(context: "grpc.aio.ServicerContext[Any, Any]", answer: Message, idle_seconds: float) -> None:
+    """Answers; returns when the answer is on its way, which may wait until the caller has read earlier ones.
+
+    Raises StreamIdle where it does not in time, and CallerGone.
+    """
+    try:
+        async with asyncio.timeout(idle_seconds):
+            await context.write(answer)
+    except TimeoutError:
+        raise StreamIdle from None
+    except grpc.aio.InternalError:
+        raise CallerGone from None

@@ -42,6 +42,7 @@ from danbao_core.rpc.convert.payments import (
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
 from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
 from danbao_core.rpc.convert.sessions import password_change, sent_message, session
+from danbao_core.rpc.convert.statements import format_of, period_of
 from danbao_core.rpc.convert.verification import challenge
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "entry",
     "extend_confirmation",
     "fact_filter",
+    "format_of",
     "freeze_account",
     "funding",
     "id_of",
@@ -81,6 +83,7 @@ __all__ = [
     "payment",
     "payment_filter",
     "payments",
+    "period_of",
     "proposal",
     "put_payment",
     "reject_proposal",

@@ -26,12 +26,6 @@ def optional_id_of(name: str) -> UUID | None:
     return id_of(name) if name else None
 
 
-def resource_name(kind: str, row_id: UUID) -> str:
-    """The name of a resource, by the name of its table or by what happened to it: "serviceKeys/..." of a "service_key"."""
-    first, *others = kind.partition(".")[0].split("_")
-    return f"{first}{''.join(other.capitalize() for other in others)}s/{row_id}"
-
-
 def table_of(name: str) -> str:
     """The table of a resource: the other way round."""
     return re.sub("(?=[A-Z])", "_", name.partition("/")[0]).lower().removesuffix("s")
