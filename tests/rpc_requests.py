@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -17,6 +18,7 @@ from danbao.v1 import (
     accounts_pb2,
     common_pb2,
     identity_pb2,
+    notifications_pb2,
     operations_pb2,
     payments_pb2,
     sandbox_pb2,
@@ -27,7 +29,15 @@ from danbao.v1 import (
 
 METHODS: Final = {
     method.input_type.full_name: method
-    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
+    for file in (
+        accounts_pb2,
+        notifications_pb2,
+        operations_pb2,
+        payments_pb2,
+        sandbox_pb2,
+        sessions_pb2,
+        verification_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -314,7 +324,7 @@ def valid_requests() -> Iterator[Message]:
     yield sandbox_pb2.GetClockRequest()
     yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
     yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
-    yield from (*valid_requests_of_people(), *valid_requests_of_payouts())
+    yield from (*valid_requests_of_notifications(), *valid_requests_of_people(), *valid_requests_of_payouts())
 
 
 def is_mutating(request: Message) -> bool:
@@ -411,6 +421,58 @@ def reset_password(approval: str, new: str, **fields: Any) -> identity_pb2.Reset
 def change_phone(approval: str, phone: str, **fields: Any) -> identity_pb2.ChangePhoneRequest:
     facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD} | fields
     return identity_pb2.ChangePhoneRequest(approval=approval, phone=phone, **facts)
+
+
+# --- Webhooks ---------------------------------------------------------------------------------------------------------------
+
+
+def an_endpoint(
+    url: str = "http://127.0.0.1:9/hook", *topics: str, **fields: Any
+) -> notifications_pb2.CreateWebhookEndpointRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "topics": topics or ("*",)} | fields
+    return notifications_pb2.CreateWebhookEndpointRequest(url=url, **facts)
+
+
+def update_endpoint(name: str, **fields: Any) -> notifications_pb2.UpdateWebhookEndpointRequest:
+    mask = FieldMask(paths=list(fields))
+    return notifications_pb2.UpdateWebhookEndpointRequest(request_id=a_request_id(), name=name, update_mask=mask, **fields)
+
+
+def delete_endpoint(name: str) -> notifications_pb2.DeleteWebhookEndpointRequest:
+    return notifications_pb2.DeleteWebhookEndpointRequest(request_id=a_request_id(), name=name)
+
+
+def rotate_secret(name: str) -> notifications_pb2.RotateWebhookSecretRequest:
+    return notifications_pb2.RotateWebhookSecretRequest(request_id=a_request_id(), name=name)
+
+
+def enable_endpoint(name: str) -> notifications_pb2.EnableWebhookEndpointRequest:
+    return notifications_pb2.EnableWebhookEndpointRequest(request_id=a_request_id(), name=name)
+
+
+def a_test_event(name: str) -> notifications_pb2.SendTestEventRequest:
+    return notifications_pb2.SendTestEventRequest(request_id=a_request_id(), name=name)
+
+
+def redeliver(name: str) -> notifications_pb2.RedeliverRequest:
+    return notifications_pb2.RedeliverRequest(request_id=a_request_id(), name=name)
+
+
+def valid_requests_of_notifications() -> Iterator[Message]:
+    """One request for every RPC that tells what happens, as `valid_requests`."""
+    endpoint, delivery = f"webhookEndpoints/{UNKNOWN}", f"deliveries/{UNKNOWN}"
+    yield payments_pb2.WatchPaymentsRequest(account=f"accounts/{UNKNOWN}", payment=f"payments/{UNKNOWN}", cursor="beginning")
+    yield an_endpoint("https://shop.example/hook", "payment.*", account=f"accounts/{UNKNOWN}", description="of a shop")
+    yield notifications_pb2.GetWebhookEndpointRequest(name=endpoint)
+    yield notifications_pb2.ListWebhookEndpointsRequest(account=f"accounts/{UNKNOWN}")
+    yield update_endpoint(endpoint, url="https://shop.example/hook", topics=["*"], description="x", unordered=True)
+    yield delete_endpoint(endpoint)
+    yield rotate_secret(endpoint)
+    yield enable_endpoint(endpoint)
+    yield a_test_event(endpoint)
+    yield notifications_pb2.GetDeliveryRequest(name=delivery)
+    yield notifications_pb2.ListDeliveriesRequest(webhook_endpoint=endpoint)
+    yield redeliver(delivery)
 
 
 def valid_requests_of_people() -> Iterator[Message]:

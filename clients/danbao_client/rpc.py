@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -52,16 +52,18 @@ class Stubs:
             path = f"/{method.containing_service.full_name}/{method.name}"
             into_bytes = GetMessageClass(method.input_type).SerializeToString
             from_bytes = GetMessageClass(method.output_type).FromString
-            makers = [_maker(channel, method) for channel in self.channels]
+            kind = _kind_of(method)
+            makers: list[Callable[..., Any]] = [getattr(channel, kind) for channel in self.channels]
             stubs = [make(path, request_serializer=into_bytes, response_deserializer=from_bytes) for make in makers]
             self._made[method.full_name] = itertools.cycle(stubs)
         return self._made[method.full_name]
 
 
-def _maker(channel: grpc.aio.Channel, method: MethodDescriptor) -> Callable[..., Any]:
+def _kind_of(method: MethodDescriptor) -> str:
+    """What a channel calls its way of making such calls."""
     if method.client_streaming:
-        return channel.stream_stream
-    return channel.unary_stream if method.server_streaming else channel.unary_unary
+        return "stream_stream"
+    return "unary_stream" if method.server_streaming else "unary_unary"
 
 
 class Rpc(Generic[Request, Response]):
@@ -128,29 +130,24 @@ class StreamRpc(Generic[Request, Response]):
         return call
 
 
-class AnswersRpc(Generic[Request, Response]):
-    """A method of the contract that answers with a stream: `async for chunk in danbao.accounts.ExportStatement(request)`.
+class WatchRpc(Generic[Request, Response]):
+    """A method of the contract that answers with a stream: `async for event in danbao.payments.WatchPayments(request)`.
 
-    One connection without retries.
+    One connection without retries; each message has a cursor from which another call goes on.
     """
 
     def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
         self._stubs = stubs.of(method)
         self._metadata = settings.metadata
 
-    async def __call__(self, request: Request, *, deadline_seconds: float | None = None) -> AsyncGenerator[Response, None]:
-        """Sends a request and hands the answers out, in order. Raises DanbaoError, between answers, too.
-
-        The stream may last for ever where no deadline is given; it ends with the generator.
-        """
-        call = next(self._stubs)(request, timeout=deadline_seconds, metadata=self._metadata)
-        try:
-            async for response in call:
-                yield response
-        except grpc.aio.AioRpcError as error:
-            raise DanbaoError.of(error, "") from error
-        finally:
-            call.cancel()
+    def __call__(
+        self, request: Request, *, deadline_seconds: float | None = None
+    ) -> "grpc.aio.UnaryStreamCall[Request, Response]":
+        """Opens a stream, which may last for ever where no deadline is given. Reading from it raises AioRpcError."""
+        call: grpc.aio.UnaryStreamCall[Request, Response] = next(self._stubs)(
+            request, timeout=deadline_seconds, metadata=self._metadata
+        )
+        return call
 
 
 def seconds_before_retry(attempt: int, failure: DanbaoError) -> float:

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from danbao_workers.deliveries import DELIVERIES
 from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.relay import RELAY
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS,)
+WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS)
 
-SINGLETONS: Final[tuple[Singleton, ...]] = ()
+SINGLETONS: Final[tuple[Singleton, ...]] = (RELAY,)

@@ -70,7 +70,7 @@ def statement(
         )
         async with find_core(data).client() as danbao:
             with _progress(output) as progress:
-                answers = danbao.accounts.ExportStatement(request)
+                answers = danbao.export_statement(request)
                 path, size_bytes, line_count = await _written(answers, output_file, progress)
         output.result(
             {"file": str(path), "bytes": size_bytes, "lines": line_count},

@@ -10,10 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from danbao.v1 import common_pb2
 from danbao_core.errors import FieldInvalid, Violation
-from danbao_core.ids import uuid_of
+from danbao_core.ids import PLURALS, uuid_of
 from danbao_core.money import Money
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_SINGULARS: Final = {plural: singular for singular, plural in PLURALS.items()}
 
 
 def id_of(name: str) -> UUID:
@@ -28,7 +30,8 @@ def optional_id_of(name: str) -> UUID | None:
 
 def table_of(name: str) -> str:
     """The table of a resource: the other way round."""
-    return re.sub("(?=[A-Z])", "_", name.partition("/")[0]).lower().removesuffix("s")
+    plural = name.partition("/")[0]
+    return _SINGULARS.get(plural) or re.sub("(?=[A-Z])", "_", plural).lower().removesuffix("s")
 
 
 def timestamp(at: datetime | None) -> Timestamp | None:

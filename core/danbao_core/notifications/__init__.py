@@ -1,0 +1,1 @@
+"""How what happened is told to whoever wants to know: webhook endpoints, and what is on its way to them."""
