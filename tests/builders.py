@@ -25,13 +25,16 @@ from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
     CapturePayment,
+    CarryOutRefund,
     ConfirmPayment,
     CorrectShipment,
     CreatePayment,
+    CreateRefund,
     ExtendConfirmation,
     Mode,
     Payment,
     PayPayment,
+    Refund,
     Shipment,
     ShipmentMethod,
     ShipPayment,
@@ -235,6 +238,25 @@ async def corrected(engine: Engine, payment: Payment, shipment: Shipment) -> Pay
 async def extended(engine: Engine, payment: Payment) -> Payment:
     """The payment after its payer took longer to confirm."""
     return await carried_out(engine, ExtendConfirmation(origin=origin(), payment_id=payment.id))
+
+
+# --- Refunds ----------------------------------------------------------------------------------------------------------------
+
+
+async def a_refund(engine: Engine, payment: Payment, amount_minor: int | None = None, **facts: Any) -> Refund:
+    """A refund of all that is left of a payment, or of so much; `facts` as CreateRefund takes them."""
+    amount = None if amount_minor is None else Money(amount_minor, payment.currency)
+    return await carried_out(engine, CreateRefund(origin=origin(), payment_id=payment.id, amount=amount, **facts))
+
+
+async def stepped(engine: Engine, refund: Refund) -> Refund:
+    """The refund after a worker took its next step."""
+    return await carried_out(engine, CarryOutRefund(origin=origin(), refund_id=refund.id))
+
+
+async def refunded(engine: Engine, payment: Payment, amount_minor: int | None = None, **facts: Any) -> Refund:
+    """A refund that gave back all that is left of a payment, or so much."""
+    return await stepped(engine, await a_refund(engine, payment, amount_minor, **facts))
 
 
 # --- Operators --------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from danbao_core.engine import Book, Command, Decision, Key, Row
 from danbao_core.engine.book import RowNeeded
 from danbao_core.fundings import Funding, FundingState
 from danbao_core.ledger import Entry, Journal
-from danbao_core.payments import Payment, State
+from danbao_core.payments import Payment, Refund, State
 from danbao_core.policy import PolicySchedule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -58,6 +58,10 @@ class MemoryCore:
         """Every row of a table."""
         return [cast(S, row) for (of, _), row in self._rows.items() if of is row_type]
 
+    def place(self, *rows: Row) -> None:
+        """Puts rows as they are in the place of what there is."""
+        self._keep(rows)
+
     def _book_for(self, command: Command[Any], needed: Sequence[Key]) -> Book:
         book = Book(now=self.now, policies=self.policies)
         book.discovering = True
@@ -84,11 +88,16 @@ class MemoryCore:
         for funding in self.all(Funding):
             if (funding.account_id, funding.state) == (account_id, FundingState.PENDING):
                 return Obligation(account_id, None, funding.id)
+        for refund in self.all(Refund):
+            if refund.open and account_id in (refund.payer_id, refund.payee_id):
+                return Obligation(account_id, refund.payment_id, None, refund.id)
         return None
 
     def _taking(self, account_id: UUID) -> Taking | None:
         """What `read_taking.sql` finds."""
         payee_of = {payment.id: payment.payee_id for payment in self.all(Payment)}
+        refunded = {refund.id: refund.payee_id for refund in self.all(Refund)}
+        payee_of |= {each.subject_id: refunded[each.subject_id] for each in self.all(Journal) if each.kind == "refund.release"}
         journals = {each.id: each for each in self.all(Journal) if payee_of.get(each.subject_id) == account_id}
         purposes = (Purpose.AVAILABLE, Purpose.RECEIVABLE)
         wallets = [each.id for each in self.all(Balance) if each.account_id == account_id and each.purpose in purposes]

@@ -6,6 +6,7 @@ Each has a request id that was never used before.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final
 from uuid import uuid4
 
@@ -183,6 +184,12 @@ def cancel(payment: str) -> payments_pb2.CancelPaymentRequest:
     return payments_pb2.CancelPaymentRequest(request_id=a_request_id(), name=payment)
 
 
+def refund(payment: str, amount_minor: int | None = None, **fields: Any) -> payments_pb2.CreateRefundRequest:
+    """A request to give back all that is left of a payment, or so much."""
+    amount = None if amount_minor is None else money(amount_minor, fields.pop("currency", "CNY"))
+    return payments_pb2.CreateRefundRequest(request_id=a_request_id(), payment=payment, amount=amount, **fields)
+
+
 def a_batch(*items: payments_pb2.CreatePaymentRequest) -> payments_pb2.BatchCreatePaymentsRequest:
     """A request for these payments together; their own request ids are taken out."""
     requests = [changed(item, request_id=None) for item in items]
@@ -324,7 +331,20 @@ def valid_requests() -> Iterator[Message]:
     yield sandbox_pb2.GetClockRequest()
     yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
     yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
-    yield from (*valid_requests_of_notifications(), *valid_requests_of_people(), *valid_requests_of_payouts())
+    yield from chain(
+        valid_requests_of_notifications(),
+        valid_requests_of_refunds(),
+        valid_requests_of_people(),
+        valid_requests_of_payouts(),
+    )
+
+
+def valid_requests_of_refunds() -> Iterator[Message]:
+    """One request for every RPC that is about refunds, as `valid_requests`."""
+    payment = f"payments/{UNKNOWN}"
+    yield refund(payment, 1, reason="x")
+    yield payments_pb2.GetRefundRequest(name=f"{payment}/refunds/{UNKNOWN}")
+    yield payments_pb2.ListRefundsRequest(account=f"accounts/{UNKNOWN}")
 
 
 def is_mutating(request: Message) -> bool:

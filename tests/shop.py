@@ -7,7 +7,16 @@ from danbao_core.accounts import Account, AccountKind, Balance, CreateAccount, P
 from danbao_core.engine import Command
 from danbao_core.ids import uuid7
 from danbao_core.money import Money
-from danbao_core.payments import CreatePayment, Mode, Payment, ShipPayment
+from danbao_core.payments import (
+    CarryOutRefund,
+    ConfirmPayment,
+    CreatePayment,
+    CreateRefund,
+    Mode,
+    Payment,
+    Refund,
+    ShipPayment,
+)
 from tests.builders import EXPRESS, origin
 from tests.memory_core import MemoryCore
 
@@ -40,8 +49,27 @@ class Shop:
     def shipped(self, **facts: Any) -> Payment:
         return self.step(ShipPayment, self.order(pay=True, **facts), shipment=EXPRESS)
 
+    def succeeded(self, **facts: Any) -> Payment:
+        return self.step(ConfirmPayment, self.shipped(**facts))
+
+    def refund(self, payment: Payment, amount_minor: int | None = None, by: Any = None, **facts: Any) -> Refund:
+        """A refund that somebody asks for, by default a service."""
+        amount = None if amount_minor is None else Money(amount_minor, facts.pop("currency", payment.currency))
+        return self.core.carry_out(CreateRefund(origin=by or origin(), payment_id=payment.id, amount=amount, **facts))
+
+    def carried_out(self, refund: Refund) -> Refund:
+        """The refund after a worker came by."""
+        return self.core.carry_out(CarryOutRefund(origin=origin(), refund_id=refund.id))
+
+    def now(self, row: Any) -> Any:
+        """The row as it is now."""
+        return next(each for each in self.core.all(type(row)) if each.key_values == row.key_values)
+
     def available(self, account: Account, currency: str = "CNY") -> int:
-        of = balance_id(account.id, currency, Purpose.AVAILABLE)
+        return self.balance(account, Purpose.AVAILABLE, currency)
+
+    def balance(self, account: Account, purpose: Purpose, currency: str = "CNY") -> int:
+        of = balance_id(account.id, currency, purpose)
         return next(balance.amount_minor for balance in self.core.all(Balance) if balance.id == of)
 
     def platform(self, purpose: Purpose) -> int:

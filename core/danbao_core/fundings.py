@@ -214,9 +214,9 @@ class Withdraw(_Funding, frozen=True):
     A key that is bound to no account needs `fundings.withdraw_any`.
 
     Refused: ScopeMissing, AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen,
-    WalletMissing, InsufficientFunds. A person is refused, too: InstrumentNotFound; PasswordMissing, PasswordWrong,
-    PasswordLocked (wrong ones are counted); ApprovalRequired (`factors`) and what `challenges.consume` raises; LimitExceeded,
-    ChangedTooRecently.
+    WalletMissing, RefundsWaiting, InsufficientFunds. A person is refused, too: InstrumentNotFound; PasswordMissing,
+    PasswordWrong, PasswordLocked (wrong ones are counted); ApprovalRequired (`factors`) and what `challenges.consume` raises;
+    LimitExceeded, ChangedTooRecently.
     """
 
     kind = FundingKind.WITHDRAWAL
@@ -232,6 +232,7 @@ class Withdraw(_Funding, frozen=True):
             yield from proof_keys(self.origin, self.proofs)
 
     def prove(self, draft: Draft, account: Account) -> Refusal | None:
+        account.must_not_lack_funds()
         if self.origin.by_person:
             must_be_bound(draft, self.instrument_id, account.id)
             must_not_rest(person_of(draft, account.id), draft.now, draft.policy)

@@ -68,6 +68,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Time after money of a payment last reached a merchant in which its account does not close: claims may follow."""
     rest_after_change_seconds: int = 86_400
     """Time after a change of a factor, the phone or a password in which withdrawals and new payees wait."""
+    refund_funds_seconds: int = 604_800
+    """Time in which a payee may come by the money for a refund; then the refund fails."""
+    refunds_per_payment: int = 50
+    """How many refunds a payment can have, those that failed among them."""
     factor_recovery_wait_seconds: int = 86_400
     """Time between the proposal to remove somebody's factors and its approval, in which they may object."""
     limits: dict[str, Limits] = msgspec.field(default_factory=dict)
@@ -78,6 +82,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise ValueError("effective_from needs an offset, such as 2026-01-01T00:00:00+08:00")
         if not 0 <= self.merchant_fee_bps <= 10_000:
             raise ValueError("merchant_fee_bps must be from 0 to 10000")
+        if self.refunds_per_payment <= 0:
+            raise ValueError("refunds_per_payment must be more than 0")
         for name in self.__struct_fields__:
             if name.endswith("_seconds") and getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0")

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\[\]\s]+):\d{1,5}")
+_BANK_URL = re.compile(r"https?://(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.\-]+)(:\d{1,5})?(/[A-Za-z0-9._~/\-]*)?")
 
 _OF_THE_COMMAND_LINE: Final = frozenset(
     {"DANBAO_ADDRESS", "DANBAO_KEY", "DANBAO_TLS_CA", "DANBAO_TLS_CLIENT_CERT", "DANBAO_TLS_CLIENT_KEY"}
@@ -40,6 +41,13 @@ def _address(text: str) -> str:
 
 def _address_or_nothing(text: str) -> str:
     return text and _address(text)
+
+
+def _bank_url(text: str) -> str:
+    """Without user, query or fragment, so that nothing secret is in it and paths can be put behind it."""
+    if text and not _BANK_URL.fullmatch(text):
+        raise ValueError("must be https://HOST[:PORT][/PATH], as in https://bank.example.com/danbao")
+    return text
 
 
 def _hash_key(text: pydantic.SecretStr) -> pydantic.SecretStr:
@@ -80,6 +88,10 @@ class Settings(BaseSettings):
         None, description="Dated keys for what is secret in the database (TOML, see keyring.py); without it, the hash key."
     )
     policy_file: Path | None = Field(None, description="Dated rates and periods (TOML); the built-in ones without it.")
+    bank_url: Annotated[str, AfterValidator(_bank_url)] = Field(
+        "", description="The bank that moves money of and to cards: https://...; a sandbox's may be http:// on loopback."
+    )
+    bank_key: pydantic.SecretStr = Field(pydantic.SecretStr(""), description="The key that the bank is shown.")
     batch_max: int = Field(256, ge=1, le=4096, description="Most commands in one commit.")
     queue_max: int = Field(
         4096,
@@ -146,6 +158,16 @@ class Settings(BaseSettings):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _bank_is_whole(self) -> "Settings":
+        if self.bank_url and not self.bank_key.get_secret_value():
+            raise ValueError("DANBAO_BANK_KEY: is not set, and the bank at DANBAO_BANK_URL asks for it: set both")
+        if self.bank_url.startswith("http://") and not (self.mode is Mode.SANDBOX and _is_loopback(_host_of(self.bank_url))):
+            raise ValueError(
+                "DANBAO_BANK_URL: must begin with https://; without TLS only a sandbox asks a bank, on a loopback address"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _reachable_only_on_purpose(self) -> "Settings":
         host = self.listen.rpartition(":")[0].strip("[]")
         if not self.has_tls and not self.insecure and not _is_loopback(host):
@@ -154,6 +176,11 @@ class Settings(BaseSettings):
                 "DANBAO_TLS_KEY, or listen on a loopback address, or set DANBAO_INSECURE=true where something in front has TLS"
             )
         return self
+
+
+def _host_of(bank_url: str) -> str:
+    found = _BANK_URL.fullmatch(bank_url)
+    return found["host"].strip("[]") if found else ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -74,6 +74,7 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
     funding = await builders.a_funding(engine, bob)
     ids = {name: payment.id for name, payment in payments.items()}
     ids |= await what_takes_two_operators(engine)
+    ids |= await refunds_of_every_kind(engine)
     return (
         ids
         | fundings
@@ -142,6 +143,52 @@ async def what_takes_two_operators(engine: Engine) -> dict[str, UUID]:
         "item": items[-1].id,
         "operator": key.id,
     }
+
+
+async def refunds_of_every_kind(engine: Engine) -> dict[str, UUID]:
+    """Refunds in every state and of both sources, in a currency of their own; among them one to who has left."""
+    wallets = ("GBP",)
+    payer = await builders.an_account(engine, currencies=wallets, funds_minor=100_000, display_name="Eve")
+    shop = await builders.a_merchant(engine, currencies=wallets, funds_minor=5)
+    poor = await builders.a_merchant(engine, currencies=wallets)
+    purchase: dict[str, Any] = {"payer": payer, "payee": shop, "currency": "GBP"}
+
+    lacking = await builders.a_confirmed_payment(engine, **(purchase | {"payee": poor}))
+    await builders.a_withdrawal(engine, poor, 985, "GBP")
+    unpaid = await builders.a_refund(engine, lacking, 100)
+    await builders.later(engine, 7 * 86_400)
+    unpaid = await builders.stepped(engine, unpaid)
+    awaiting = await builders.a_refund(engine, lacking, 300)
+
+    half = await builders.a_paid_payment(engine, **purchase)
+    done, pending = await builders.refunded(engine, half, 300), await builders.a_refund(engine, half, 200)
+    called_off = await builders.a_paid_payment(engine, **purchase)
+    superseded = await builders.a_refund(engine, called_off, 200)
+    await builders.cancelled(engine, called_off)
+    kept = await builders.a_shipped_payment(engine, **purchase)
+    of_escrow = await builders.a_refund(engine, kept, 400)
+    await builders.confirmed(engine, kept)
+    given = await builders.a_confirmed_payment(engine, **purchase)
+    back, held = await builders.refunded(engine, given, 333), await builders.a_refund(engine, given, 333)
+    await builders.refunded(engine, await builders.a_paid_payment(engine, **purchase))
+    all_back = await builders.a_confirmed_payment(engine, **purchase)
+    await builders.refunded(engine, all_back)
+    leaving = await builders.an_account(engine, currencies=wallets, funds_minor=1_000)
+    left = await builders.a_confirmed_payment(engine, **(purchase | {"payer": leaving}))
+    await closed_by_force(engine, leaving)
+    await builders.refunded(engine, left, 400)
+    payments = {"lacking": lacking, "half": half, "kept": kept, "given": given, "all_back": all_back}
+    refunds = {
+        "unpaid": unpaid,
+        "awaiting": awaiting,
+        "done": done,
+        "pending_refund": pending,
+        "superseded": superseded,
+        "of_escrow": of_escrow,
+        "back": back,
+        "held": held,
+    }
+    return {name: row.id for name, row in (payments | refunds).items()} | {"poor": poor.id, "giver": shop.id}
 
 
 async def fundings_of_every_kind(engine: Engine) -> dict[str, UUID]:

@@ -5,6 +5,7 @@ from tests.integration.audited_books import Plant
 from tests.integration.funding_breaches import FUNDING_PLANTS
 from tests.integration.operator_breaches import OPERATOR_PLANTS
 from tests.integration.people_breaches import PEOPLE_PLANTS
+from tests.integration.refund_breaches import REFUND_PLANTS
 
 PLANTS = [
     # Journals and entries.
@@ -278,7 +279,7 @@ PLANTS = [
         "payment_matches_state",
         "UPDATE payment SET released_minor = 0, returned_minor = 1000 WHERE id = '{captured_whole}'",
         "payment {captured_whole} of mode 3 is SUCCEEDED, but of 1000 minor units of CNY it holds 0, released 0 and ",
-        ("payment_has_its_fee", "payment_matches_journals"),
+        ("fees_equal_payments", "payment_matches_journals"),
     ),
     Plant(
         "payment_matches_state",
@@ -302,7 +303,7 @@ PLANTS = [
         "payment_matches_state",
         "UPDATE payment SET held_minor = 0, released_minor = 1000 WHERE id = '{paid}'",
         "payment {paid} of mode 1 is PAID, but of 1000 minor units of CNY it holds 0, released 1000 and returned 0",
-        ("escrow_equals_payments", "payment_matches_journals"),
+        ("escrow_equals_payments", "fees_equal_payments", "payment_matches_journals"),
     ),
     *(
         Plant(
@@ -481,6 +482,8 @@ PLANTS = [
     *OPERATOR_PLANTS,
     # Fundings, and accounts in their states.
     *FUNDING_PLANTS,
+    # Refunds.
+    *REFUND_PLANTS,
     # People.
     *PEOPLE_PLANTS,
 ]

@@ -36,14 +36,17 @@ async def test_an_empty_database_holds(database_url: str) -> None:
 async def test_the_story_has_what_the_invariants_speak_of(books: str) -> None:
     connection = await asyncpg.connect(books)
     stories = await connection.fetch("SELECT DISTINCT mode, state, paid_at IS NULL FROM payment")
-    suspended = await connection.fetchval("SELECT version FROM balance WHERE purpose = $1", Purpose.SUSPENSE)
+    kept = await connection.fetch("SELECT currency, version FROM balance WHERE purpose = $1", Purpose.SUSPENSE)
+    suspended = {row["currency"]: row["version"] for row in kept}
+    refunds = await connection.fetch("SELECT DISTINCT source, state FROM refund")
     fundings = await connection.fetch("SELECT DISTINCT kind, state FROM funding")
     account_states = await connection.fetch("SELECT DISTINCT state FROM account")
     await connection.close()
     of_escrow, of_authorization = {(1, state) for state in range(1, 7)}, {(3, state) for state in (1, 4, 5, 6, 7)}
     assert {(row["mode"], row["state"]) for row in stories} == {*of_escrow, (2, 4), *of_authorization}
     assert len(stories) == 13, "closed ones, both paid and never paid"
-    assert suspended == 7, "five open items, of which two were settled"
+    assert suspended == {"CNY": 7, "GBP": 1}, "six open items, of which two were settled"
+    assert {tuple(row) for row in refunds} == {(1, 1), (1, 3), (1, 4), (2, 1), (2, 2), (2, 3), (2, 4)}
     assert {tuple(row) for row in fundings} == set(itertools.product(FundingKind, FundingState))
     assert {row["state"] for row in account_states} == set(AccountState)
 

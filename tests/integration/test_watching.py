@@ -7,13 +7,11 @@ from typing import Any
 import grpc
 import pytest
 
-from danbao.v1 import operations_pb2, payments_pb2
-from danbao_core.rpc import interceptor, watching
-from danbao_core.rpc.cursors import Cursors
+from danbao.v1 import payments_pb2
 from danbao_workers.relay import relay_once
 from tests import rpc_client
-from tests.rpc_client import Caller, Core, a_core, id_of, refused
-from tests.rpc_requests import a_payment, a_transfer, confirm, path_of, revoke, ship
+from tests.rpc_client import Caller, Core, refused
+from tests.rpc_requests import a_payment, confirm, path_of, ship
 from tests.workers import a_background
 
 core = rpc_client.core

@@ -4,9 +4,10 @@ from typing import Final
 
 from danbao_workers.deliveries import DELIVERIES
 from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.refunds import REFUNDS
 from danbao_workers.relay import RELAY
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS)
+WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS, REFUNDS)
 
 SINGLETONS: Final[tuple[Singleton, ...]] = (RELAY,)

@@ -15,6 +15,7 @@ from danbao_core.errors import (
     FundingsOpen,
     NotYourAccount,
     PaymentsOpen,
+    RefundsOpen,
     TakingsTooRecent,
     TooManyWallets,
 )
@@ -98,7 +99,7 @@ class OpenWallet(Command[Account], frozen=True):
 class CloseAccount(Command[Account], frozen=True):
     """Closes an account for good; closing a closed one changes nothing.
 
-    Refused: AccountNotFound, AccountFrozen, PaymentsOpen, FundingsOpen, BalanceNotZero, TakingsTooRecent.
+    Refused: AccountNotFound, AccountFrozen, PaymentsOpen, FundingsOpen, RefundsOpen, BalanceNotZero, TakingsTooRecent.
 
     The account and its balances are locked, the balances although they do not change. Whatever moves one of them, or sets money
     aside for the account, has either committed, and is seen here, or comes later and reads the account as closed.
@@ -146,8 +147,10 @@ def _not_zero(book: Book, account: Account) -> list[Balance]:
 
 
 def _must_have_nothing_open(book: Book, account: Account) -> None:
-    """Raises PaymentsOpen or FundingsOpen or, should something be held for nothing, BalanceNotZero."""
+    """Raises PaymentsOpen, FundingsOpen or RefundsOpen or, should something be held for nothing, BalanceNotZero."""
     if obligation := book.get(Obligation, account.id):
+        if obligation.refund_id is not None:
+            raise RefundsOpen(refund=f"payments/{obligation.payment_id}/refunds/{obligation.refund_id}")
         if obligation.payment_id is not None:
             raise PaymentsOpen(payment=f"payments/{obligation.payment_id}")
         raise FundingsOpen(funding=f"fundings/{obligation.funding_id}")

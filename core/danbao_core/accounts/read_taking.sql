@@ -12,8 +12,16 @@ CROSS JOIN LATERAL (
         SELECT journal.created_at
         FROM journal
         WHERE journal.id = entry.journal_id
-            AND journal.kind IN ('payment.pay', 'payment.confirm', 'payment.auto_confirm', 'payment.capture')
-            AND (SELECT payment.payee_id FROM payment WHERE payment.id = journal.subject_id) = k.account_id
+            AND (
+                (
+                    journal.kind IN ('payment.pay', 'payment.confirm', 'payment.auto_confirm', 'payment.capture')
+                    AND (SELECT payment.payee_id FROM payment WHERE payment.id = journal.subject_id) = k.account_id
+                )
+                OR (
+                    journal.kind = 'refund.release'
+                    AND (SELECT refund.payee_id FROM refund WHERE refund.id = journal.subject_id) = k.account_id
+                )
+            )
         OFFSET 0
     ) AS taking
     WHERE entry.balance_id = balance.id AND entry.amount_minor > 0

@@ -7,7 +7,14 @@ from uuid import UUID
 
 from danbao_core import sql
 from danbao_core.engine import Book, Draft, Origin, Row, table
-from danbao_core.errors import AccountClosed, AccountFrozen, AccountNotFound, NotYourAccount, WalletMissing
+from danbao_core.errors import (
+    AccountClosed,
+    AccountFrozen,
+    AccountNotFound,
+    NotYourAccount,
+    RefundsWaiting,
+    WalletMissing,
+)
 from danbao_core.ids import uuid_of
 from danbao_core.policy import Policy
 
@@ -57,6 +64,9 @@ class Account(Row, frozen=True):
     personal: bool = False
     """Whether a person registered it as theirs, so that limits and proofs apply (`people`); others are in a service's hands."""
 
+    refunds_waiting: int = 0
+    """How many refunds wait for money of its own: meanwhile it pays nothing out."""
+
     @property
     def name(self) -> str:
         """Its resource name."""
@@ -79,6 +89,11 @@ class Account(Row, frozen=True):
         """Raises AccountFrozen. For what the owner starts: whoever asks for it, it would be the owner's doing."""
         if self.frozen:
             raise AccountFrozen(account=self.name)
+
+    def must_not_lack_funds(self) -> None:
+        """Raises RefundsWaiting while refunds wait for its money."""
+        if self.refunds_waiting:
+            raise RefundsWaiting(account=self.name)
 
     def with_plan_at(self, now: datetime) -> "Account":
         """Itself with the plan as it is at a time: a change that has come into force by then is no longer ahead."""
@@ -104,11 +119,14 @@ class AccountRef(Row, frozen=True):
 
 @table("obligation", rank=95, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_obligation"))
 class Obligation(Row, frozen=True):
-    """A payment under way or a pending funding that keeps an account from being closed; one of them is enough to know of."""
+    """A payment under way, a pending funding or an open refund that keeps an account from being closed; one of them is enough
+    to know of."""
 
     account_id: UUID
     payment_id: UUID | None
     funding_id: UUID | None
+    refund_id: UUID | None = None
+    """With its payment's id."""
 
 
 @table("taking", rank=96, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_taking"))

@@ -1,5 +1,6 @@
--- An account is ACTIVE (1), CLOSED (2) or FROZEN (3); a closed one holds and owes nothing, none of its fundings is pending, and
--- nobody's money is set aside (2, 3, 7) for a payment of it.
+-- An account is ACTIVE (1), CLOSED (2) or FROZEN (3); a closed one holds and owes nothing, none of its fundings is pending, no
+-- refund of what it has got (source 2) is open (1, 2), and nobody's money is set aside (2, 3, 7) for a payment of it. It counts
+-- the refunds that wait for its money (2).
 WITH holding AS (
     SELECT DISTINCT account_id
     FROM balance
@@ -16,6 +17,11 @@ WITH holding AS (
     SELECT payee_id
     FROM payment
     WHERE state IN (2, 3, 7)
+), refunding AS (
+    SELECT payee_id AS account_id, count(*) FILTER (WHERE state = 2) AS waiting
+    FROM refund
+    WHERE source = 2 AND state IN (1, 2)
+    GROUP BY payee_id
 ), broken AS MATERIALIZED (
     SELECT
         account.id,
@@ -23,11 +29,15 @@ WITH holding AS (
             WHEN account.state NOT IN (1, 2, 3) THEN format('is in state %s, which there is not', account.state)
             WHEN account.state = 2 AND holding.account_id IS NOT NULL THEN 'is closed, but its balances are not zero'
             WHEN account.state = 2 AND pending.account_id IS NOT NULL THEN 'is closed, but a funding of it is pending'
+            WHEN account.state = 2 AND refunding.account_id IS NOT NULL THEN 'is closed, but a refund by it is open'
+            WHEN account.refunds_waiting <> coalesce(refunding.waiting, 0)
+                THEN format('counts %s refunds that wait for its money, but there are %s', account.refunds_waiting, coalesce(refunding.waiting, 0))
             WHEN account.state = 2 AND paying.account_id IS NOT NULL THEN 'is closed, but a payment of it is under way'
         END AS breach
     FROM account
     LEFT JOIN holding ON holding.account_id = account.id
     LEFT JOIN pending ON pending.account_id = account.id
+    LEFT JOIN refunding ON refunding.account_id = account.id
     LEFT JOIN paying ON paying.account_id = account.id
 )
 SELECT format('account %s %s', id, breach)

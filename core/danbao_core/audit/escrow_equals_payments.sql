@@ -1,4 +1,4 @@
--- What is in escrow (purpose 11, over all stripes) is what the payments of escrow mode (1) hold.
+-- What is in escrow (purpose 11, over all stripes) is what the payments of escrow mode (1) hold, refunds of it included.
 WITH escrow AS (
     SELECT currency, sum(amount_minor) AS escrow_minor
     FROM balance

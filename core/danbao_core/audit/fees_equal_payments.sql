@@ -1,5 +1,5 @@
--- What the platform earned (purpose 12, over all stripes) is the fees of the payments that succeeded (states 4 and 5), and what
--- operators moved in or out of it by proposals.
+-- What the platform earned (purpose 12, over all stripes) is the fees of what payments released, less what refunds that succeeded
+-- (state 3) gave back of them, and what operators moved in or out of it by proposals.
 WITH earned AS (
     SELECT currency, sum(amount_minor) AS earned_minor
     FROM balance
@@ -8,7 +8,11 @@ WITH earned AS (
 ), source AS (
     SELECT currency, fee_minor AS amount_minor
     FROM payment
-    WHERE state IN (4, 5)
+    WHERE released_minor > 0
+    UNION ALL
+    SELECT currency, -fee_share_minor
+    FROM refund
+    WHERE state = 3
     UNION ALL
     SELECT balance.currency, entry.amount_minor
     FROM journal

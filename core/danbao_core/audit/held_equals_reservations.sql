@@ -1,5 +1,6 @@
--- What an account has set aside (purpose 2) is what is under way for it: what the authorizations (mode 3) that it pays hold, and its
--- withdrawals (kind 2) that no bank has answered (state 2). Whatever else sets money aside, adds its rows to `reservation` with UNION ALL.
+-- What an account has set aside (purpose 2) is what is under way for it: what the authorizations (mode 3) that it pays hold, its
+-- withdrawals (kind 2) that no bank has answered (state 2), and its part of pending refunds (state 1) of what it has got (source 2).
+-- Whatever else sets money aside, adds its rows to `reservation` with UNION ALL.
 WITH reservation (account_id, currency, amount_minor) AS (
     SELECT payer_id, currency, held_minor
     FROM payment
@@ -8,6 +9,10 @@ WITH reservation (account_id, currency, amount_minor) AS (
     SELECT account_id, currency, amount_minor
     FROM funding
     WHERE kind = 2 AND state = 2
+    UNION ALL
+    SELECT payee_id, currency, amount_minor - fee_share_minor
+    FROM refund
+    WHERE source = 2 AND state = 1
 ), reserved AS (
     SELECT account_id, currency, sum(amount_minor) AS reserved_minor
     FROM reservation

@@ -1,6 +1,6 @@
--- The fee is the payment's rate of its amount, or of what was captured of an authorization, rounded half up, once.
+-- The fee is the payment's rate of its amount or, once something was released or captured, of that, rounded half up, once.
 WITH payment_and_base AS (
-    SELECT id, currency, fee_bps, fee_minor, CASE WHEN mode = 3 AND state IN (4, 5) THEN released_minor ELSE amount_minor END AS base
+    SELECT id, currency, fee_bps, fee_minor, CASE WHEN released_minor > 0 THEN released_minor ELSE amount_minor END AS base
     FROM payment
 ),
 broken AS MATERIALIZED (

@@ -1,28 +1,32 @@
--- Where a payment stands says where its money is: PAID and SHIPPED (2, 3) hold all of it, and only in escrow mode (1);
--- AUTHORIZED (7) holds all of it, and only in authorization mode (3); SUCCEEDED and FINISHED (4, 5) released all of it, or in
--- authorization mode what was captured, and returned the rest; CLOSED (6) returned all of it, if it was paid; otherwise
--- nothing moved.
+-- Where a payment stands says where its money is: once it is paid, all of it is held, released or returned. PAID and SHIPPED (2, 3)
+-- hold what no refund returned, and only in escrow mode (1); AUTHORIZED (7) holds all of it, and only in authorization mode (3).
+-- SUCCEEDED and FINISHED (4, 5) released some, all of it in instant mode (2); what one that succeeded or was closed still holds is
+-- for open refunds of escrow mode. CLOSED (6) released nothing but what refunds brought back, all of it (reason 8), and refunds
+-- that brought back all of it close it. Nothing moved before it was paid.
 WITH broken AS MATERIALIZED (
     SELECT *
     FROM payment
-    WHERE held_minor <> CASE WHEN state IN (2, 3, 7) THEN amount_minor ELSE 0 END
-        OR (state IN (4, 5) AND mode <> 3 AND released_minor <> amount_minor)
-        OR (state IN (4, 5) AND mode = 3 AND released_minor NOT BETWEEN 1 AND amount_minor)
-        OR (state NOT IN (4, 5) AND released_minor <> 0)
-        OR returned_minor <> CASE
-            WHEN state = 6 AND paid_at IS NOT NULL THEN amount_minor
-            WHEN state IN (4, 5) AND mode = 3 THEN amount_minor - released_minor
-            ELSE 0
-        END
-        OR (state IN (2, 3) AND mode <> 1)
-        OR (state = 7 AND mode <> 3)
+    WHERE held_minor::numeric + released_minor + returned_minor 
+            <> CASE WHEN state = 1 OR (state = 6 AND paid_at IS NULL) THEN 0 ELSE amount_minor END
+        OR (state IN (2, 3) AND (held_minor = 0 OR released_minor <> 0 OR mode <> 1))
+        OR (state = 7 AND (held_minor <> amount_minor OR mode <> 3))
+        OR (state IN (4, 6) AND held_minor > CASE mode WHEN 1 THEN refund_reserved_minor ELSE 0 END)
+        OR (state = 5 AND (held_minor <> 0 OR refund_reserved_minor <> 0))
+        OR (state IN (2, 3) AND returned_minor <> refunded_minor)
+        OR (state IN (4, 5) AND mode = 1 AND returned_minor > refunded_minor)
+        OR (state IN (4, 5) AND (released_minor = 0 OR (mode = 2 AND released_minor <> amount_minor)))
+        OR (state = 6 AND close_reason <> 8 AND released_minor <> 0)
+        OR (
+            (close_reason = 8 OR state IN (2, 3, 4, 5))
+            AND (close_reason = 8) <> (refunded_minor = CASE mode WHEN 3 THEN released_minor ELSE amount_minor END)
+        )
 )
 SELECT format(
-    'payment %s of mode %s is %s, but of %s minor units of %s it holds %s, released %s and returned %s',
+    'payment %s of mode %s is %s, but of %s minor units of %s it holds %s, released %s and returned %s, with %s refunded',
     id,
     mode,
     (ARRAY['AWAITING_PAYMENT', 'PAID', 'SHIPPED', 'SUCCEEDED', 'FINISHED', 'CLOSED', 'AUTHORIZED'])[state],
-    amount_minor, currency, held_minor, released_minor, returned_minor
+    amount_minor, currency, held_minor, released_minor, returned_minor, refunded_minor
 )
 FROM broken
 ORDER BY id

@@ -10,6 +10,7 @@ from danbao_core.cli.health import health
 from danbao_core.cli.jwks import jwks
 from danbao_core.cli.migrate import migrate
 from danbao_core.cli.replay import replay
+from danbao_core.cli.sandbox_bank import sandbox_bank
 from danbao_core.cli.serve import serve
 from danbao_core.cli.statement import statement
 from danbao_core.cli.up import up
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 for command in (up, serve, migrate, audit, replay, demo, health, bench, jwks, statement):
     app.command()(command)
+app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keyring.app, name="keyring")
 app.add_typer(proposals.app, name="proposals")

@@ -38,7 +38,7 @@ def up(
     processes: Annotated[int, typer.Option(min=1, max=64, help="Server processes that share the address.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="When ready, print the endpoint as one JSON object.")] = False,
 ) -> None:
-    """Run a sandbox: Postgres, Valkey, servers and a worker, until Ctrl-C.
+    """Run a sandbox: Postgres, Valkey, servers, a worker and a bank, until Ctrl-C.
 
     The same folder finds the same data and the same operator key at every start.
     """
@@ -53,7 +53,7 @@ def up(
 
 
 async def _run(data: Path, listen: ListenAddress, processes: int, report: "_Report") -> None:
-    supervisor = Supervisor(data, listen, default_roles(processes), report)
+    supervisor = Supervisor(data, listen, default_roles(processes, data), report)
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, supervisor.request_stop)

@@ -1,4 +1,7 @@
-"""Payments: `lifecycle.py` has the tables of what may happen, `steps.py` what a step does, `commands.py` who asks for it."""
+"""Payments: `lifecycle.py` has the tables of what may happen, `steps.py` what a step does, `commands.py` who asks for it.
+
+`refunding.py` has refunds: who asks, and each step of carrying one out.
+"""
 
 from danbao_core.payments.batch import CreatePayments, PaymentBatch
 from danbao_core.payments.commands import (
@@ -15,18 +18,22 @@ from danbao_core.payments.commands import (
     VoidPayment,
 )
 from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State
+from danbao_core.payments.refund_rows import Refund, RefundState
+from danbao_core.payments.refunding import CarryOutRefund, CreateRefund
 from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
 
 __all__ = [
     "Actor",
     "CancelPayment",
     "CapturePayment",
+    "CarryOutRefund",
     "CatchUp",
     "CloseReason",
     "ConfirmPayment",
     "CorrectShipment",
     "CreatePayment",
     "CreatePayments",
+    "CreateRefund",
     "Event",
     "ExtendConfirmation",
     "Mode",
@@ -34,6 +41,8 @@ __all__ = [
     "PayPayment",
     "Payment",
     "PaymentBatch",
+    "Refund",
+    "RefundState",
     "ShipPayment",
     "Shipment",
     "ShipmentMethod",

@@ -44,6 +44,10 @@ class Event(IntEnum):
     """The payee corrects the shipment."""
     EXTEND = 18
     """The payer takes longer to confirm."""
+    REFUND = 19
+    """Some or all of it is to go back to the payer."""
+    RETURN = 20
+    """The last of it went back, by refunds."""
 
 
 class Actor(IntEnum):
@@ -55,6 +59,7 @@ class Actor(IntEnum):
     """A service key that is bound to no account: it acts for both sides."""
     OPERATOR = 4
     TIMER = 5
+    """The core itself: what time brings about, and what it carries out after it was asked for."""
 
 
 class CloseReason(IntEnum):
@@ -68,6 +73,7 @@ class CloseReason(IntEnum):
     NOT_SHIPPED = 5
     VOIDED = 6
     HOLD_EXPIRED = 7
+    REFUNDED = 8
 
 
 TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
@@ -77,15 +83,23 @@ TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
     (Mode.ESCROW, State.PAID, Event.SHIP): State.SHIPPED,
     (Mode.ESCROW, State.PAID, Event.CANCEL): State.CLOSED,
     (Mode.ESCROW, State.PAID, Event.SHIP_BY): State.CLOSED,
+    (Mode.ESCROW, State.PAID, Event.REFUND): State.PAID,
+    (Mode.ESCROW, State.PAID, Event.RETURN): State.CLOSED,
     (Mode.ESCROW, State.SHIPPED, Event.CORRECT): State.SHIPPED,
     (Mode.ESCROW, State.SHIPPED, Event.EXTEND): State.SHIPPED,
     (Mode.ESCROW, State.SHIPPED, Event.CONFIRM): State.SUCCEEDED,
     (Mode.ESCROW, State.SHIPPED, Event.AUTO_CONFIRM): State.SUCCEEDED,
+    (Mode.ESCROW, State.SHIPPED, Event.REFUND): State.SHIPPED,
+    (Mode.ESCROW, State.SHIPPED, Event.RETURN): State.CLOSED,
     (Mode.ESCROW, State.SUCCEEDED, Event.FINISH): State.FINISHED,
+    (Mode.ESCROW, State.SUCCEEDED, Event.REFUND): State.SUCCEEDED,
+    (Mode.ESCROW, State.SUCCEEDED, Event.RETURN): State.CLOSED,
     (Mode.INSTANT, State.AWAITING_PAYMENT, Event.PAY): State.SUCCEEDED,
     (Mode.INSTANT, State.AWAITING_PAYMENT, Event.CANCEL): State.CLOSED,
     (Mode.INSTANT, State.AWAITING_PAYMENT, Event.EXPIRE): State.CLOSED,
     (Mode.INSTANT, State.SUCCEEDED, Event.FINISH): State.FINISHED,
+    (Mode.INSTANT, State.SUCCEEDED, Event.REFUND): State.SUCCEEDED,
+    (Mode.INSTANT, State.SUCCEEDED, Event.RETURN): State.CLOSED,
     (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.PAY): State.AUTHORIZED,
     (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.CANCEL): State.CLOSED,
     (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.EXPIRE): State.CLOSED,
@@ -93,6 +107,8 @@ TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
     (Mode.AUTHORIZATION, State.AUTHORIZED, Event.VOID): State.CLOSED,
     (Mode.AUTHORIZATION, State.AUTHORIZED, Event.HOLD_EXPIRY): State.CLOSED,
     (Mode.AUTHORIZATION, State.SUCCEEDED, Event.FINISH): State.FINISHED,
+    (Mode.AUTHORIZATION, State.SUCCEEDED, Event.REFUND): State.SUCCEEDED,
+    (Mode.AUTHORIZATION, State.SUCCEEDED, Event.RETURN): State.CLOSED,
 }
 
 _PLATFORM: Final = frozenset({Actor.SERVICE, Actor.OPERATOR})
@@ -106,6 +122,8 @@ ACTORS: Final[dict[Event, frozenset[Actor]]] = {
     Event.VOID: _PLATFORM | {Actor.PAYEE},
     Event.CORRECT: _PLATFORM | {Actor.PAYEE},
     Event.EXTEND: _PLATFORM | {Actor.PAYER},
+    Event.REFUND: _PLATFORM | {Actor.PAYEE},
+    Event.RETURN: frozenset({Actor.TIMER}),
     Event.EXPIRE: frozenset({Actor.TIMER}),
     Event.SHIP_BY: frozenset({Actor.TIMER}),
     Event.AUTO_CONFIRM: frozenset({Actor.TIMER}),
@@ -138,6 +156,8 @@ def close_reason(event: Event, actor: Actor) -> CloseReason:
             return CloseReason.HOLD_EXPIRED
         case (Event.VOID, _):
             return CloseReason.VOIDED
+        case (Event.RETURN, _):
+            return CloseReason.REFUNDED
         case (_, Actor.PAYER):
             return CloseReason.CANCELLED_BY_PAYER
         case (_, Actor.PAYEE):

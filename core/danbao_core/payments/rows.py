@@ -6,7 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from danbao_core.engine import Json, Row, table
-from danbao_core.errors import AlreadyCorrected, AlreadyExtended, CaptureExceedsAuthorization
+from danbao_core.errors import AlreadyCorrected, AlreadyExtended, CaptureExceedsAuthorization, RefundInProgress
+from danbao_core.ids import uuid_of
 from danbao_core.money import Money, fee_minor
 from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State, close_reason, state_after
 from danbao_core.policy import Policy
@@ -34,13 +35,13 @@ class Payment(Row, frozen=True):
     amount_minor: int
     fee_bps: int
     fee_minor: int
-    """What the platform keeps at release, fixed when the payment is made; of an authorization, what it keeps of the capture."""
+    """What the platform keeps at release: of all of the amount until then, and of what was released afterwards."""
     held_minor: int
     """What of it is set aside now: in escrow or, of an authorization, among what the payer's account holds."""
     released_minor: int
     """What left for the payee, the fee included."""
     returned_minor: int
-    """What went back to the payer."""
+    """What went back to the payer before it was released; what the payee gave back later is `refunded_minor`'s alone."""
     order_no: str
     subject: str
     metadata: Json
@@ -59,6 +60,18 @@ class Payment(Row, frozen=True):
     version: int
     shipment_corrected_at: datetime | None = None
     confirmation_extended_at: datetime | None = None
+    refund_reserved_minor: int = 0
+    """What refunds that are open are to give back."""
+    refunded_minor: int = 0
+    """What refunds gave back, before the release and after it."""
+    refund_taken_minor: int = 0
+    """What of refunds after the release the payee's part was taken for, so that nothing of them can be lacking."""
+    fee_returned_minor: int = 0
+    """What of the fee goes back with these."""
+    refund_count: int = 0
+    """How many refunds were made, those that failed among them."""
+    open_refunds: str = ""
+    """The ids of the refunds that are open, separated by blanks, in the order in which they were made."""
 
     @property
     def name(self) -> str:
@@ -69,14 +82,46 @@ class Payment(Row, frozen=True):
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether time has brought its due event about."""
+    @property
+    def paid_minor(self) -> int:
+        """What refunds can give back in all, once it is paid: the amount or, of an authorization, what was captured."""
+        return self.released_minor if self.mode is Mode.AUTHORIZATION else self.amount_minor
+
+    @property
+    def refundable_minor(self) -> int:
+        """What no refund gives back yet."""
+        return self.paid_minor - self.refund_reserved_minor - self.refunded_minor
+
+    @property
+    def releasable_minor(self) -> int:
+        """What is held and no refund is to give back: before the release, every open refund is of what is held."""
+        return self.held_minor - self.refund_reserved_minor
+
+    @property
+    def open_refund_ids(self) -> list[UUID]:
+        """The refunds that are open, in the order in which they were made."""
+        return [uuid_of(each) for each in self.open_refunds.split()]
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether its due event's time has come."""
         return self.due_at is not None and self.due_at <= now
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether time has brought its due event about. Open refunds put two events off: the end of the time in which refunds
+        are possible, and a release for which they leave nothing."""
+        match self.due_event:
+            case Event.FINISH if self.refund_reserved_minor > 0:
+                return False
+            case Event.AUTO_CONFIRM if self.releasable_minor == 0:
+                return False
+            case _:
+                return self.is_overdue(now)
 
     def after(self, event: Event, actor: Actor, at: datetime, policy: Policy) -> "Payment":
         """Itself after an event, with what is due next.
 
-        Raises InvalidTransition, ActorNotAllowed, CaptureExceedsAuthorization, AlreadyCorrected or AlreadyExtended.
+        Raises InvalidTransition, ActorNotAllowed, CaptureExceedsAuthorization, AlreadyCorrected, AlreadyExtended or
+        RefundInProgress.
         """
         state = state_after(self.mode, self.state, event, actor)
         self._must_allow(event)
@@ -88,26 +133,37 @@ class Payment(Row, frozen=True):
             case State.SHIPPED:
                 facts = {_SHIPMENT_FACTS[event]: at}
             case State.SUCCEEDED:
-                released_minor = self.released_minor if event is Event.CAPTURE else self.amount_minor
+                released_minor = self._released_minor(event)
                 facts = {
                     "paid_at": self.paid_at or at,
                     "succeeded_at": at,
-                    "held_minor": 0,
+                    "held_minor": self.refund_reserved_minor,
                     "released_minor": released_minor,
-                    "returned_minor": self.amount_minor - released_minor,
+                    "returned_minor": self.amount_minor - released_minor - self.refund_reserved_minor,
+                    "fee_minor": fee_minor(released_minor, self.fee_bps),
                 }
             case State.CLOSED:
                 facts = {
                     "closed_at": at,
                     "close_reason": close_reason(event, actor),
-                    "held_minor": 0,
-                    "returned_minor": self.held_minor,
+                    "held_minor": self.held_minor - self.releasable_minor,
+                    "returned_minor": self.returned_minor + self.releasable_minor,
                 }
         return self.replace(state=state, due_event=due_event, due_at=due_at, updated_at=at, version=self.version + 1, **facts)
 
     def to_capture(self, amount_minor: int) -> "Payment":
-        """Itself with what of the authorization is to be captured, and the fee on that; the rest is to return."""
-        return self.replace(released_minor=amount_minor, fee_minor=fee_minor(amount_minor, self.fee_bps))
+        """Itself with what of the authorization is to be captured; the rest is to return."""
+        return self.replace(released_minor=amount_minor)
+
+    def _released_minor(self, event: Event) -> int:
+        """What an event releases to the payee."""
+        match event:
+            case Event.CAPTURE:
+                return self.released_minor
+            case Event.PAY:
+                return self.amount_minor
+            case _:
+                return self.releasable_minor
 
     def _must_allow(self, event: Event) -> None:
         """What an event asks for beyond the table of transitions."""
@@ -118,6 +174,8 @@ class Payment(Row, frozen=True):
                 raise AlreadyCorrected
             case Event.EXTEND if self.confirmation_extended_at is not None:
                 raise AlreadyExtended
+            case Event.SHIP | Event.CONFIRM if self.releasable_minor == 0:
+                raise RefundInProgress(payment=self.name)
 
     def _next_due(self, event: Event, state: State, at: datetime, policy: Policy) -> tuple[Event | None, datetime | None]:
         """What time brings about next in a state that an event at `at` led to; nothing in a terminal one."""

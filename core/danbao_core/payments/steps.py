@@ -10,8 +10,10 @@ from danbao_core.accounts import Account, Purpose
 from danbao_core.engine import Book, Draft, Key, Origin
 from danbao_core.errors import ActorNotAllowed, PaymentNotFound, ScopeMissing
 from danbao_core.ids import IdSequence
-from danbao_core.money import Money
+from danbao_core.money import Money, fee_minor
+from danbao_core.payments import refund_counts
 from danbao_core.payments.lifecycle import Actor, Event, Mode, State
+from danbao_core.payments.refund_rows import Refund, RefundFailure
 from danbao_core.payments.rows import Payment
 from danbao_core.people import spending
 
@@ -40,6 +42,9 @@ _SPENDING: Final = frozenset(
 )
 """The events that take money from the payer, or give it back."""
 
+_CALLING_OFF: Final = frozenset({Event.CANCEL, Event.SHIP_BY})
+"""The events by which everything goes back, so that refunds of it are superseded."""
+
 
 def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[ledger.Posting]:
     """The money that an event moves, none where it moves none."""
@@ -61,13 +66,13 @@ def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[led
             ]
         case Event.CONFIRM | Event.AUTO_CONFIRM:
             return [
-                ledger.platform(Purpose.ESCROW, -payment.held_minor),
-                *_to_payee(book, payment, payment.held_minor),
+                ledger.platform(Purpose.ESCROW, -payment.releasable_minor),
+                *_to_payee(book, payment, payment.releasable_minor),
             ]
         case Event.CANCEL | Event.SHIP_BY if payment.held_minor:
             return [
-                ledger.platform(Purpose.ESCROW, -payment.held_minor),
-                *ledger.credit(book, payment.payer_id, payment.currency, payment.held_minor),
+                ledger.platform(Purpose.ESCROW, -payment.releasable_minor),
+                *ledger.credit(book, payment.payer_id, payment.currency, payment.releasable_minor),
             ]
         case Event.CAPTURE:
             return [
@@ -85,9 +90,10 @@ def postings(book: Book | Draft, payment: Payment, event: Event) -> Sequence[led
 
 
 def _to_payee(book: Book | Draft, payment: Payment, amount_minor: int) -> list[ledger.Posting]:
+    of_platform_minor = fee_minor(amount_minor, payment.fee_bps)
     return [
-        *ledger.credit(book, payment.payee_id, payment.currency, amount_minor - payment.fee_minor),
-        ledger.platform(Purpose.FEES, payment.fee_minor),
+        *ledger.credit(book, payment.payee_id, payment.currency, amount_minor - of_platform_minor),
+        ledger.platform(Purpose.FEES, of_platform_minor),
     ]
 
 
@@ -97,14 +103,26 @@ def keys(book: Book, payment_id: UUID, event: Event | None) -> Iterable[Key]:
     payment = book.get(Payment, payment_id)
     if payment is None:
         return
-    yield Account.read_key(payment.payer_id)
-    if event in _SPENDING or payment.due_event in _SPENDING:
-        yield from spending.spending_keys(book.get(Account, payment.payer_id), payment.currency)
     yield payee_key(payment.payee_id, payment.mode, paying=event is Event.PAY)
     if event is not None:
-        yield from ledger.keys(book, payment.currency, postings(book, payment, event))
-    if payment.is_due(book.now) and payment.due_event is not None:
-        yield from ledger.keys(book, payment.currency, postings(book, payment, payment.due_event))
+        yield from _event_keys(book, payment, event)
+    yield from due_keys(book, payment)
+
+
+def due_keys(book: Book, payment: Payment) -> Iterable[Key]:
+    """What `catch_up` needs of a payment, also where open refunds have put its due event off: a command may end them first."""
+    yield Account.read_key(payment.payer_id)
+    yield Account.read_key(payment.payee_id)
+    if payment.is_overdue(book.now) and payment.due_event is not None:
+        yield from _event_keys(book, payment, payment.due_event)
+
+
+def _event_keys(book: Book, payment: Payment, event: Event) -> Iterable[Key]:
+    yield from ledger.keys(book, payment.currency, postings(book, payment, event))
+    if event in _SPENDING:
+        yield from spending.spending_keys(book.get(Account, payment.payer_id), payment.currency)
+    if event in _CALLING_OFF:
+        yield from map(Refund.key, payment.open_refund_ids)
 
 
 def payee_key(payee_id: UUID, mode: Mode, *, paying: bool) -> Key:
@@ -120,9 +138,11 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
 
     Raises InsufficientFunds, AmountOverflow, and what `Payment.after` raises.
     """
-    at = payment.due_at if actor is Actor.TIMER and payment.due_at is not None else draft.now
+    at = _moment(draft, payment, event)
+    if event in _CALLING_OFF:
+        payment = _supersede(draft, ids, origin, payment, at)
     after = payment.after(event, actor, at, draft.book.policies.at(at))
-    moving = postings(draft, payment, event)
+    moving = [posting for posting in postings(draft, payment, event) if posting.amount_minor]
     draft.put(after)
     _count(draft, payment, after, event, at)
     if moving:
@@ -140,6 +160,28 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
     topic = _TOPICS_WITHIN_A_STATE.get(event) or _TOPICS[after.state]
     draft.put(trail.event(ids, topic, after.id, after.version, after, at))
     return after
+
+
+def _moment(draft: Draft, payment: Payment, event: Event) -> datetime:
+    """When an event takes place: one that time brings about when it was due, or when refunds that put it off had ended."""
+    if event is payment.due_event and payment.due_at is not None:
+        return max(payment.due_at, payment.updated_at)
+    return draft.now
+
+
+def _supersede(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, at: datetime) -> Payment:
+    """Ends the refunds of a payment that is called off but those that a bank may have: their money waits for its answer."""
+    for refund_id in payment.open_refund_ids:
+        refund = draft.get(Refund, refund_id)
+        if refund is not None and not refund.at_bank:
+            payment = refund_counts.given_up(payment, refund, at)
+            failed = refund.failed(RefundFailure.SUPERSEDED, at)
+            draft.put(
+                failed,
+                trail.audit_event(ids, origin, Refund, failed.id, draft.now),
+                trail.event(ids, "refund.failed", failed.id, failed.version, failed, at),
+            )
+    return payment
 
 
 def _count(draft: Draft, before: Payment, after: Payment, event: Event, at: datetime) -> None:

@@ -18,7 +18,7 @@ class NotRunning(Exception):
 @dataclass(frozen=True)
 class Endpoint:
     """How to reach a running sandbox. `pids` has a list for each of supervisor, postgres, valkey,
-    server and worker; `metrics` has the URL of each server's and worker's page for Prometheus.
+    server, worker and bank; `metrics` has the URL of each server's and worker's page for Prometheus.
     """
 
     address: str
@@ -28,6 +28,7 @@ class Endpoint:
     valkey_url: str
     pids: dict[str, list[int]]
     metrics: list[str] = field(default_factory=list)
+    bank_url: str = ""
 
     def to_json(self, indent: int | None = None) -> str:
         """One JSON object; on one line unless an indent is given."""

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,10 @@ class Role:
     count: int = 1
 
 
-def default_roles(processes: int) -> tuple[Role, ...]:
-    """`processes` servers that share one port, and one worker."""
+def default_roles(processes: int, folder: Path) -> tuple[Role, ...]:
+    """`processes` servers that share one port, one worker, and the bank that they ask."""
     return (
         Role("server", (sys.executable, "-m", "danbao_core", "serve"), processes),
         Role("worker", (sys.executable, "-m", "danbao_workers")),
+        Role("bank", (sys.executable, "-m", "danbao_core", "sandbox-bank", "--data", str(folder.absolute() / "bank"))),
     )

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from danbao_core.supervisor.process import Program, RoleProgram, SupervisedProce
 from danbao_core.supervisor.roles import Role
 
 _ROLE_STOP_STEPS = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
+_BANK_LISTEN = ListenAddress(socket.AF_INET, "127.0.0.1", 0)
 _LONGEST_LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -103,9 +105,9 @@ class Supervisor:
         _make_folder(self._folder)
         with FolderLock(self._folder):
             remove_endpoint(self._folder)  # of a supervisor that was killed
-            with HeldPort(self._listen) as port:
+            with HeldPort(self._listen) as port, HeldPort(_BANK_LISTEN) as bank_port:
                 try:
-                    if await self._unless_stopped(self._start(port.address)):
+                    if await self._unless_stopped(self._start(port.address, f"http://{bank_port.address}")):
                         await self._unless_stopped(self._failed())
                 finally:
                     await self._stop()
@@ -133,7 +135,7 @@ class Supervisor:
         except Exception as error:
             raise StartError(f"A process is no longer kept alive, so everything stops: {error!r}.") from error
 
-    async def _start(self, address: ListenAddress) -> None:
+    async def _start(self, address: ListenAddress, bank_url: str) -> None:
         operator_keys = OperatorKeys.kept(self._folder)
         hash_key = kept(self._folder / "hash.key", lambda: secrets.token_hex(32))
         from danbao_core import keyring  # noqa: PLC0415  # as in `prepare_database`
@@ -165,6 +167,8 @@ class Supervisor:
             # Commands find a sandbox by its folder and speak to it without TLS, whatever the shell has set for another core.
             **dict.fromkeys(("DANBAO_TLS_CERT", "DANBAO_TLS_KEY", "DANBAO_TLS_CLIENT_CA"), ""),
             "DANBAO_METRICS_LISTEN": "127.0.0.1:0",
+            "DANBAO_BANK_URL": bank_url,
+            "DANBAO_BANK_KEY": kept(self._folder / "bank.key", lambda: secrets.token_urlsafe(32)),
         }
         for role in self._roles:
             for _ in range(role.count):
@@ -181,6 +185,7 @@ class Supervisor:
             valkey_url=self._valkey.valkey_url,
             pids=self._pids(),
             metrics=self._metrics(),
+            bank_url=bank_url,
         )
         write_endpoint(self._folder, self._endpoint)
         self._report.ready(self._endpoint)

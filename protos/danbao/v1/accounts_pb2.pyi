@@ -65,8 +65,9 @@ class Account(_message.Message):
         STATE_FROZEN: Account._State.ValueType  # 3
         """Frozen by an operator. What the owner starts is refused with ACCOUNT_FROZEN, whoever asks for it: paying, confirming (but an
         operator may), topping up, withdrawing, opening a wallet, closing the account, and with a key that is bound to it creating
-        payments that it is to pay. What settles or gives back goes on: it is paid, it ships, corrects, extends, captures, voids
-        and cancels, time does what it does, and banks answer pending fundings.
+        payments that it is to pay, and refunds of what it has got. What settles or gives back goes on: it is paid, it ships,
+        corrects, extends, captures, voids and cancels, refunds what is held, time does what it does, refunds that were created are
+        carried out, and banks answer pending fundings.
         """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
@@ -81,8 +82,9 @@ class Account(_message.Message):
     STATE_FROZEN: Account.State.ValueType  # 3
     """Frozen by an operator. What the owner starts is refused with ACCOUNT_FROZEN, whoever asks for it: paying, confirming (but an
     operator may), topping up, withdrawing, opening a wallet, closing the account, and with a key that is bound to it creating
-    payments that it is to pay. What settles or gives back goes on: it is paid, it ships, corrects, extends, captures, voids
-    and cancels, time does what it does, and banks answer pending fundings.
+    payments that it is to pay, and refunds of what it has got. What settles or gives back goes on: it is paid, it ships,
+    corrects, extends, captures, voids and cancels, refunds what is held, time does what it does, refunds that were created are
+    carried out, and banks answer pending fundings.
     """
 
     NAME_FIELD_NUMBER: _builtins.int

@@ -217,7 +217,8 @@ class AccountServiceServicer(object):
 
     def CloseAccount(self, request, context):
         """Closes an account for good: nothing can be paid by it or to it from then on. Refused with PAYMENTS_OPEN while a payment of the
-        account is under way, with FUNDINGS_OPEN while a funding of it is pending, with BALANCE_NOT_ZERO while a wallet holds money,
+        account is under way, with FUNDINGS_OPEN while a funding of it is pending, with REFUNDS_OPEN while a refund to it or by it is
+        under way, with BALANCE_NOT_ZERO while a wallet holds money,
         with ACCOUNT_FROZEN while it is frozen; a merchant's also with TAKINGS_TOO_RECENT until 60 days have passed since money of a
         payment last reached it, because claims may follow (metadata `possible_from` says when it is possible). Closing a closed
         account changes nothing.
@@ -263,7 +264,8 @@ class AccountServiceServicer(object):
     def Withdraw(self, request, context):
         """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
         funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
-        with ACCOUNT_FROZEN for a frozen account, and with BANK_MISSING by a live core without a bank. A key that is bound to no
+        with ACCOUNT_FROZEN for a frozen account, with REFUNDS_WAITING while the account lacks money for refunds that it owes, and with
+        BANK_MISSING by a live core without a bank. A key that is bound to no
         account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
         and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
         `possible_from`) in the 24 hours after a change of a factor, the phone or a password.

@@ -156,6 +156,8 @@ class Payment(_message.Message):
         """The authorization was voided."""
         CLOSE_REASON_HOLD_EXPIRED: Payment._CloseReason.ValueType  # 7
         """The authorization was not captured in time."""
+        CLOSE_REASON_REFUNDED: Payment._CloseReason.ValueType  # 8
+        """Everything was given back by refunds."""
 
     class CloseReason(_CloseReason, metaclass=_CloseReasonEnumTypeWrapper):
         """Why a payment was closed."""
@@ -176,6 +178,8 @@ class Payment(_message.Message):
     """The authorization was voided."""
     CLOSE_REASON_HOLD_EXPIRED: Payment.CloseReason.ValueType  # 7
     """The authorization was not captured in time."""
+    CLOSE_REASON_REFUNDED: Payment.CloseReason.ValueType  # 8
+    """Everything was given back by refunds."""
 
     @_typing.final
     class MetadataEntry(_message.Message):
@@ -222,6 +226,8 @@ class Payment(_message.Message):
     CLOSE_TIME_FIELD_NUMBER: _builtins.int
     SHIPMENT_CORRECT_TIME_FIELD_NUMBER: _builtins.int
     CONFIRMATION_EXTEND_TIME_FIELD_NUMBER: _builtins.int
+    REFUNDED_FIELD_NUMBER: _builtins.int
+    REFUND_RESERVED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`payments/{uuid}`, set by the server."""
     payer: _builtins.str
@@ -246,8 +252,9 @@ class Payment(_message.Message):
 
     @_builtins.property
     def fee(self) -> _common_pb2.Money:
-        """What of it the platform keeps at release: the payee gets `released - fee`. Fixed when the payment is created, for all of the
-        amount; a capture of part of it has the fee on that part, at the same rate.
+        """What of it the platform keeps at release: the payee gets `released - fee`. The rate is fixed when the payment is created; until
+        the release the fee is that on all of the amount, then that on what was released or captured. Refunds after the release
+        give it back in proportion (`Refund.fee_share`).
         """
 
     @_builtins.property
@@ -268,7 +275,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def returned(self) -> _common_pb2.Money:
-        """What went back to the payer."""
+        """What went back to the payer of what was held. What the payee gives back after the release counts in `refunded` alone."""
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
@@ -306,6 +313,14 @@ class Payment(_message.Message):
     def confirmation_extend_time(self) -> _timestamp_pb2.Timestamp:
         """When the payer extended the time to confirm, if it did; it can once."""
 
+    @_builtins.property
+    def refunded(self) -> _common_pb2.Money:
+        """What refunds gave back, before the release and after it."""
+
+    @_builtins.property
+    def refund_reserved(self) -> _common_pb2.Money:
+        """What refunds that are under way are to give back."""
+
     def __init__(
         self,
         *,
@@ -334,14 +349,252 @@ class Payment(_message.Message):
         close_time: _timestamp_pb2.Timestamp | None = ...,
         shipment_correct_time: _timestamp_pb2.Timestamp | None = ...,
         confirmation_extend_time: _timestamp_pb2.Timestamp | None = ...,
+        refunded: _common_pb2.Money | None = ...,
+        refund_reserved: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_time", b"due_time", "fee", b"fee", "held", b"held", "pay_time", b"pay_time", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_time", b"due_time", "fee", b"fee", "held", b"held", "pay_time", b"pay_time", "refund_reserved", b"refund_reserved", "refunded", b"refunded", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_reason", b"close_reason", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_event", b"due_event", "due_time", b"due_time", "fee", b"fee", "held", b"held", "metadata", b"metadata", "mode", b"mode", "name", b"name", "order_no", b"order_no", "pay_time", b"pay_time", "payee", b"payee", "payer", b"payer", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "state", b"state", "subject", b"subject", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_reason", b"close_reason", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_event", b"due_event", "due_time", b"due_time", "fee", b"fee", "held", b"held", "metadata", b"metadata", "mode", b"mode", "name", b"name", "order_no", b"order_no", "pay_time", b"pay_time", "payee", b"payee", "payer", b"payer", "refund_reserved", b"refund_reserved", "refunded", b"refunded", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "state", b"state", "subject", b"subject", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
+
+@_typing.final
+class Refund(_message.Message):
+    """Some or all of a payment on its way back to the payer.
+
+      PENDING -> SUCCEEDED | FAILED
+      AWAITING_FUNDS -the payee has the money-> PENDING
+                     -7 days-> FAILED
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Refund._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Refund._State.ValueType  # 0
+        """Never answered."""
+        STATE_PENDING: Refund._State.ValueType  # 1
+        """Its money is set aside, and is on its way."""
+        STATE_AWAITING_FUNDS: Refund._State.ValueType  # 2
+        """The payee lacks the money. What reaches the payee's wallet serves such refunds, the oldest first; after 7 days they fail.
+        Meanwhile the payee's withdrawals are refused with REFUNDS_WAITING.
+        """
+        STATE_SUCCEEDED: Refund._State.ValueType  # 3
+        """The payer has the money, or their bank. Final."""
+        STATE_FAILED: Refund._State.ValueType  # 4
+        """Nothing was given back; see `failure_reason`. Final."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Where the refund stands. More states may be added: treat an unknown one as "still under way"."""
+
+    STATE_UNSPECIFIED: Refund.State.ValueType  # 0
+    """Never answered."""
+    STATE_PENDING: Refund.State.ValueType  # 1
+    """Its money is set aside, and is on its way."""
+    STATE_AWAITING_FUNDS: Refund.State.ValueType  # 2
+    """The payee lacks the money. What reaches the payee's wallet serves such refunds, the oldest first; after 7 days they fail.
+    Meanwhile the payee's withdrawals are refused with REFUNDS_WAITING.
+    """
+    STATE_SUCCEEDED: Refund.State.ValueType  # 3
+    """The payer has the money, or their bank. Final."""
+    STATE_FAILED: Refund.State.ValueType  # 4
+    """Nothing was given back; see `failure_reason`. Final."""
+
+    class _Source:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Refund._Source.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SOURCE_UNSPECIFIED: Refund._Source.ValueType  # 0
+        """Never answered."""
+        SOURCE_ESCROW: Refund._Source.ValueType  # 1
+        """What the platform holds. It stays held while the rest of the payment is released."""
+        SOURCE_PAYEE: Refund._Source.ValueType  # 2
+        """What the payee has got: `amount - fee_share` is taken from the payee, `fee_share` from the platform's fees."""
+
+    class Source(_Source, metaclass=_SourceEnumTypeWrapper):
+        """Whose money is given back, fixed when the refund is created."""
+
+    SOURCE_UNSPECIFIED: Refund.Source.ValueType  # 0
+    """Never answered."""
+    SOURCE_ESCROW: Refund.Source.ValueType  # 1
+    """What the platform holds. It stays held while the rest of the payment is released."""
+    SOURCE_PAYEE: Refund.Source.ValueType  # 2
+    """What the payee has got: `amount - fee_share` is taken from the payee, `fee_share` from the platform's fees."""
+
+    class _Destination:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DestinationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Refund._Destination.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DESTINATION_UNSPECIFIED: Refund._Destination.ValueType  # 0
+        """Never answered."""
+        DESTINATION_WALLET: Refund._Destination.ValueType  # 1
+        """The payer's wallet."""
+        DESTINATION_INSTRUMENT: Refund._Destination.ValueType  # 2
+        """The payer's card, `instrument`."""
+
+    class Destination(_Destination, metaclass=_DestinationEnumTypeWrapper):
+        """Where the money goes."""
+
+    DESTINATION_UNSPECIFIED: Refund.Destination.ValueType  # 0
+    """Never answered."""
+    DESTINATION_WALLET: Refund.Destination.ValueType  # 1
+    """The payer's wallet."""
+    DESTINATION_INSTRUMENT: Refund.Destination.ValueType  # 2
+    """The payer's card, `instrument`."""
+
+    class _FailureReason:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Refund._FailureReason.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        FAILURE_REASON_UNSPECIFIED: Refund._FailureReason.ValueType  # 0
+        """It did not fail."""
+        FAILURE_REASON_SUPERSEDED: Refund._FailureReason.ValueType  # 1
+        """The payment was called off, and all that was held returned."""
+        FAILURE_REASON_FUNDS_MISSING: Refund._FailureReason.ValueType  # 2
+        """The payee lacked the money for 7 days."""
+        FAILURE_REASON_WALLET_FULL: Refund._FailureReason.ValueType  # 3
+        """The payer's wallet cannot hold as much."""
+
+    class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
+        """Why a refund failed."""
+
+    FAILURE_REASON_UNSPECIFIED: Refund.FailureReason.ValueType  # 0
+    """It did not fail."""
+    FAILURE_REASON_SUPERSEDED: Refund.FailureReason.ValueType  # 1
+    """The payment was called off, and all that was held returned."""
+    FAILURE_REASON_FUNDS_MISSING: Refund.FailureReason.ValueType  # 2
+    """The payee lacked the money for 7 days."""
+    FAILURE_REASON_WALLET_FULL: Refund.FailureReason.ValueType  # 3
+    """The payer's wallet cannot hold as much."""
+
+    class _FallbackReason:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _FallbackReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Refund._FallbackReason.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        FALLBACK_REASON_UNSPECIFIED: Refund._FallbackReason.ValueType  # 0
+        """It goes where it was asked to go."""
+        FALLBACK_REASON_INSTRUMENT_UNBOUND: Refund._FallbackReason.ValueType  # 1
+        """The card was unbound meanwhile."""
+        FALLBACK_REASON_BANK_DECLINED: Refund._FallbackReason.ValueType  # 2
+        """The bank refused it."""
+
+    class FallbackReason(_FallbackReason, metaclass=_FallbackReasonEnumTypeWrapper):
+        """Why the money goes to the payer's wallet although a card was asked for."""
+
+    FALLBACK_REASON_UNSPECIFIED: Refund.FallbackReason.ValueType  # 0
+    """It goes where it was asked to go."""
+    FALLBACK_REASON_INSTRUMENT_UNBOUND: Refund.FallbackReason.ValueType  # 1
+    """The card was unbound meanwhile."""
+    FALLBACK_REASON_BANK_DECLINED: Refund.FallbackReason.ValueType  # 2
+    """The bank refused it."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    PAYER_FIELD_NUMBER: _builtins.int
+    PAYEE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_SHARE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    FALLBACK_REASON_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payments/{uuid}/refunds/{uuid}`, set by the server."""
+    payment: _builtins.str
+    """`payments/{uuid}` that it is of."""
+    payer: _builtins.str
+    """`accounts/{uuid}` of the one who gets the money."""
+    payee: _builtins.str
+    """`accounts/{uuid}` of the one who was paid."""
+    state: Global___Refund.State.ValueType
+    """Where it stands."""
+    source: Global___Refund.Source.ValueType
+    """Whose money it is."""
+    destination: Global___Refund.Destination.ValueType
+    """Where the money goes."""
+    instrument: _builtins.str
+    """`instruments/{uuid}`: the card that was asked for; empty where none was."""
+    fallback_reason: Global___Refund.FallbackReason.ValueType
+    """Why the money goes to the wallet although a card was asked for."""
+    reason: _builtins.str
+    """Why, in the words of who asked for it; shown to both sides."""
+    failure_reason: Global___Refund.FailureReason.ValueType
+    """Why it failed."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much goes back."""
+
+    @_builtins.property
+    def fee_share(self) -> _common_pb2.Money:
+        """What of it the platform gives back of its fee. Known once the payee's part is set aside; with the last refund of a payment
+        nothing is left of the fee on what was refunded.
+        """
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """When one that awaits funds fails (business time, like all times here)."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it succeeded or failed."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        payment: _builtins.str = ...,
+        payer: _builtins.str = ...,
+        payee: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+        fee_share: _common_pb2.Money | None = ...,
+        state: Global___Refund.State.ValueType = ...,
+        source: Global___Refund.Source.ValueType = ...,
+        destination: Global___Refund.Destination.ValueType = ...,
+        instrument: _builtins.str = ...,
+        fallback_reason: Global___Refund.FallbackReason.ValueType = ...,
+        reason: _builtins.str = ...,
+        failure_reason: Global___Refund.FailureReason.ValueType = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "due_time", b"due_time", "end_time", b"end_time", "fee_share", b"fee_share", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "destination", b"destination", "due_time", b"due_time", "end_time", b"end_time", "failure_reason", b"failure_reason", "fallback_reason", b"fallback_reason", "fee_share", b"fee_share", "instrument", b"instrument", "name", b"name", "payee", b"payee", "payer", b"payer", "payment", b"payment", "reason", b"reason", "source", b"source", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class Shipment(_message.Message):
@@ -1095,3 +1348,166 @@ class WatchPaymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchPaymentsResponse: _TypeAlias = WatchPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class CreateRefundRequest(_message.Message):
+    """Request of CreateRefund."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    PAYMENT_PASSWORD_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    payment: _builtins.str
+    """`payments/{uuid}`."""
+    reason: _builtins.str
+    """Why, shown to both sides, at most 256 characters without control characters."""
+    instrument: _builtins.str
+    """`instruments/{uuid}`: a card that is bound to the payer's account (else INSTRUMENT_NOT_FOUND), to which a bank brings the money.
+    Where the bank refuses, or the card is unbound before it is asked, the money goes to the payer's wallet, as it does where this is empty.
+    """
+    payment_password: _builtins.str
+    """The payment password, where a person calls."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much, more than zero, in the payment's currency; all that is left where absent."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        payment: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
+        instrument: _builtins.str = ...,
+        payment_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "instrument", b"instrument", "payment", b"payment", "payment_password", b"payment_password", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateRefundRequest: _TypeAlias = CreateRefundRequest  # noqa: Y015
+
+@_typing.final
+class GetRefundRequest(_message.Message):
+    """Request of GetRefund."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payments/{uuid}/refunds/{uuid}`, or `payments/-/refunds/{uuid}` where it is not known of which payment."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRefundRequest: _TypeAlias = GetRefundRequest  # noqa: Y015
+
+@_typing.final
+class ListRefundsRequest(_message.Message):
+    """Request of ListRefunds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Side:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ListRefundsRequest._Side.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SIDE_UNSPECIFIED: ListRefundsRequest._Side.ValueType  # 0
+        """Either."""
+        SIDE_PAYER: ListRefundsRequest._Side.ValueType  # 1
+        """It gets the money."""
+        SIDE_PAYEE: ListRefundsRequest._Side.ValueType  # 2
+        """It was paid."""
+
+    class Side(_Side, metaclass=_SideEnumTypeWrapper):
+        """Which side of a refund an account is on."""
+
+    SIDE_UNSPECIFIED: ListRefundsRequest.Side.ValueType  # 0
+    """Either."""
+    SIDE_PAYER: ListRefundsRequest.Side.ValueType  # 1
+    """It gets the money."""
+    SIDE_PAYEE: ListRefundsRequest.Side.ValueType  # 2
+    """It was paid."""
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    payment: _builtins.str
+    """`payments/{uuid}`: only its refunds. Not together with an account or a side."""
+    account: _builtins.str
+    """`accounts/{uuid}`: only the refunds of its payments. Empty for those of all accounts or, for a key that is bound to one, of that."""
+    side: Global___ListRefundsRequest.Side.ValueType
+    """Only refunds in which the account is on this side. Needs an account, or a key that is bound to one."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___Refund.State.ValueType]:
+        """Only refunds in these states; in any where none is named."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        payment: _builtins.str = ...,
+        account: _builtins.str = ...,
+        side: Global___ListRefundsRequest.Side.ValueType = ...,
+        states: _abc.Iterable[Global___Refund.State.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "page_size", b"page_size", "page_token", b"page_token", "payment", b"payment", "side", b"side", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRefundsRequest: _TypeAlias = ListRefundsRequest  # noqa: Y015
+
+@_typing.final
+class ListRefundsResponse(_message.Message):
+    """Response of ListRefunds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refund]:
+        """Refunds, newest first."""
+
+    def __init__(
+        self,
+        *,
+        refunds: _abc.Iterable[Global___Refund] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "refunds", b"refunds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRefundsResponse: _TypeAlias = ListRefundsResponse  # noqa: Y015

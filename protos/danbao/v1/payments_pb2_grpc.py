@@ -34,6 +34,7 @@ class PaymentServiceStub(object):
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
     AUTHORIZED -void / not captured in time-> CLOSED, likewise
+    PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -109,6 +110,21 @@ class PaymentServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.Payment.FromString,
                 _registered_method=True)
+        self.CreateRefund = channel.unary_unary(
+                '/danbao.v1.PaymentService/CreateRefund',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.CreateRefundRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Refund.FromString,
+                _registered_method=True)
+        self.GetRefund = channel.unary_unary(
+                '/danbao.v1.PaymentService/GetRefund',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.GetRefundRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.Refund.FromString,
+                _registered_method=True)
+        self.ListRefunds = channel.unary_unary(
+                '/danbao.v1.PaymentService/ListRefunds',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.ListRefundsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.ListRefundsResponse.FromString,
+                _registered_method=True)
         self.BatchCreatePayments = channel.unary_unary(
                 '/danbao.v1.PaymentService/BatchCreatePayments',
                 request_serializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsRequest.SerializeToString,
@@ -135,6 +151,7 @@ class PaymentServiceServicer(object):
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
     AUTHORIZED -void / not captured in time-> CLOSED, likewise
+    PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -236,6 +253,36 @@ class PaymentServiceServicer(object):
     def CancelPayment(self, request, context):
         """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
         instead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateRefund(self, request, context):
+        """Reserves some of a payment, or all that is left of it, to go back to the payer, and answers it PENDING or AWAITING_FUNDS; it is
+        carried out afterwards. Possible while the payment is PAID or SHIPPED, and until `due_time` when it is SUCCEEDED (then
+        REFUND_WINDOW_CLOSED). Together the refunds that have not failed give back at most what was paid (REFUND_EXCEEDS_REMAINING),
+        and there are at most 50 (TOO_MANY_REFUNDS). For the payee, and for services on the payee's behalf; a payer is refused with
+        ACTOR_NOT_ALLOWED. A person needs the payment password. Of what the payee has got, a frozen payee's own key or session gives
+        nothing back (ACCOUNT_FROZEN).
+
+        While everything that is held is to go back, shipping and confirming are refused with REFUND_IN_PROGRESS. Cancelling returns all
+        that is held at once, and refunds that no bank has been asked for fail as SUPERSEDED. The request id is kept for ever.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRefund(self, request, context):
+        """Answers one refund as it is now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRefunds(self, request, context):
+        """Lists refunds, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that the
+        account gets or gives.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -347,6 +394,21 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.Payment.SerializeToString,
             ),
+            'CreateRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRefund,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.CreateRefundRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Refund.SerializeToString,
+            ),
+            'GetRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRefund,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.GetRefundRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.Refund.SerializeToString,
+            ),
+            'ListRefunds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRefunds,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.ListRefundsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.ListRefundsResponse.SerializeToString,
+            ),
             'BatchCreatePayments': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchCreatePayments,
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.BatchCreatePaymentsRequest.FromString,
@@ -379,6 +441,7 @@ class PaymentService(object):
     -cancel / expiry-> CLOSED
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
     AUTHORIZED -void / not captured in time-> CLOSED, likewise
+    PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -702,6 +765,87 @@ class PaymentService(object):
             '/danbao.v1.PaymentService/CancelPayment',
             danbao_dot_v1_dot_payments__pb2.CancelPaymentRequest.SerializeToString,
             danbao_dot_v1_dot_payments__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateRefund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/CreateRefund',
+            danbao_dot_v1_dot_payments__pb2.CreateRefundRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Refund.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRefund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/GetRefund',
+            danbao_dot_v1_dot_payments__pb2.GetRefundRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.Refund.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRefunds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.PaymentService/ListRefunds',
+            danbao_dot_v1_dot_payments__pb2.ListRefundsRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.ListRefundsResponse.FromString,
             options,
             channel_credentials,
             insecure,

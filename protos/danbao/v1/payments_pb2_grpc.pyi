@@ -35,6 +35,7 @@ class PaymentServiceStub:
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
       AUTHORIZED -void / not captured in time-> CLOSED, likewise
+      PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -91,6 +92,23 @@ class PaymentServiceStub:
     """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
     instead.
     """
+    CreateRefund: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateRefundRequest, _payments_pb2.Refund]
+    """Reserves some of a payment, or all that is left of it, to go back to the payer, and answers it PENDING or AWAITING_FUNDS; it is
+    carried out afterwards. Possible while the payment is PAID or SHIPPED, and until `due_time` when it is SUCCEEDED (then
+    REFUND_WINDOW_CLOSED). Together the refunds that have not failed give back at most what was paid (REFUND_EXCEEDS_REMAINING),
+    and there are at most 50 (TOO_MANY_REFUNDS). For the payee, and for services on the payee's behalf; a payer is refused with
+    ACTOR_NOT_ALLOWED. A person needs the payment password. Of what the payee has got, a frozen payee's own key or session gives
+    nothing back (ACCOUNT_FROZEN).
+
+    While everything that is held is to go back, shipping and confirming are refused with REFUND_IN_PROGRESS. Cancelling returns all
+    that is held at once, and refunds that no bank has been asked for fail as SUPERSEDED. The request id is kept for ever.
+    """
+    GetRefund: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetRefundRequest, _payments_pb2.Refund]
+    """Answers one refund as it is now."""
+    ListRefunds: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListRefundsRequest, _payments_pb2.ListRefundsResponse]
+    """Lists refunds, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that the
+    account gets or gives.
+    """
     BatchCreatePayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.BatchCreatePaymentsRequest, _payments_pb2.BatchCreatePaymentsResponse]
     """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
     what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
@@ -133,6 +151,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
       AUTHORIZED -void / not captured in time-> CLOSED, likewise
+      PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -186,6 +205,23 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
     instead.
     """
+    CreateRefund: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateRefundRequest, _payments_pb2.Refund]  # type: ignore[assignment]
+    """Reserves some of a payment, or all that is left of it, to go back to the payer, and answers it PENDING or AWAITING_FUNDS; it is
+    carried out afterwards. Possible while the payment is PAID or SHIPPED, and until `due_time` when it is SUCCEEDED (then
+    REFUND_WINDOW_CLOSED). Together the refunds that have not failed give back at most what was paid (REFUND_EXCEEDS_REMAINING),
+    and there are at most 50 (TOO_MANY_REFUNDS). For the payee, and for services on the payee's behalf; a payer is refused with
+    ACTOR_NOT_ALLOWED. A person needs the payment password. Of what the payee has got, a frozen payee's own key or session gives
+    nothing back (ACCOUNT_FROZEN).
+
+    While everything that is held is to go back, shipping and confirming are refused with REFUND_IN_PROGRESS. Cancelling returns all
+    that is held at once, and refunds that no bank has been asked for fail as SUPERSEDED. The request id is kept for ever.
+    """
+    GetRefund: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetRefundRequest, _payments_pb2.Refund]  # type: ignore[assignment]
+    """Answers one refund as it is now."""
+    ListRefunds: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListRefundsRequest, _payments_pb2.ListRefundsResponse]  # type: ignore[assignment]
+    """Lists refunds, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that the
+    account gets or gives.
+    """
     BatchCreatePayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.BatchCreatePaymentsRequest, _payments_pb2.BatchCreatePaymentsResponse]  # type: ignore[assignment]
     """Creates 1 to 256 payments in one commit: all of them or, where one is refused, none. In the order of the request, each sees
     what the ones before it did (the same payer's balance, an order number). A refusal is that of the first payment that is
@@ -227,6 +263,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
                        -cancel / expiry-> CLOSED
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
       AUTHORIZED -void / not captured in time-> CLOSED, likewise
+      PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -349,6 +386,41 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.Payment, _abc.Awaitable[_payments_pb2.Payment]]:
         """Calls the payment off before shipment, by either side; what is held returns to the payer. What is authorized is voided
         instead.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateRefund(
+        self,
+        request: _payments_pb2.CreateRefundRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Refund, _abc.Awaitable[_payments_pb2.Refund]]:
+        """Reserves some of a payment, or all that is left of it, to go back to the payer, and answers it PENDING or AWAITING_FUNDS; it is
+        carried out afterwards. Possible while the payment is PAID or SHIPPED, and until `due_time` when it is SUCCEEDED (then
+        REFUND_WINDOW_CLOSED). Together the refunds that have not failed give back at most what was paid (REFUND_EXCEEDS_REMAINING),
+        and there are at most 50 (TOO_MANY_REFUNDS). For the payee, and for services on the payee's behalf; a payer is refused with
+        ACTOR_NOT_ALLOWED. A person needs the payment password. Of what the payee has got, a frozen payee's own key or session gives
+        nothing back (ACCOUNT_FROZEN).
+
+        While everything that is held is to go back, shipping and confirming are refused with REFUND_IN_PROGRESS. Cancelling returns all
+        that is held at once, and refunds that no bank has been asked for fail as SUPERSEDED. The request id is kept for ever.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRefund(
+        self,
+        request: _payments_pb2.GetRefundRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.Refund, _abc.Awaitable[_payments_pb2.Refund]]:
+        """Answers one refund as it is now."""
+
+    @_abc_1.abstractmethod
+    def ListRefunds(
+        self,
+        request: _payments_pb2.ListRefundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.ListRefundsResponse, _abc.Awaitable[_payments_pb2.ListRefundsResponse]]:
+        """Lists refunds, newest first; see "Lists" at the head of common.proto. A key that is bound to an account is shown those that the
+        account gets or gives.
         """
 
     @_abc_1.abstractmethod

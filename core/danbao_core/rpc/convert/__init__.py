@@ -51,6 +51,7 @@ from danbao_core.rpc.convert.payments import (
     void_payment,
 )
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
+from danbao_core.rpc.convert.refunds import create_refund, refund, refund_filter, refund_ids
 from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
 from danbao_core.rpc.convert.sessions import password_change, sent_message, session
 from danbao_core.rpc.convert.statements import format_of, period_of
@@ -75,6 +76,7 @@ __all__ = [
     "create_payment",
     "create_payments",
     "create_proposal",
+    "create_refund",
     "create_service_key",
     "create_webhook_endpoint",
     "delete_webhook_endpoint",
@@ -102,6 +104,9 @@ __all__ = [
     "proposal",
     "put_payment",
     "redeliver",
+    "refund",
+    "refund_filter",
+    "refund_ids",
     "reject_proposal",
     "revoke_service_key",
     "rotate_service_key",

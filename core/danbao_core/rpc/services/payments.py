@@ -8,11 +8,12 @@ from danbao.v1 import payments_pb2, payments_pb2_grpc
 from danbao_core.clock import WallClock
 from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import PaymentNotFound
+from danbao_core.errors import PaymentNotFound, RefundNotFound
 from danbao_core.keyring import Keyring
 from danbao_core.notifications.events import EventFilter
-from danbao_core.payments import OrderRef, Payment
+from danbao_core.payments import OrderRef, Payment, Refund
 from danbao_core.payments.lists import list_payments
+from danbao_core.payments.refund_lists import list_refunds
 from danbao_core.payments.steps import actor_of
 from danbao_core.people_errors import ServiceNeeded
 from danbao_core.rpc import call as calls
@@ -20,7 +21,7 @@ from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.payment_stream import PaymentStream
 from danbao_core.rpc.services.proofs import proofs_of
-from danbao_core.rpc.services.visible import account_for_list
+from danbao_core.rpc.services.visible import account_for_list, may_see_one_of
 from danbao_core.rpc.watching import Watcher, Watching
 
 if TYPE_CHECKING:
@@ -57,10 +58,14 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         return convert.payment(await calls.submit(self._engine, command))
 
     async def GetPayment(self, request: payments_pb2.GetPaymentRequest, context: "_Context") -> payments_pb2.Payment:
-        payment = await fetch_row(self._pool, Payment, convert.id_of(request.name))
+        return convert.payment(await self._payment(request.name))
+
+    async def _payment(self, name: str) -> Payment:
+        """The payment with this resource name. Raises PaymentNotFound, also for one that the caller may not see."""
+        payment = await fetch_row(self._pool, Payment, convert.id_of(name))
         if payment is None or actor_of(calls.current().origin, payment) is None:
-            raise PaymentNotFound(payment=request.name)
-        return convert.payment(payment)
+            raise PaymentNotFound(payment=name)
+        return payment
 
     async def GetPaymentByOrderNo(
         self, request: payments_pb2.GetPaymentByOrderNoRequest, context: "_Context"
@@ -118,6 +123,32 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
     async def CancelPayment(self, request: payments_pb2.CancelPaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.cancel_payment(request, calls.current().origin)
         return convert.payment(await calls.submit(self._engine, command))
+
+    async def CreateRefund(self, request: payments_pb2.CreateRefundRequest, context: "_Context") -> payments_pb2.Refund:
+        origin = calls.current().origin
+        proofs = await proofs_of(self._pool, self._keyring, origin, request.payment_password)
+        command = convert.create_refund(request, origin, proofs)
+        return convert.refund(await calls.submit(self._engine, command))
+
+    async def GetRefund(self, request: payments_pb2.GetRefundRequest, context: "_Context") -> payments_pb2.Refund:
+        payment_id, refund_id = convert.refund_ids(request.name)
+        refund = await fetch_row(self._pool, Refund, refund_id)
+        sides = () if refund is None else (refund.payer_id, refund.payee_id)
+        if refund is None or payment_id not in (None, refund.payment_id) or not may_see_one_of(calls.current().origin, *sides):
+            raise RefundNotFound(refund=request.name)
+        return convert.refund(refund)
+
+    async def ListRefunds(
+        self, request: payments_pb2.ListRefundsRequest, context: "_Context"
+    ) -> payments_pb2.ListRefundsResponse:
+        call = calls.current()
+        page = self._pages.page(call, request)
+        wanted = convert.refund_filter(request, await account_for_list(self._pool, call.origin, request.account))
+        if request.payment:
+            await self._payment(request.payment)
+        found = await list_refunds(self._pool, wanted, before=page.before_id, limit=page.reach)
+        refunds, token = page.show_found(found, convert.refund)
+        return payments_pb2.ListRefundsResponse(refunds=refunds, next_page_token=token)
 
     async def BatchCreatePayments(
         self, request: payments_pb2.BatchCreatePaymentsRequest, context: "_Context"

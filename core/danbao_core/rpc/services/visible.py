@@ -18,6 +18,11 @@ def may_see(origin: Origin, account_id: UUID) -> bool:
     return origin.account_id in (None, account_id)
 
 
+def may_see_one_of(origin: Origin, *account_ids: UUID) -> bool:
+    """Whether what belongs to several accounts is shown to a caller."""
+    return any(may_see(origin, account_id) for account_id in account_ids)
+
+
 async def visible_account(pool: "asyncpg.Pool[Any]", origin: Origin, name: str) -> Account:
     """The account with this resource name. Raises AccountNotFound, also for one that the caller may not see."""
     account = await fetch_row(pool, Account, convert.id_of(name))

@@ -1,0 +1,7 @@
+SELECT *
+FROM refund
+WHERE
+    payee_id = $5
+    AND id < $1
+ORDER BY id DESC
+LIMIT $3
