@@ -22,6 +22,7 @@ from danbao.v1 import (
     notifications_pb2,
     operations_pb2,
     payments_pb2,
+    payouts_pb2,
     sandbox_pb2,
     sessions_pb2,
     statements_pb2,
@@ -35,6 +36,7 @@ METHODS: Final = {
         notifications_pb2,
         operations_pb2,
         payments_pb2,
+        payouts_pb2,
         sandbox_pb2,
         sessions_pb2,
         verification_pb2,
@@ -538,3 +540,22 @@ def valid_requests_of_people() -> Iterator[Message]:
 def valid_requests_of_payouts() -> Iterator[Message]:
     """One request for every RPC that is about statements and payouts, as `valid_requests`."""
     yield a_statement(f"accounts/{UNKNOWN}")
+    yield set_payouts(f"accounts/{UNKNOWN}")
+    yield payouts_pb2.GetPayoutScheduleRequest(account=f"accounts/{UNKNOWN}", currency_code="CNY")
+    yield payouts_pb2.GetPayoutRequest(name=f"payouts/{UNKNOWN}")
+    yield payouts_pb2.ListPayoutsRequest(account=f"accounts/{UNKNOWN}")
+    yield payouts_pb2.GetSettlementReportRequest(name=f"payouts/{UNKNOWN}")
+    yield a_settlement_file(f"payouts/{UNKNOWN}")
+
+
+def set_payouts(account: str, **fields: Any) -> payouts_pb2.SetPayoutScheduleRequest:
+    """A request to pay out a merchant every day, from one cent on, over the till."""
+    daily = payouts_pb2.PayoutSchedule.CADENCE_DAILY
+    facts: dict[str, Any] = {"request_id": a_request_id(), "cadence": daily, "least": money(1)} | fields
+    return payouts_pb2.SetPayoutScheduleRequest(account=account, **facts)
+
+
+def a_settlement_file(payout: str, **fields: Any) -> payouts_pb2.ExportSettlementReportRequest:
+    """A request for a settlement report as CSV in English."""
+    facts: dict[str, Any] = {"format": statements_pb2.FILE_FORMAT_CSV, "language": "en"} | fields
+    return payouts_pb2.ExportSettlementReportRequest(name=payout, **facts)

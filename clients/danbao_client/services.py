@@ -13,6 +13,7 @@ from danbao.v1 import (
     notifications_pb2,
     operations_pb2,
     payments_pb2,
+    payouts_pb2,
     sandbox_pb2,
     sessions_pb2,
     statements_pb2,
@@ -106,6 +107,19 @@ class Notifications(Service):
     GetDelivery: Rpc[notifications_pb2.GetDeliveryRequest, notifications_pb2.Delivery]
     ListDeliveries: Rpc[notifications_pb2.ListDeliveriesRequest, notifications_pb2.ListDeliveriesResponse]
     Redeliver: Rpc[notifications_pb2.RedeliverRequest, notifications_pb2.Delivery]
+
+
+class Payouts(Service):
+    """When merchants are paid out, and what each payout is made of."""
+
+    descriptor = payouts_pb2.DESCRIPTOR.services_by_name["PayoutService"]
+
+    SetPayoutSchedule: Rpc[payouts_pb2.SetPayoutScheduleRequest, payouts_pb2.PayoutSchedule]
+    GetPayoutSchedule: Rpc[payouts_pb2.GetPayoutScheduleRequest, payouts_pb2.PayoutSchedule]
+    GetPayout: Rpc[payouts_pb2.GetPayoutRequest, payouts_pb2.Payout]
+    ListPayouts: Rpc[payouts_pb2.ListPayoutsRequest, payouts_pb2.ListPayoutsResponse]
+    GetSettlementReport: Rpc[payouts_pb2.GetSettlementReportRequest, payouts_pb2.SettlementReport]
+    ExportSettlementReport: WatchRpc[payouts_pb2.ExportSettlementReportRequest, statements_pb2.FileChunk]
 
 
 class Operations(Service):

@@ -16,3 +16,24 @@ class ExportsBusy(Refusal):
 
     kind = Kind.EXHAUSTED
     retry_after_seconds = 1.0
+
+
+# --- Payouts ----------------------------------------------------------------------------------------------------------------
+
+
+class PayoutsForMerchants(Refusal):
+    """Only merchants are paid out by a schedule; a person withdraws, and shows a payment password for it."""
+
+    kind = Kind.PRECONDITION
+
+
+class PayoutScheduleNotFound(Refusal):
+    """There is no such payout schedule."""
+
+    kind = Kind.NOT_FOUND
+
+
+class PayoutNotFound(Refusal):
+    """There is no such payout."""
+
+    kind = Kind.NOT_FOUND

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -12,7 +13,8 @@ from danbao_core.statements.csv_file import CsvFile
 from danbao_core.statements.parts import Head, Writer
 from danbao_core.statements.period import Period
 from danbao_core.statements.reading import Extract, extract_of, lines_of
-from danbao_core.statements.words import Words
+from danbao_core.statements.settlement import sums_of
+from danbao_core.statements.words import Words, time_text
 
 if TYPE_CHECKING:
     import asyncpg
@@ -60,6 +62,15 @@ class Exporter:
             return [(words.total_in, in_minor), (words.total_out, out_minor), (words.closing, extract.closing_minor)]
 
         return self._file(name, extract, _head(words.statement, account, extract, days, words), file_format, sums)
+
+    async def settlement(
+        self, name: str, account: Account, extract: Extract, due_at: datetime, file_format: Format, words: Words
+    ) -> File:
+        """What an account was paid out: what was there before, what moved it since, and the sums. Raises StatementTooLong."""
+        sums = [(words.sorts[sort.value], each.amount_minor) for sort, each in (await sums_of(self._pool, extract)).items()]
+        sums.append((words.payout, extract.closing_minor))
+        head = _head(words.settlement, account, extract, f"{time_text(due_at)} (UTC+8)", words)
+        return self._file(name, extract, head, file_format, lambda _in_minor, _out_minor: sums)
 
     def _file(self, name: str, extract: Extract, head: Head, file_format: Format, sums: Sums) -> File:
         if file_format is Format.CSV:

@@ -5,6 +5,7 @@ SELECT
     entry.balance_after_minor,
     journal.kind,
     journal.subject_id,
+    refund.payment_id AS refunded_id,
     journal.created_at,
     payment.order_no,
     payment.subject,
@@ -14,7 +15,8 @@ SELECT
     other.display_name AS other_name
 FROM entry
 JOIN journal ON journal.id = entry.journal_id
-LEFT JOIN payment ON payment.id = journal.subject_id AND journal.kind LIKE 'payment.%'
+LEFT JOIN refund ON refund.id = journal.subject_id AND journal.kind LIKE 'refund.%'
+LEFT JOIN payment ON payment.id = CASE WHEN journal.kind LIKE 'payment.%' THEN journal.subject_id ELSE refund.payment_id END
 LEFT JOIN account AS other ON other.id = CASE WHEN payment.payee_id = $4 THEN payment.payer_id ELSE payment.payee_id END
 WHERE
     entry.balance_id = $1

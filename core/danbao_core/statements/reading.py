@@ -29,7 +29,7 @@ _OUT_OF_ORDER: Final = timedelta(seconds=30)
 """More than the times of two entries are ever apart whose numbers say the contrary: a batch takes its time when it begins, and
 waits for locks afterwards, two seconds at most for each."""
 
-_RELEASES: Final = frozenset({"payment.pay", "payment.confirm", "payment.auto_confirm", "payment.capture"})
+RELEASES: Final = frozenset({"payment.pay", "payment.confirm", "payment.auto_confirm", "payment.capture"})
 """The journals by which a payee gets a payment, less its fee."""
 
 
@@ -123,13 +123,14 @@ async def lines_of(pool: "Pool", extract: Extract) -> AsyncGenerator[list[Line],
 
 def _line(record: "asyncpg.Record") -> Line:
     kind, amount_minor = record["kind"], record["amount_minor"]
-    released = record["payee"] and kind in _RELEASES
+    reference, refunded_id = resource_name(kind, record["subject_id"]), record["refunded_id"]
+    released = record["payee"] and kind in RELEASES
     return Line(
         version=record["version"],
         amount_minor=amount_minor,
         balance_after_minor=record["balance_after_minor"],
         kind=kind,
-        reference=resource_name(kind, record["subject_id"]),
+        reference=reference if refunded_id is None else f"payments/{refunded_id}/{reference}",
         created_at=record["created_at"],
         order_no=record["order_no"] or "",
         subject=record["subject"] or "",

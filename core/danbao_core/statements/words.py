@@ -39,6 +39,10 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closing: str
     total_in: str
     total_out: str
+    payout: str
+    carried: str
+    sorts: dict[str, str]
+    """What the sums of a settlement report are called, by `settlement.Sort`."""
     no_lines: str
     group: str
     """Between thousands, in a PDF."""

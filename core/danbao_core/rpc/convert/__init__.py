@@ -50,6 +50,7 @@ from danbao_core.rpc.convert.payments import (
     ship_payment,
     void_payment,
 )
+from danbao_core.rpc.convert.payouts import payout, payout_schedule, set_payout_schedule, settlement_report
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
 from danbao_core.rpc.convert.refunds import create_refund, refund, refund_filter, refund_ids
 from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
@@ -100,6 +101,8 @@ __all__ = [
     "payment",
     "payment_filter",
     "payments",
+    "payout",
+    "payout_schedule",
     "period_of",
     "proposal",
     "put_payment",
@@ -116,6 +119,8 @@ __all__ = [
     "session",
     "set_bank_behaviour",
     "set_merchant_plan",
+    "set_payout_schedule",
+    "settlement_report",
     "ship_payment",
     "timestamp",
     "top_up",
