@@ -13,7 +13,7 @@ from danbao_core.errors import AccountFrozen, AccountNotFound, Refusal, ScopeMis
 from danbao_core.fundings import Funding, FundingState
 from danbao_core.payments import CreateRefund, Mode
 from danbao_core.payout_errors import PayoutsForMerchants
-from danbao_core.payouts import Cadence, FinishPayout, PayOut, Payout, PayoutSchedule, PayoutState, SetPayoutSchedule, Skip
+from danbao_core.payouts import Cadence, Payout, PayoutState, Skip
 from danbao_core.people_errors import InstrumentNotFound
 from danbao_core.sandbox import BankBehaviour
 from danbao_core.statements.reading import extract_between
@@ -21,29 +21,9 @@ from danbao_core.statements.settlement import Sort, Sum, sums_of
 from tests import builders
 from tests.builders import carried_out, later, origin, stored
 from tests.engines import available, breaches, money, outcomes_of
+from tests.payouts import AN_HOUR, a_schedule, finish, paid_out, pay_out, set_hourly
 from tests.rpc_client import until
 from tests.workers import a_valkey, a_worker
-
-A_DAY = 86_400
-
-
-def set_daily(shop: Account, **facts: Any) -> SetPayoutSchedule:
-    given: dict[str, Any] = {"origin": origin(), "account_id": shop.id, "currency": "CNY", "cadence": Cadence.DAILY}
-    return SetPayoutSchedule(**(given | facts))
-
-
-async def a_schedule(engine: Engine, shop: Account, **facts: Any) -> PayoutSchedule:
-    return await carried_out(engine, set_daily(shop, **facts))
-
-
-def pay_out(schedule: PayoutSchedule, *, till: bool = True) -> PayOut:
-    return PayOut(origin=origin(caller="worker", request_id=""), schedule_id=schedule.id, till=till)
-
-
-async def paid_out(engine: Engine, schedule: PayoutSchedule) -> PayoutSchedule:
-    """The schedule after a day has passed and a worker has come by."""
-    await later(engine, A_DAY)
-    return await carried_out(engine, pay_out(schedule))
 
 
 async def payouts_of(connection: "asyncpg.Connection[Any]", shop: Account, engine: Engine) -> list[Payout]:
@@ -68,7 +48,7 @@ async def sums(database_url: str, payout: Payout) -> dict[Sort, Sum]:
 # --- What is paid out --------------------------------------------------------------------------------------------------------
 
 
-async def test_all_that_is_there_is_paid_out_once_a_day(
+async def test_all_that_is_there_is_paid_out_once(
     database_url: str, engine: Engine, connection: "asyncpg.Connection[Any]"
 ) -> None:
     shop = await builders.a_merchant(engine)
@@ -78,7 +58,7 @@ async def test_all_that_is_there_is_paid_out_once_a_day(
     after = await paid_out(engine, schedule)
     assert after.due_at is not None
     assert schedule.due_at is not None
-    assert (after.due_at - schedule.due_at).total_seconds() == A_DAY
+    assert (after.due_at - schedule.due_at).total_seconds() == AN_HOUR
     assert await carried_out(engine, pay_out(schedule)) == after, "a repeat changes nothing"
     (payout,) = await payouts_of(connection, shop, engine)
     assert (payout.amount_minor, payout.carried_minor, payout.state) == (9_850, 0, PayoutState.SUCCEEDED)
@@ -158,15 +138,14 @@ async def test_a_payout_ends_as_its_withdrawal_ends(
     await builders.the_bank(engine, BankBehaviour.NO_ANSWER)
     assert (await paid_out(engine, schedule)).open_payout_id is not None
     (payout,) = await payouts_of(connection, shop, engine)
-    finish = FinishPayout(origin=origin(request_id=""), payout_id=payout.id)
-    assert (await carried_out(engine, finish)).state is PayoutState.PENDING, "no bank has answered"
+    assert (await carried_out(engine, finish(payout))).state is PayoutState.PENDING, "no bank has answered"
     after = await paid_out(engine, schedule)
     assert after.skip is Skip.PAYOUT_UNDER_WAY
     await builders.settled(engine, await stored(engine, Funding, payout.funding_id), accepted=accepted)
     assert not await breaches(database_url), "it ends a moment later"
-    ended = await carried_out(engine, finish)
+    ended = await carried_out(engine, finish(payout))
     assert ended.state is (PayoutState.SUCCEEDED if accepted else PayoutState.FAILED)
-    assert await carried_out(engine, finish) == ended
+    assert await carried_out(engine, finish(payout)) == ended
     records = await connection.fetch("SELECT topic FROM outbox WHERE subject_id = $1 ORDER BY sequence", payout.id)
     assert [record["topic"] for record in records] == ["payout.created", f"payout.{ended.state.name.lower()}"]
     assert await available(engine, shop) == (0 if accepted else 900)
@@ -207,11 +186,9 @@ async def test_too_little_waits_for_more(database_url: str, engine: Engine, conn
 async def test_a_threshold_pays_out_when_it_is_reached(engine: Engine) -> None:
     shop = await builders.a_merchant(engine, funds_minor=999)
     schedule = await a_schedule(engine, shop, cadence=Cadence.THRESHOLD, least_minor=1_000)
-    await later(engine, 3_600)
-    assert (await carried_out(engine, pay_out(schedule))).skip is Skip.TOO_LITTLE
+    assert (await paid_out(engine, schedule)).skip is Skip.TOO_LITTLE
     await builders.a_funding(engine, shop, 1)
-    await later(engine, 3_600)
-    await carried_out(engine, pay_out(schedule))
+    await paid_out(engine, schedule)
     assert await available(engine, shop) == 0
 
 
@@ -240,7 +217,7 @@ async def test_refunds_come_first(database_url: str, engine: Engine) -> None:
 async def test_without_a_card_only_a_sandbox_pays_out(engine: Engine) -> None:
     shop = await builders.a_merchant(engine, funds_minor=900)
     schedule = await a_schedule(engine, shop)
-    await later(engine, A_DAY)
+    await later(engine, AN_HOUR)
     assert (await carried_out(engine, pay_out(schedule, till=False))).skip is Skip.BANK_MISSING
     assert await available(engine, shop) == 900
 
@@ -263,12 +240,12 @@ async def test_who_may_set_a_schedule(engine: Engine) -> None:
     stranger = origin(account_id=ada.id)
     frozen = await builders.frozen(engine, await builders.a_merchant(engine))
     for command, refusal in (
-        (set_daily(ada), PayoutsForMerchants),
-        (set_daily(shop, origin=builders.by(operator)), ScopeMissing),
-        (set_daily(shop, origin=stranger), AccountNotFound),
-        (set_daily(shop, currency="USD"), WalletMissing),
-        (set_daily(shop, instrument_id=ada.id), InstrumentNotFound),
-        (set_daily(frozen), AccountFrozen),
+        (set_hourly(ada), PayoutsForMerchants),
+        (set_hourly(shop, origin=builders.by(operator)), ScopeMissing),
+        (set_hourly(shop, origin=stranger), AccountNotFound),
+        (set_hourly(shop, currency="USD"), WalletMissing),
+        (set_hourly(shop, instrument_id=ada.id), InstrumentNotFound),
+        (set_hourly(frozen), AccountFrozen),
     ):
         with pytest.raises(Refusal) as caught:
             await engine.submit(command)
@@ -283,7 +260,7 @@ async def test_two_workers_pay_out_once(
 ) -> None:
     shop = await builders.a_merchant(engine, funds_minor=900)
     schedule = await a_schedule(engine, shop)
-    await later(engine, A_DAY)
+    await later(engine, AN_HOUR)
     outcomes = await outcomes_of(*((each, pay_out(schedule)) for each in (engine, second_engine) for _ in range(8)))
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     (payout,) = await payouts_of(connection, shop, engine)
@@ -304,7 +281,7 @@ async def test_workers_pay_out_what_is_due_and_finish_it(
         a_worker(database_url, valkey.valkey_url) as first,
         a_worker(database_url, valkey.valkey_url),
     ):
-        await later(engine, 365 * A_DAY)
+        await later(engine, 365 * 24 * AN_HOUR)
 
         async def some_are_paid_out() -> bool:
             return bool(await connection.fetchval("SELECT count(*) FROM payout"))
