@@ -49,6 +49,11 @@ CALL_SECONDS: Final = 10.0
 STREAMS: Final = {
     f"/{method.containing_service.full_name}/{method.name}" for method in METHODS.values() if method.client_streaming
 }
+STREAMS_OF_ANSWERS: Final = {
+    f"/{method.containing_service.full_name}/{method.name}"
+    for method in METHODS.values()
+    if method.server_streaming and not method.client_streaming
+}
 
 RETRIABLE: Final = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED}
 
@@ -149,6 +154,15 @@ class Caller:
             GetMessageClass(method.output_type).FromString(message), dict(trailing).get("danbao-replayed") == "true"
         )
 
+    async def answers(self, request: Message, *, seconds: float = CALL_SECONDS) -> list[Any]:
+        """All answers to a request that is answered with a stream. Raises AioRpcError."""
+        method = METHODS[request.DESCRIPTOR.full_name]
+        call: Any = self._channel.unary_stream(
+            path_of(request), response_deserializer=GetMessageClass(method.output_type).FromString
+        )
+        metadata = [("authorization", f"Bearer {self.token}")]
+        return [answer async for answer in call(request.SerializeToString(), timeout=seconds, metadata=metadata)]
+
     async def refused(self, request: Message, *, seconds: float = CALL_SECONDS, metadata: Metadata = ()) -> Refused:
         """The refusal of a request that must be refused."""
         return await _refusal(self.answer(request, seconds=seconds, metadata=metadata))
@@ -163,6 +177,10 @@ class Caller:
         token = () if self.token is None else (("authorization", f"Bearer {self.token}"),)
         if path in STREAMS:
             return await self._send_over_a_stream(path, data, seconds=seconds, metadata=[*token, *metadata])
+        if path in STREAMS_OF_ANSWERS:
+            asking: Any = self._channel.unary_stream(path)
+            answers = asking(data, timeout=seconds, metadata=[*token, *metadata])
+            return b"".join([answer async for answer in answers]), await answers.trailing_metadata()
         method: Any = self._channel.unary_unary(path)  # no serializers: what goes and comes are bytes
         call = method(data, timeout=seconds, metadata=[*token, *metadata])
         return await call, await call.trailing_metadata()

@@ -22,8 +22,10 @@ from danbao.v1 import (
     notifications_pb2,
     operations_pb2,
     payments_pb2,
+    payouts_pb2,
     sandbox_pb2,
     sessions_pb2,
+    statements_pb2,
     verification_pb2,
 )
 
@@ -34,6 +36,7 @@ METHODS: Final = {
         notifications_pb2,
         operations_pb2,
         payments_pb2,
+        payouts_pb2,
         sandbox_pb2,
         sessions_pb2,
         verification_pb2,
@@ -88,6 +91,13 @@ def open_wallet(account: str, currency: str) -> accounts_pb2.OpenWalletRequest:
 
 def close(account: str) -> accounts_pb2.CloseAccountRequest:
     return accounts_pb2.CloseAccountRequest(request_id=a_request_id(), name=account)
+
+
+def a_statement(account: str, **fields: Any) -> statements_pb2.ExportStatementRequest:
+    """A request for a statement of CNY in October 2026, as CSV in English."""
+    csv = statements_pb2.FILE_FORMAT_CSV
+    facts: dict[str, Any] = {"currency_code": "CNY", "month": "2026-10", "format": csv, "language": "en"} | fields
+    return statements_pb2.ExportStatementRequest(account=account, **facts)
 
 
 def a_top_up(account: str, amount_minor: int, currency: str = "CNY") -> accounts_pb2.TopUpRequest:
@@ -320,7 +330,7 @@ def valid_requests() -> Iterator[Message]:
     yield freeze(ada)
     yield unfreeze(ada)
     yield from valid_requests_of_sandboxes()
-    yield from chain(valid_requests_of_notifications(), valid_requests_of_refunds())
+    yield from chain(valid_requests_of_notifications(), valid_requests_of_refunds(), valid_requests_of_payouts())
     yield from valid_requests_of_people()
 
 
@@ -523,3 +533,30 @@ def valid_requests_of_people() -> Iterator[Message]:
     yield erase(ada)
     yield identity_pb2.GetLimitsRequest(account=ada, currency_code="CNY")
     yield sandbox_pb2.ListSentMessagesRequest(address=phone)
+
+
+# --- Statements and payouts -------------------------------------------------------------------------------------------------
+
+
+def valid_requests_of_payouts() -> Iterator[Message]:
+    """One request for every RPC that is about statements and payouts, as `valid_requests`."""
+    yield a_statement(f"accounts/{UNKNOWN}")
+    yield set_payouts(f"accounts/{UNKNOWN}")
+    yield payouts_pb2.GetPayoutScheduleRequest(account=f"accounts/{UNKNOWN}", currency_code="CNY")
+    yield payouts_pb2.GetPayoutRequest(name=f"payouts/{UNKNOWN}")
+    yield payouts_pb2.ListPayoutsRequest(account=f"accounts/{UNKNOWN}")
+    yield payouts_pb2.GetSettlementReportRequest(name=f"payouts/{UNKNOWN}")
+    yield a_settlement_file(f"payouts/{UNKNOWN}")
+
+
+def set_payouts(account: str, **fields: Any) -> payouts_pb2.SetPayoutScheduleRequest:
+    """A request to pay out a merchant every day, from one cent on, over the till."""
+    daily = payouts_pb2.PayoutSchedule.CADENCE_DAILY
+    facts: dict[str, Any] = {"request_id": a_request_id(), "cadence": daily, "least": money(1)} | fields
+    return payouts_pb2.SetPayoutScheduleRequest(account=account, **facts)
+
+
+def a_settlement_file(payout: str, **fields: Any) -> payouts_pb2.ExportSettlementReportRequest:
+    """A request for a settlement report as CSV in English."""
+    facts: dict[str, Any] = {"format": statements_pb2.FILE_FORMAT_CSV, "language": "en"} | fields
+    return payouts_pb2.ExportSettlementReportRequest(name=payout, **facts)

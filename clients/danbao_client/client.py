@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from types import TracebackType
 from typing import Final
 
-from danbao.v1 import payments_pb2
+from danbao.v1 import payments_pb2, payouts_pb2, statements_pb2
 from danbao_client.bulk import PaymentStream
 from danbao_client.channels import Tls, open_channels
+from danbao_client.files import chunks_of
 from danbao_client.rpc import CallSettings, Stubs
-from danbao_client.services import Accounts, Notifications, Operations, Payments, Sandbox, Sessions, Verification
+from danbao_client.services import Accounts, Notifications, Operations, Payments, Payouts, Sandbox, Sessions, Verification
 
 DEADLINE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 30.0
@@ -31,6 +32,7 @@ class Danbao:
         self._settings = settings
         self.accounts = Accounts(stubs, settings)
         self.payments = Payments(stubs, settings)
+        self.payouts = Payouts(stubs, settings)
         self.notifications = Notifications(stubs, settings)
         self.operations = Operations(stubs, settings)
         self.sandbox = Sandbox(stubs, settings)
@@ -89,6 +91,21 @@ class Danbao:
         What the requests raise comes after the results of those before, and so does TypeError for what is no request.
         """
         return PaymentStream(self.payments.StreamPayments, requests, self._settings).results()
+
+    def export_statement(
+        self, request: statements_pb2.ExportStatementRequest
+    ) -> AsyncGenerator[statements_pb2.FileChunk, None]:
+        """A wallet's statement as a file, in chunks as they come; the first one tells what to call it.
+
+        Nothing is sent again: where it raises DanbaoError, throw away what has come. It takes as long as it takes.
+        """
+        return chunks_of(self.accounts.ExportStatement(request))
+
+    def export_settlement_report(
+        self, request: payouts_pb2.ExportSettlementReportRequest
+    ) -> AsyncGenerator[statements_pb2.FileChunk, None]:
+        """What a payout is made of as a file, as `export_statement`."""
+        return chunks_of(self.payouts.ExportSettlementReport(request))
 
     async def __aenter__(self) -> "Danbao":
         return self

@@ -13,8 +13,10 @@ from danbao.v1 import (
     notifications_pb2,
     operations_pb2,
     payments_pb2,
+    payouts_pb2,
     sandbox_pb2,
     sessions_pb2,
+    statements_pb2,
     verification_pb2,
 )
 from danbao_client.rpc import CallSettings, Rpc, StreamRpc, Stubs, WatchRpc
@@ -44,6 +46,7 @@ class Accounts(Service):
     CloseAccount: Rpc[accounts_pb2.CloseAccountRequest, accounts_pb2.Account]
     ListBalances: Rpc[accounts_pb2.ListBalancesRequest, accounts_pb2.ListBalancesResponse]
     ListEntries: Rpc[accounts_pb2.ListEntriesRequest, accounts_pb2.ListEntriesResponse]
+    ExportStatement: WatchRpc[statements_pb2.ExportStatementRequest, statements_pb2.FileChunk]
     TopUp: Rpc[accounts_pb2.TopUpRequest, accounts_pb2.Funding]
     Withdraw: Rpc[accounts_pb2.WithdrawRequest, accounts_pb2.Funding]
     GetFunding: Rpc[accounts_pb2.GetFundingRequest, accounts_pb2.Funding]
@@ -104,6 +107,19 @@ class Notifications(Service):
     GetDelivery: Rpc[notifications_pb2.GetDeliveryRequest, notifications_pb2.Delivery]
     ListDeliveries: Rpc[notifications_pb2.ListDeliveriesRequest, notifications_pb2.ListDeliveriesResponse]
     Redeliver: Rpc[notifications_pb2.RedeliverRequest, notifications_pb2.Delivery]
+
+
+class Payouts(Service):
+    """When merchants are paid out, and what each payout is made of."""
+
+    descriptor = payouts_pb2.DESCRIPTOR.services_by_name["PayoutService"]
+
+    SetPayoutSchedule: Rpc[payouts_pb2.SetPayoutScheduleRequest, payouts_pb2.PayoutSchedule]
+    GetPayoutSchedule: Rpc[payouts_pb2.GetPayoutScheduleRequest, payouts_pb2.PayoutSchedule]
+    GetPayout: Rpc[payouts_pb2.GetPayoutRequest, payouts_pb2.Payout]
+    ListPayouts: Rpc[payouts_pb2.ListPayoutsRequest, payouts_pb2.ListPayoutsResponse]
+    GetSettlementReport: Rpc[payouts_pb2.GetSettlementReportRequest, payouts_pb2.SettlementReport]
+    ExportSettlementReport: WatchRpc[payouts_pb2.ExportSettlementReportRequest, statements_pb2.FileChunk]
 
 
 class Operations(Service):

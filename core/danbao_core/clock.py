@@ -16,20 +16,20 @@ def system_wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-_SHANGHAI: Final = timezone(timedelta(hours=8))
+SHANGHAI: Final = timezone(timedelta(hours=8))
 """Asia/Shanghai, which has had no summer time since 1991."""
 
 
 def shanghai_day(at: datetime) -> int:
     """The day of a moment in Asia/Shanghai, as days since 1970-01-01."""
-    return at.astimezone(_SHANGHAI).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+    return at.astimezone(SHANGHAI).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
 
 def shanghai_midnight(day: int) -> datetime:
     """When a day in Asia/Shanghai, counted as by `shanghai_day`, begins."""
-    return datetime(1970, 1, 1, tzinfo=_SHANGHAI).astimezone(UTC) + timedelta(days=day)
+    return datetime(1970, 1, 1, tzinfo=SHANGHAI).astimezone(UTC) + timedelta(days=day)
 
 
 def shanghai_year(at: datetime) -> int:
     """The year of a moment in Asia/Shanghai."""
-    return at.astimezone(_SHANGHAI).year
+    return at.astimezone(SHANGHAI).year

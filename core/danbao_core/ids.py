@@ -11,7 +11,7 @@ from uuid import UUID
 import uuid_utils
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811  # it is a UUID, too
 
-__all__ = ["AFTER_ALL", "BEFORE_ALL", "IdSequence", "first_at", "uuid7", "uuid_of"]
+__all__ = ["AFTER_ALL", "BEFORE_ALL", "PLURALS", "IdSequence", "first_at", "resource_name", "uuid7", "uuid_of"]
 
 
 def uuid7() -> UUID:
@@ -34,6 +34,17 @@ def first_at(at: datetime) -> UUID:
     """The id before all that are made at a moment or later by a clock that shows it; BEFORE_ALL for one before 1970."""
     milliseconds = max(0, int(at.timestamp() * 1000))
     return uuid_of((milliseconds << 80).to_bytes(16, "big"))
+
+
+PLURALS: Final = {"delivery": "deliveries"}
+"""Of resources, where it takes more than an s."""
+
+
+def resource_name(kind: str, row_id: UUID) -> str:
+    """The name of a resource, by the name of its table or by what happened to it: "serviceKeys/..." of a "service_key"."""
+    first, *others = kind.partition(".")[0].split("_")
+    singular = f"{first}{''.join(other.capitalize() for other in others)}"
+    return f"{PLURALS.get(singular, f'{singular}s')}/{row_id}"
 
 
 class IdSequence:

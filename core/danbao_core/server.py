@@ -17,6 +17,7 @@ from danbao.v1 import (
     notifications_pb2_grpc,
     operations_pb2_grpc,
     payments_pb2_grpc,
+    payouts_pb2_grpc,
     sandbox_pb2_grpc,
     sessions_pb2_grpc,
     verification_pb2_grpc,
@@ -34,7 +35,7 @@ from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.rates import Buckets, Rates
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
-from danbao_core.rpc.services import Accounts, Notifications, Operations, Payments, Sandbox, Sessions, Verification
+from danbao_core.rpc.services import Accounts, Notifications, Operations, Payments, Payouts, Sandbox, Sessions, Verification
 from danbao_core.rpc.services.desk import Desk
 from danbao_core.rpc.tls import Certificates, CertificatesUnusable
 from danbao_core.rpc.tracing import Tracer
@@ -157,6 +158,7 @@ class Server:
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, pages, desk, settings.database_url), server
         )
+        payouts_pb2_grpc.add_PayoutServiceServicer_to_server(Payouts(engine, pool, pages, sandbox=self._sandbox), server)
         notifications_pb2_grpc.add_NotificationServiceServicer_to_server(
             Notifications(engine, pool, pages, keyring, sandbox=self._sandbox), server
         )

@@ -20,7 +20,7 @@ from danbao_core.payments import Mode, Shipment, ShipmentMethod
 from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant, OpenItemSettlement, Side
 from danbao_core.sandbox import BankBehaviour
-from tests import builders
+from tests import builders, payouts
 from tests.shared_postgres import SharedServer, a_database
 
 Connection = Any
@@ -75,6 +75,7 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
     ids = {name: payment.id for name, payment in payments.items()}
     ids |= await what_takes_two_operators(engine)
     ids |= await refunds_of_every_kind(engine)
+    ids |= await payouts_of_every_kind(engine)
     return (
         ids
         | fundings
@@ -189,6 +190,22 @@ async def refunds_of_every_kind(engine: Engine) -> dict[str, UUID]:
         "held": held,
     }
     return {name: row.id for name, row in (payments | refunds).items()} | {"poor": poor.id, "giver": shop.id}
+
+
+async def payouts_of_every_kind(engine: Engine) -> dict[str, UUID]:
+    """A payout that a bank accepted, one that it refused, and one to which none has answered; and a schedule without any."""
+    shop = await builders.a_merchant(engine, currencies=("EUR",), funds_minor=900)
+    schedule = await payouts.a_schedule(engine, shop, currency="EUR")
+    ids = {"schedule": schedule.id, "idle_schedule": (await payouts.a_schedule(engine, await builders.a_merchant(engine))).id}
+    answers = (BankBehaviour.ACCEPT, BankBehaviour.DECLINE, BankBehaviour.NO_ANSWER)
+    for name, behaviour in zip(("payout", "refused_payout", "pending_payout"), answers, strict=True):
+        await builders.the_bank(engine, behaviour)
+        paid = await payouts.paid_out(engine, schedule)
+        async with asyncpg.create_pool(engine._database_url, min_size=1, max_size=1) as pool:
+            ids[name] = await pool.fetchval("SELECT id FROM payout WHERE schedule_id = $1 ORDER BY id DESC LIMIT 1", paid.id)
+        await builders.the_bank(engine, BankBehaviour.ACCEPT)
+        await builders.a_funding(engine, shop, 500, "EUR")
+    return ids
 
 
 async def fundings_of_every_kind(engine: Engine) -> dict[str, UUID]:

@@ -5,6 +5,7 @@ from tests.integration.audited_books import Plant
 from tests.integration.event_breaches import EVENT_PLANTS
 from tests.integration.funding_breaches import FUNDING_PLANTS
 from tests.integration.operator_breaches import OPERATOR_PLANTS
+from tests.integration.payout_breaches import PAYOUT_PLANTS
 from tests.integration.people_breaches import PEOPLE_PLANTS
 from tests.integration.refund_breaches import REFUND_PLANTS
 
@@ -483,6 +484,7 @@ PLANTS = [
     *OPERATOR_PLANTS,
     # Fundings, and accounts in their states.
     *FUNDING_PLANTS,
+    *PAYOUT_PLANTS,
     # Refunds.
     *REFUND_PLANTS,
     # People.

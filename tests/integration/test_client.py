@@ -22,6 +22,7 @@ from danbao.v1 import (
     notifications_pb2,
     operations_pb2,
     payments_pb2,
+    payouts_pb2,
     sandbox_pb2,
     sessions_pb2,
     verification_pb2,
@@ -34,6 +35,7 @@ from danbao_client import (
     Notifications,
     Operations,
     Payments,
+    Payouts,
     Rpc,
     Sandbox,
     Sessions,
@@ -44,8 +46,17 @@ from danbao_client import (
 )
 
 KEY = "dbk_0190_secret"
-SERVICES = (Accounts, Notifications, Operations, Payments, Sandbox, Sessions, Verification)
-CONTRACT = (accounts_pb2, notifications_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
+SERVICES = (Accounts, Notifications, Operations, Payments, Payouts, Sandbox, Sessions, Verification)
+CONTRACT = (
+    accounts_pb2,
+    notifications_pb2,
+    operations_pb2,
+    payments_pb2,
+    payouts_pb2,
+    sandbox_pb2,
+    sessions_pb2,
+    verification_pb2,
+)
 
 
 class Received:

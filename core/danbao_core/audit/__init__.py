@@ -58,6 +58,9 @@ INVARIANTS: Final = (
     "service_key_has_root",
     "service_key_was_granted",
     "funding_matches_journals",
+    "payout_matches_funding",
+    "payout_matches_entries",
+    "payout_schedule_matches_payouts",
     # People.
     "account_has_person",
     "person_has_phone_ref",

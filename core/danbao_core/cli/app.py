@@ -12,6 +12,7 @@ from danbao_core.cli.migrate import migrate
 from danbao_core.cli.replay import replay
 from danbao_core.cli.sandbox_bank import sandbox_bank
 from danbao_core.cli.serve import serve
+from danbao_core.cli.statement import statement
 from danbao_core.cli.up import up
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, replay, demo, health, bench, jwks):
+for command in (up, serve, migrate, audit, replay, demo, health, bench, jwks, statement):
     app.command()(command)
 app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")

@@ -37,6 +37,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "shipped",
         "succeeded",
     ),
+    "payout": ("created", "failed", "succeeded"),
     "proposal": ("approved", "created", "expired", "rejected"),
     "refund": ("awaiting_funds", "created", "failed", "succeeded"),
     "webhook_endpoint": ("disabled", "enabled", "test"),

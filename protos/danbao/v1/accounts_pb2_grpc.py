@@ -5,6 +5,7 @@ import warnings
 
 from danbao.v1 import accounts_pb2 as danbao_dot_v1_dot_accounts__pb2
 from danbao.v1 import identity_pb2 as danbao_dot_v1_dot_identity__pb2
+from danbao.v1 import statements_pb2 as danbao_dot_v1_dot_statements__pb2
 from danbao.v1 import verification_pb2 as danbao_dot_v1_dot_verification__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -78,6 +79,11 @@ class AccountServiceStub(object):
                 '/danbao.v1.AccountService/ListEntries',
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.ListEntriesResponse.FromString,
+                _registered_method=True)
+        self.ExportStatement = channel.unary_stream(
+                '/danbao.v1.AccountService/ExportStatement',
+                request_serializer=danbao_dot_v1_dot_statements__pb2.ExportStatementRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_statements__pb2.FileChunk.FromString,
                 _registered_method=True)
         self.TopUp = channel.unary_unary(
                 '/danbao.v1.AccountService/TopUp',
@@ -231,6 +237,16 @@ class AccountServiceServicer(object):
     def ListEntries(self, request, context):
         """Lists what moved a wallet's money, newest first, with what it held after each movement; see "Lists" at the head of
         common.proto.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportStatement(self, request, context):
+        """Makes a file of a wallet's statement: what it could spend at first, each movement of that with what it could spend afterwards,
+        what came in and went out in all, and what it could spend at the end. It is of one moment, whatever moves meanwhile. The other
+        side of a payment is shown by its display name, of a person the first character only. Refused with STATEMENT_TOO_LONG
+        (metadata `lines`, `most`) where a PDF would have too many lines, with EXPORTS_BUSY while the caller has four under way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -420,6 +436,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.ListEntriesRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'ExportStatement': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportStatement,
+                    request_deserializer=danbao_dot_v1_dot_statements__pb2.ExportStatementRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_statements__pb2.FileChunk.SerializeToString,
             ),
             'TopUp': grpc.unary_unary_rpc_method_handler(
                     servicer.TopUp,
@@ -726,6 +747,33 @@ class AccountService(object):
             '/danbao.v1.AccountService/ListEntries',
             danbao_dot_v1_dot_accounts__pb2.ListEntriesRequest.SerializeToString,
             danbao_dot_v1_dot_accounts__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/danbao.v1.AccountService/ExportStatement',
+            danbao_dot_v1_dot_statements__pb2.ExportStatementRequest.SerializeToString,
+            danbao_dot_v1_dot_statements__pb2.FileChunk.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from danbao.v1 import accounts_pb2 as _accounts_pb2
 from danbao.v1 import identity_pb2 as _identity_pb2
+from danbao.v1 import statements_pb2 as _statements_pb2
 from danbao.v1 import verification_pb2 as _verification_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -65,6 +66,12 @@ class AccountServiceStub:
     ListEntries: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListEntriesRequest, _accounts_pb2.ListEntriesResponse]
     """Lists what moved a wallet's money, newest first, with what it held after each movement; see "Lists" at the head of
     common.proto.
+    """
+    ExportStatement: _grpc.UnaryStreamMultiCallable[_statements_pb2.ExportStatementRequest, _statements_pb2.FileChunk]
+    """Makes a file of a wallet's statement: what it could spend at first, each movement of that with what it could spend afterwards,
+    what came in and went out in all, and what it could spend at the end. It is of one moment, whatever moves meanwhile. The other
+    side of a payment is shown by its display name, of a person the first character only. Refused with STATEMENT_TOO_LONG
+    (metadata `lines`, `most`) where a PDF would have too many lines, with EXPORTS_BUSY while the caller has four under way.
     """
     TopUp: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.TopUpRequest, _accounts_pb2.Funding]
     """Brings money in from outside. It is booked when the bank has said yes, and not before: in a sandbox at once, unless
@@ -168,6 +175,12 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ListEntries: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListEntriesRequest, _accounts_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists what moved a wallet's money, newest first, with what it held after each movement; see "Lists" at the head of
     common.proto.
+    """
+    ExportStatement: _aio.UnaryStreamMultiCallable[_statements_pb2.ExportStatementRequest, _statements_pb2.FileChunk]  # type: ignore[assignment]
+    """Makes a file of a wallet's statement: what it could spend at first, each movement of that with what it could spend afterwards,
+    what came in and went out in all, and what it could spend at the end. It is of one moment, whatever moves meanwhile. The other
+    side of a payment is shown by its display name, of a person the first character only. Refused with STATEMENT_TOO_LONG
+    (metadata `lines`, `most`) where a PDF would have too many lines, with EXPORTS_BUSY while the caller has four under way.
     """
     TopUp: _aio.UnaryUnaryMultiCallable[_accounts_pb2.TopUpRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
     """Brings money in from outside. It is booked when the bank has said yes, and not before: in a sandbox at once, unless
@@ -316,6 +329,18 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_accounts_pb2.ListEntriesResponse, _abc.Awaitable[_accounts_pb2.ListEntriesResponse]]:
         """Lists what moved a wallet's money, newest first, with what it held after each movement; see "Lists" at the head of
         common.proto.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportStatement(
+        self,
+        request: _statements_pb2.ExportStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_statements_pb2.FileChunk], _abc.AsyncIterator[_statements_pb2.FileChunk]]:
+        """Makes a file of a wallet's statement: what it could spend at first, each movement of that with what it could spend afterwards,
+        what came in and went out in all, and what it could spend at the end. It is of one moment, whatever moves meanwhile. The other
+        side of a payment is shown by its display name, of a person the first character only. Refused with STATEMENT_TOO_LONG
+        (metadata `lines`, `most`) where a PDF would have too many lines, with EXPORTS_BUSY while the caller has four under way.
         """
 
     @_abc_1.abstractmethod

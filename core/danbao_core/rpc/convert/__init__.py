@@ -50,10 +50,12 @@ from danbao_core.rpc.convert.payments import (
     ship_payment,
     void_payment,
 )
+from danbao_core.rpc.convert.payouts import payout, payout_schedule, set_payout_schedule, settlement_report
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
 from danbao_core.rpc.convert.refunds import create_refund, refund, refund_filter, refund_ids
 from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
 from danbao_core.rpc.convert.sessions import password_change, sent_message, session
+from danbao_core.rpc.convert.statements import format_of, period_of
 from danbao_core.rpc.convert.verification import challenge
 
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
     "entry",
     "extend_confirmation",
     "fact_filter",
+    "format_of",
     "freeze_account",
     "funding",
     "id_of",
@@ -98,6 +101,9 @@ __all__ = [
     "payment",
     "payment_filter",
     "payments",
+    "payout",
+    "payout_schedule",
+    "period_of",
     "proposal",
     "put_payment",
     "redeliver",
@@ -113,6 +119,8 @@ __all__ = [
     "session",
     "set_bank_behaviour",
     "set_merchant_plan",
+    "set_payout_schedule",
+    "settlement_report",
     "ship_payment",
     "timestamp",
     "top_up",

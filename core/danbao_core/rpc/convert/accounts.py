@@ -5,9 +5,10 @@ from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccou
 from danbao_core.engine import Origin
 from danbao_core.errors import FieldInvalid, Violation
 from danbao_core.fundings import Funding, TopUp, Withdraw
+from danbao_core.ids import resource_name
 from danbao_core.ledger import Line
 from danbao_core.people.proofs import Proofs
-from danbao_core.rpc.convert.parts import id_of, money, money_of, optional_id_of, resource_name, timestamp
+from danbao_core.rpc.convert.parts import id_of, money, money_of, optional_id_of, timestamp
 
 
 def create_account(request: accounts_pb2.CreateAccountRequest, origin: Origin) -> CreateAccount:

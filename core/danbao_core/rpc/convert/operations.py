@@ -6,7 +6,8 @@ from danbao.v1 import operations_pb2
 from danbao_core.accounts import FreezeAccount, SetMerchantPlan, UnfreezeAccount
 from danbao_core.engine import Origin
 from danbao_core.history import Fact, FactFilter
-from danbao_core.rpc.convert.parts import id_of, moment, resource_name, table_of, timestamp
+from danbao_core.ids import resource_name
+from danbao_core.rpc.convert.parts import id_of, moment, table_of, timestamp
 from danbao_core.service_keys import CreateServiceKey, RevokeServiceKey, RotateServiceKey, ServiceKey, Token
 
 

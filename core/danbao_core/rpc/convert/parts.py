@@ -10,15 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from danbao.v1 import common_pb2
 from danbao_core.errors import FieldInvalid, Violation
-from danbao_core.ids import uuid_of
+from danbao_core.ids import PLURALS, uuid_of
 from danbao_core.money import Money
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_PLURALS: Final = {"delivery": "deliveries"}
-"""Of resources, where it takes more than an s."""
-
-_SINGULARS: Final = {plural: singular for singular, plural in _PLURALS.items()}
+_SINGULARS: Final = {plural: singular for singular, plural in PLURALS.items()}
 
 
 def id_of(name: str) -> UUID:
@@ -29,13 +26,6 @@ def id_of(name: str) -> UUID:
 def optional_id_of(name: str) -> UUID | None:
     """The id in a resource name; None where none was given."""
     return id_of(name) if name else None
-
-
-def resource_name(kind: str, row_id: UUID) -> str:
-    """The name of a resource, by the name of its table or by what happened to it: "serviceKeys/..." of a "service_key"."""
-    first, *others = kind.partition(".")[0].split("_")
-    singular = f"{first}{''.join(other.capitalize() for other in others)}"
-    return f"{_PLURALS.get(singular, f'{singular}s')}/{row_id}"
 
 
 def table_of(name: str) -> str:

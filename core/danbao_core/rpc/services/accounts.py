@@ -1,8 +1,10 @@
 """Accounts, wallets and fundings."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from danbao.v1 import accounts_pb2, accounts_pb2_grpc
+from danbao.v1 import accounts_pb2, accounts_pb2_grpc, statements_pb2
 from danbao_core import sql
 from danbao_core.accounts import Account, AccountKind, AccountRef, AccountState, Purpose, balance_id
 from danbao_core.accounts.lists import list_accounts
@@ -18,11 +20,14 @@ from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages, place_of
 from danbao_core.rpc.services.desk import Desk
+from danbao_core.rpc.services.files import UnderWay, chunks_of
 from danbao_core.rpc.services.identity import Identity
 from danbao_core.rpc.services.limits import LimitsReader
 from danbao_core.rpc.services.passwords import Passwords
 from danbao_core.rpc.services.proofs import proofs_of
 from danbao_core.rpc.services.visible import account_for_list, may_see
+from danbao_core.statements.exporting import Exporter
+from danbao_core.statements.words import words_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -44,6 +49,8 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
         self._pages = pages
         self._keyring = keyring
         self._sandbox = sandbox
+        self._exporter = Exporter(pool)
+        self._under_way = UnderWay()
         self._identities = SandboxProvider() if sandbox else None
         self._tokenizer = SandboxTokenizer() if sandbox else None
 
@@ -124,6 +131,19 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
             lambda line: str(_Place(line.purpose, line.line.version)),
         )
         return accounts_pb2.ListEntriesResponse(entries=entries, next_page_token=token)
+
+    async def ExportStatement(
+        self, request: statements_pb2.ExportStatementRequest, context: "_Context"
+    ) -> AsyncGenerator[statements_pb2.FileChunk, None]:
+        period, words = convert.period_of(request), words_of(request.language)
+        account, currency = await self._account(request.account), request.currency_code
+        if currency not in account.currencies.split():
+            raise WalletMissing(account=account.name, currency=currency)
+        with self._under_way.one_of(calls.current().caller.id):
+            file = await self._exporter.statement(account, currency, period, convert.format_of(request.format), words)
+            async with aclosing(chunks_of(file)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def TopUp(self, request: accounts_pb2.TopUpRequest, context: "_Context") -> accounts_pb2.Funding:
         if not self._sandbox:

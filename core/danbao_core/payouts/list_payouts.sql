@@ -1,0 +1,5 @@
+SELECT *
+FROM payout
+WHERE id < $1
+ORDER BY id DESC
+LIMIT $2

@@ -1,0 +1,17 @@
+-- A balance's entries with versions above $2, up to $3, in sums: what kinds of movements there were, whether payments were to the
+-- account ($4), and the fee of those that were.
+SELECT
+    journal.kind,
+    coalesce(payment.payee_id = $4, FALSE) AS payee,
+    count(*) AS count,
+    sum(entry.amount_minor)::bigint AS amount_minor,
+    coalesce(sum(payment.fee_minor), 0)::bigint AS fee_minor,
+    count(*) FILTER (WHERE payment.fee_minor > 0) AS fee_count
+FROM entry
+JOIN journal ON journal.id = entry.journal_id
+LEFT JOIN payment ON payment.id = journal.subject_id AND journal.kind LIKE 'payment.%'
+WHERE
+    entry.balance_id = $1
+    AND entry.version > $2
+    AND entry.version <= $3
+GROUP BY 1, 2

@@ -1,0 +1,6 @@
+-- Merchants whose payout is due.
+SELECT id, version AS mark, extract(epoch FROM $1 - due_at)::float8 AS late_seconds
+FROM payout_schedule
+WHERE due_at <= $1
+ORDER BY due_at
+LIMIT $2
