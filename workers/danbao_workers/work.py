@@ -64,6 +64,8 @@ class Work(NamedTuple):
     """How often somebody looks."""
     at_a_time: int = 16
     """How many ids make a job."""
+    most_jobs: int = 30
+    """How many jobs wait or run at once, in all workers together: one kind that is slow leaves room for the others."""
     again_after_seconds: float = 30.0
     """When a job is made again for what is still due: it was lost, or failed."""
     timeout_seconds: float = 60.0

@@ -136,7 +136,7 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
     """
     try:
         async with contextlib.AsyncExitStack() as stack:
-            background = await stack.enter_async_context(_background(settings))
+            background = await stack.enter_async_context(background_of(settings))
             done: Counter[tuple[str, str]] = Counter()
             worker, lateness = make_worker(background.queue, WORKS, done), Lateness()
             worker.ctx["background"] = background
@@ -153,7 +153,7 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _background(settings: Settings) -> AsyncIterator[Background]:
+async def background_of(settings: Settings) -> AsyncIterator[Background]:
     """All that work has at hand. Raises StartFailed, MigrationError, OSError or RedisError."""
     async with contextlib.AsyncExitStack() as stack:
         queue = await queue_of(settings)
