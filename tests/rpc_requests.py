@@ -243,6 +243,14 @@ def answer_funding(funding: str, accepted: bool) -> sandbox_pb2.AnswerFundingReq
     return sandbox_pb2.AnswerFundingRequest(request_id=a_request_id(), name=funding, accepted=accepted)
 
 
+def start_reconciliation(day: str) -> operations_pb2.StartReconciliationRequest:
+    return operations_pb2.StartReconciliationRequest(request_id=a_request_id(), day=day)
+
+
+def settle_difference(difference: str, note: str = "the bank's mistake") -> operations_pb2.SettleDifferenceRequest:
+    return operations_pb2.SettleDifferenceRequest(request_id=a_request_id(), name=difference, note=note)
+
+
 def set_plan(account: str, fee_bps: int | None = None, since: Timestamp | None = None) -> operations_pb2.SetMerchantPlanRequest:
     return operations_pb2.SetMerchantPlanRequest(
         request_id=a_request_id(), account=account, fee_bps=fee_bps, effective_time=since
@@ -306,7 +314,15 @@ def valid_requests() -> Iterator[Message]:
     yield sandbox_pb2.GetClockRequest()
     yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
     yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
-    yield from valid_requests_of_people()
+    yield from (*valid_requests_of_people(), *valid_requests_of_reconciliation())
+
+
+def valid_requests_of_reconciliation() -> Iterator[Message]:
+    """Those of them that have to do with the bank's statements."""
+    yield start_reconciliation("2026-01-31")
+    yield operations_pb2.ListReconciliationsRequest()
+    yield operations_pb2.ListReconciliationDifferencesRequest()
+    yield settle_difference(f"differences/{UNKNOWN}")
 
 
 def is_mutating(request: Message) -> bool:

@@ -20,8 +20,9 @@ from redis.exceptions import RedisError
 
 from danbao_core import metrics_page
 from danbao_core.clock import system_wall_clock
-from danbao_core.opening import keyring_of, read_pool, running_engine
+from danbao_core.opening import bank_of, keyring_of, read_pool, running_engine
 from danbao_core.settings import Settings
+from danbao_workers.bank_metrics import BankMetrics, CountedBank
 from danbao_workers.leader import Leader
 from danbao_workers.sweep import Lateness
 from danbao_workers.work import Background, Work
@@ -141,7 +142,7 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
             worker, lateness = make_worker(background.queue, WORKS, done), Lateness()
             worker.ctx["background"] = background
             metrics = WorkerMetrics(lambda: len(_running(worker)), done, lateness)
-            registry = metrics_page.registry_of(metrics, background.engine.metrics)
+            registry = metrics_page.registry_of(metrics, BankMetrics(background.bank), background.engine.metrics)
             try:
                 url = await stack.enter_async_context(metrics_page.serving(settings.metrics_listen, registry))
             except OSError as error:
@@ -160,7 +161,9 @@ async def background_of(settings: Settings) -> AsyncIterator[Background]:
         stack.push_async_callback(_close, queue)
         pool = await stack.enter_async_context(read_pool(settings, settings.pool_size))
         engine = await stack.enter_async_context(running_engine(settings))
-        yield Background(settings, engine, pool, queue, keyring_of(settings), system_wall_clock)
+        bank = await stack.enter_async_context(bank_of(settings))
+        counted = None if bank is None else CountedBank(bank)
+        yield Background(settings, engine, pool, queue, keyring_of(settings), system_wall_clock, counted)
 
 
 async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> None:

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from danbao_workers.fundings import FUNDINGS
 from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.reconciliations import RECONCILIATIONS
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS,)
+WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS, FUNDINGS)
 
-SINGLETONS: Final[tuple[Singleton, ...]] = ()
+SINGLETONS: Final[tuple[Singleton, ...]] = (RECONCILIATIONS,)

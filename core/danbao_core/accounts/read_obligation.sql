@@ -16,6 +16,6 @@ CROSS JOIN LATERAL (
         LIMIT 1
     )
     UNION ALL
-    (SELECT NULL, id FROM funding WHERE account_id = k.account_id AND state = 2 LIMIT 1)
+    (SELECT NULL, id FROM funding WHERE account_id = k.account_id AND state IN (2, 4) LIMIT 1)
     LIMIT 1
 ) AS open

@@ -40,7 +40,8 @@ from danbao_core.rpc.convert.payments import (
     void_payment,
 )
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
-from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
+from danbao_core.rpc.convert.reconciliation import difference, reconciliation, settle_difference, start_reconciliation
+from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, channel_behaviour, clock, set_bank_behaviour
 from danbao_core.rpc.convert.sessions import password_change, sent_message, session
 from danbao_core.rpc.convert.verification import challenge
 
@@ -55,6 +56,7 @@ __all__ = [
     "cancel_payment",
     "capture_payment",
     "challenge",
+    "channel_behaviour",
     "clock",
     "close_account",
     "confirm_payment",
@@ -64,6 +66,7 @@ __all__ = [
     "create_payments",
     "create_proposal",
     "create_service_key",
+    "difference",
     "entry",
     "extend_confirmation",
     "fact_filter",
@@ -83,6 +86,7 @@ __all__ = [
     "payments",
     "proposal",
     "put_payment",
+    "reconciliation",
     "reject_proposal",
     "revoke_service_key",
     "rotate_service_key",
@@ -91,7 +95,9 @@ __all__ = [
     "session",
     "set_bank_behaviour",
     "set_merchant_plan",
+    "settle_difference",
     "ship_payment",
+    "start_reconciliation",
     "timestamp",
     "top_up",
     "unfreeze_account",
