@@ -1,6 +1,17 @@
 """Every row type of the core: importing the modules declares their tables."""
 
-from danbao_core import accounts, fundings, ledger, payments, payouts, proposals, sandbox, service_keys, trail
+from danbao_core import (
+    accounts,
+    fundings,
+    ledger,
+    payments,
+    payouts,
+    proposals,
+    reconciliation,
+    sandbox,
+    service_keys,
+    trail,
+)
 from danbao_core.engine import requests, rows
 from danbao_core.notifications import deliveries, endpoints
 from danbao_core.people import attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions
@@ -14,6 +25,7 @@ MODULES = (
     payments,
     payouts,
     proposals,
+    reconciliation,
     requests,
     sandbox,
     service_keys,

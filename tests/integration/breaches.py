@@ -2,6 +2,7 @@
 
 from danbao_core.accounts import PLATFORM_ID
 from tests.integration.audited_books import Plant
+from tests.integration.bank_breaches import BANK_PLANTS
 from tests.integration.event_breaches import EVENT_PLANTS
 from tests.integration.funding_breaches import FUNDING_PLANTS
 from tests.integration.operator_breaches import OPERATOR_PLANTS
@@ -485,6 +486,8 @@ PLANTS = [
     # Fundings, and accounts in their states.
     *FUNDING_PLANTS,
     *PAYOUT_PLANTS,
+    # The bank.
+    *BANK_PLANTS,
     # Refunds.
     *REFUND_PLANTS,
     # People.

@@ -58,6 +58,8 @@ INVARIANTS: Final = (
     "service_key_has_root",
     "service_key_was_granted",
     "funding_matches_journals",
+    "funding_asks_its_bank",
+    "difference_is_explained",
     "payout_matches_funding",
     "payout_matches_entries",
     "payout_schedule_matches_payouts",
