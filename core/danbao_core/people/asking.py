@@ -72,15 +72,23 @@ class SmsCode(msgspec.Struct, frozen=True):
 
 
 def new_sms_code(
-    keyring: Keyring, challenge_id: UUID, phone: str, device: tuple[UUID, str] | None = None, *, own_number: bool = True
+    keyring: Keyring,
+    challenge_id: UUID,
+    phone: str,
+    device: tuple[UUID, str] | None = None,
+    *,
+    own_number: bool = True,
+    account_id: UUID | None = None,
+    language: str = "",
 ) -> SmsCode:
     """A new code of six digits to a number in E.164; `device` is account and device where the account knows the device, and
-    `own_number` whether the number is that account's."""
+    `own_number` whether the number is that account's. `account_id` says who is written to, where that is somebody with an
+    account, and `language` in which language where the account does not say it."""
     code = f"{secrets.randbelow(1_000_000):06}"
     return SmsCode(
         code_hash=sms_hashes(keyring, challenge_id, code)[keyring.current.id],
         key_id=keyring.current.id,
-        letter=letter(keyring, phone, "code", code=code),
+        letter=letter(keyring, phone, "code", code=code).of(account_id, language, good_for=LIFETIME),
         phone_hash=keyring.lookup("phone", phone),
         device=b"" if device is None else by_account(*device),
         own_number=own_number,

@@ -68,7 +68,7 @@ class ErasePerson(Command[Account], frozen=True):
         for phone_hash in self.phone_hashes:
             for message_id in _ids(draft.get(Letters, phone_hash)):
                 message: Message = book[Message, message_id]
-                draft.put(message.replace(address=b"", parameters=b"", version=message.version + 1))
+                draft.put(message.erased())
         erased = account.replace(display_name=ERASED_NAME, updated_at=book.now, version=account.version + 1)
         draft.put(erased, _nobody(person, book), trail.audit_event(self.ids(), self.origin, Account, account.id, book.now))
         return Decision(erased, draft.changes)

@@ -45,18 +45,18 @@ class Desk:
         login_passwords: LoginPasswords,
         authenticator: Authenticator,
         *,
-        sandbox: bool,
+        sends: bool,
     ) -> None:
         self.engine = engine
         self.pool = pool
         self.keyring = keyring
         self.login_passwords = login_passwords
         self.authenticator = authenticator
-        self._sandbox = sandbox
+        self._sends = sends
 
     def must_send(self) -> None:
-        """Raises MessagesMissing where this core has no channel for messages to people."""
-        if not self._sandbox:
+        """Raises MessagesMissing where this core has no channel for messages to phones."""
+        if not self._sends:
             raise MessagesMissing
 
     # --- Who it is ---
@@ -119,7 +119,7 @@ class Desk:
     def letter_to(self, person: Person, template: str, **parameters: str) -> Letter | None:
         """A message to a person; None once their number is erased."""
         phone = self.phone_of(person)
-        return None if phone is None else letter(self.keyring, phone, template, **parameters)
+        return None if phone is None else letter(self.keyring, phone, template, **parameters).of(person.account_id)
 
 
 def public_origin(caller: str) -> Origin:

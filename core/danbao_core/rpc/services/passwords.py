@@ -101,14 +101,15 @@ class Passwords(accounts_pb2_grpc.AccountServiceServicer):
         desk.must_send()
         known = await desk.known(phone_of(request.phone))
         person = known.person
+        account_id = None if person is None else person.account_id
         enrolled = looks_enrolled(desk.keyring, known.phone) if person is None else person.totp_id is not None
         command = StartReset(
             id=challenge_id,
             origin=public_origin(f"phone:{known.hashes[0].hex()}"),
             phone_hashes=known.hashes,
-            account_id=None if person is None else person.account_id,
+            account_id=account_id,
             factor=FactorKind.TOTP if enrolled else FactorKind.SMS,
-            sms=None if enrolled else new_sms_code(desk.keyring, challenge_id, known.phone),
+            sms=None if enrolled else new_sms_code(desk.keyring, challenge_id, known.phone, account_id=account_id),
         )
         return convert.challenge(await calls.submit(desk.engine, command))
 
@@ -160,7 +161,7 @@ class Passwords(accounts_pb2_grpc.AccountServiceServicer):
             old_hashes=() if old is None else desk.lookups(old),
             new_hashes=desk.lookups(phone),
             phone=desk.keyring.seal(phone, "person", "phone", person.account_id),
-            welcome=letter(desk.keyring, phone, "phone_changed", phone=mask_phone(phone)),
+            welcome=letter(desk.keyring, phone, "phone_changed", phone=mask_phone(phone)).of(person.account_id),
         )
         await calls.submit(desk.engine, command)
         return identity_pb2.PhoneChange(phone=mask_phone(phone))

@@ -82,7 +82,7 @@ class Sessions(sessions_pb2_grpc.SessionServiceServicer):
         sms = None
         if account_id is not None:
             place = (account_id, request.device_id) if device_known else None
-            sms = new_sms_code(desk.keyring, command_id, known.phone, place)
+            sms = new_sms_code(desk.keyring, command_id, known.phone, place, account_id=account_id)
         return LogIn(
             id=command_id,
             origin=public_origin(f"phone:{by}"),

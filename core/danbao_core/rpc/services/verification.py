@@ -176,7 +176,9 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
             if phone is None:
                 raise FactorMissing(factor=factor.name)
             device = await self._known_device(person, session.device_id)
-            facts["sms"] = new_sms_code(self._keyring, challenge_id, phone, device, own_number=not new_phone)
+            facts["sms"] = new_sms_code(
+                self._keyring, challenge_id, phone, device, own_number=not new_phone, account_id=person.account_id
+            )
         if subject == "pay":
             return AskToPay(**facts, payment_id=convert.id_of(request.pay.payment))
         if subject == "withdraw":
