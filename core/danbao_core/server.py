@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
@@ -21,15 +20,11 @@ from danbao.v1 import (
     sessions_pb2_grpc,
     verification_pb2_grpc,
 )
-from danbao_core import metrics_page, server_role
-from danbao_core.callers import CallerGuard
+from danbao_core import metrics_page
 from danbao_core.clock import WallClock, system_wall_clock
-from danbao_core.engine import Engine, reads
-from danbao_core.engine.failures import NoStripeLeft
-from danbao_core.keyring import Keyring, KeyringError
-from danbao_core.migrations import must_be_current
+from danbao_core.engine import Engine
+from danbao_core.opening import StartFailed, keyring_of, read_pool, running_engine
 from danbao_core.people.login_passwords import LoginPasswords
-from danbao_core.policy import PolicySchedule
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.by_name import find_by_name
 from danbao_core.rpc.gate import Gate
@@ -71,10 +66,6 @@ OPTIONS: Final = (
 )
 
 
-class StartFailed(Exception):
-    """The server cannot start; the message says why and what to do."""
-
-
 class Server:
     """Serves the contract on one address. `async with` it; `address` then says where."""
 
@@ -98,9 +89,9 @@ class Server:
 
     async def __aenter__(self) -> "Server":
         async with contextlib.AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(_read_pool(self._settings, self._settings.pool_size))
-            key_pool = await stack.enter_async_context(_read_pool(self._settings, KEY_CONNECTIONS))
-            engine = await stack.enter_async_context(self._running_engine())
+            pool = await stack.enter_async_context(read_pool(self._settings, self._settings.pool_size))
+            key_pool = await stack.enter_async_context(read_pool(self._settings, KEY_CONNECTIONS))
+            engine = await stack.enter_async_context(running_engine(self._settings))
             tracer = await stack.enter_async_context(_tracer(self._settings, str(engine.id)))
             reads, watch = ReadPool(pool), Watch(tracer)
             page = metrics_page.serving(
@@ -121,39 +112,11 @@ class Server:
         await self._health.enter_graceful_shutdown()
         await self._stack.aclose()
 
-    @contextlib.asynccontextmanager
-    async def _running_engine(self) -> AsyncIterator[Engine]:
-        settings = self._settings
-        try:
-            policies = PolicySchedule.load(settings.policy_file)
-        except ValueError as error:
-            raise StartFailed(f"DANBAO_POLICY_FILE: {error}") from None
-        engine = Engine(
-            settings.database_url,
-            policies=policies,
-            guard=CallerGuard(),
-            batch_max=settings.batch_max,
-            queue_max=settings.queue_max,
-            request_retention=timedelta(days=settings.request_retention_days),
-        )
-        try:
-            await engine.start()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NoStripeLeft) as error:
-            raise StartFailed(f"DANBAO_DATABASE_URL: an engine cannot work there ({error})") from None
-        try:
-            yield engine
-        finally:
-            await engine.stop()
-            _log.info("engine stopped", engine=str(engine.id), **engine.metrics.totals())
-
     async def _serve(
         self, stack: contextlib.AsyncExitStack, engine: Engine, pool: "Pool", key_pool: "Pool", watch: Watch
     ) -> None:
         settings = self._settings
-        try:
-            keyring = Keyring.load(settings.keyring_file, settings.hash_key_bytes)
-        except KeyringError as error:
-            raise StartFailed(f"DANBAO_KEYRING_FILE: {error}") from None
+        keyring = keyring_of(settings)
         authenticator = Authenticator(key_pool, self._wall_clock, keyring)
         login_passwords = LoginPasswords()
         stack.callback(login_passwords.close)
@@ -236,33 +199,6 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-async def _leave_as_it_is(_: object) -> None:
-    """Single reads leave no state behind in a connection; asyncpg's own reset would be a second round trip for each."""
-
-
-@contextlib.asynccontextmanager
-async def _read_pool(settings: Settings, size: int) -> AsyncIterator["Pool"]:
-    """The connections for reads. Raises StartFailed where no database answers us, MigrationError where it is not ours."""
-    try:
-        pool = await asyncpg.create_pool(
-            settings.database_url,
-            min_size=1,
-            max_size=size,
-            timeout=5,
-            command_timeout=30,
-            server_settings=reads.SETTINGS,
-            connect=server_role.connect,
-            reset=_leave_as_it_is,
-        )
-    except server_role.RoleRefused as error:
-        raise StartFailed(f"DANBAO_DATABASE_URL: its login cannot serve ({error})") from None
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise StartFailed(f"DANBAO_DATABASE_URL: the database does not answer ({error})") from None
-    async with pool:
-        await must_be_current(pool, settings.mode.value)
-        yield pool
 
 
 @contextlib.asynccontextmanager

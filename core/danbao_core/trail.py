@@ -1,6 +1,7 @@
 """What is written down beside the books: events for whoever wants to know, and who did what."""
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 import msgspec
@@ -9,9 +10,13 @@ from danbao_core.engine import Origin, Row, table
 from danbao_core.ids import IdSequence
 
 
-@table("outbox", rank=80, key=("id",))
+@table("outbox", rank=80, key=("id",), in_order=True)
 class Outbox(Row, frozen=True):
-    """An event: the subject as it was at that version, in msgpack; its public form is made when it is sent."""
+    """An event: the subject as it was at that version, in msgpack; its public form is made when it is sent.
+
+    The database numbers the rows (`sequence`) as they are written, under the lock on their subject: of two events of one subject
+    the later one has the larger number.
+    """
 
     id: UUID
     topic: str
@@ -20,6 +25,13 @@ class Outbox(Row, frozen=True):
     subject_version: int
     payload: bytes
     created_at: datetime
+    ordering_id: UUID
+    """Events with the same one are told in their order: the payment's id for what belongs to it, else the subject's."""
+    traceparent: str = ""
+    """Of the sampled call that brought it about (W3C Trace Context); empty for all others."""
+
+    def traced(self, traceparent: str) -> Self:
+        return self.replace(traceparent=traceparent)
 
 
 @table("audit_event", rank=90, key=("id",))
@@ -45,9 +57,19 @@ def as_timer(origin: Origin) -> Origin:
     return Origin(caller="timer", method=origin.method, request_id=origin.request_id, received_at=origin.received_at)
 
 
-def event(ids: IdSequence, topic: str, subject_id: UUID, version: int, subject: msgspec.Struct, at: datetime) -> Outbox:
-    """The event that something happened to a subject, `subject_id`, which made it `version`."""
-    return Outbox(ids.take(), topic, subject_id, version, msgspec.msgpack.encode(subject), at)
+def event(
+    ids: IdSequence,
+    topic: str,
+    subject_id: UUID,
+    version: int,
+    subject: msgspec.Struct,
+    at: datetime,
+    ordering_id: UUID | None = None,
+) -> Outbox:
+    """The event that something happened to a subject, `subject_id`, which made it `version`; `ordering_id` is that of what it
+    belongs to, where its events are told in order with those of others."""
+    payload = msgspec.msgpack.encode(subject)
+    return Outbox(ids.take(), topic, subject_id, version, payload, at, ordering_id or subject_id)
 
 
 def audit_event(

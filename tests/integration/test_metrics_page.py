@@ -13,12 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from danbao.v1 import accounts_pb2
 from danbao_core import metrics_page
 from danbao_core.accounts import Purpose, balance_id
-from danbao_core.embedded import ValkeyServer
-from danbao_core.server import Server, StartFailed
+from danbao_core.opening import StartFailed
+from danbao_core.server import Server
 from danbao_core.settings import SettingsError, load
-from danbao_workers.worker import WorkerFailed, run
-from tests.integration.sandboxes import a_folder
-from tests.integration.test_worker import queue_of
+from danbao_workers.worker import WorkerFailed, queue_of, run
 from tests.rpc_client import (
     HASH_KEY,
     Core,
@@ -32,6 +30,7 @@ from tests.rpc_client import (
     until,
 )
 from tests.rpc_requests import a_message, a_transfer
+from tests.workers import a_valkey, worker_settings
 
 METHOD = "PaymentService/CreatePayment"
 
@@ -190,8 +189,9 @@ async def test_a_port_that_is_taken_is_said_by_name(database_url: str) -> None:
         with pytest.raises(StartFailed, match=r"^DANBAO_METRICS_LISTEN: .*address already in use.*: name another"):
             async with Server(settings_for(database_url, metrics_listen=listen)):
                 pass
-        with pytest.raises(WorkerFailed, match=r"^DANBAO_METRICS_LISTEN: "):
-            await run(settings_for(database_url, metrics_listen=listen), lambda _: None)
+        async with a_valkey() as valkey:
+            with pytest.raises(WorkerFailed, match=r"^DANBAO_METRICS_LISTEN: "):
+                await run(worker_settings(database_url, valkey.valkey_url, metrics_listen=listen), lambda _: None)
 
 
 @pytest.mark.parametrize("listen", ["9090", "127.0.0.1:65536"])
@@ -201,31 +201,31 @@ def test_a_wrong_address_is_refused_by_name(listen: str) -> None:
         load(**given)
 
 
-async def test_a_worker_tells_of_its_jobs(database_url: str) -> None:
-    with a_folder() as folder:
-        valkey = ValkeyServer(folder)
-        await valkey.start()
-        try:
-            settings = settings_for(database_url, valkey_url=valkey.valkey_url, metrics_listen="127.0.0.1:0")
-            ready = asyncio.get_running_loop().create_future()
-            working = asyncio.create_task(run(settings, ready.set_result))
-            url = await asyncio.wait_for(ready, 20)
-            queue = await queue_of(settings)
-            for text in "ab":
-                job = await queue.enqueue_job("ping", text)
-                assert job
-                assert await job.result(timeout=20, poll_delay=0.02) == text
-            await queue.aclose(close_connection_pool=True)
+async def test_a_worker_tells_of_its_jobs_and_of_what_is_due(database_url: str) -> None:
+    async with a_valkey() as valkey:
+        settings = worker_settings(database_url, valkey.valkey_url, metrics_listen="127.0.0.1:0")
+        ready = asyncio.get_running_loop().create_future()
+        working = asyncio.create_task(run(settings, ready.set_result))
+        url = await asyncio.wait_for(ready, 20)
+        queue = await queue_of(settings)
+        for text in "ab":
+            job = await queue.enqueue_job("ping", text)
+            assert job
+            assert await job.result(timeout=20, poll_delay=0.02) == text
+        await queue.aclose(close_connection_pool=True)
 
-            async def both_are_counted() -> bool:
-                return (await samples(url))["danbao_worker_jobs_total{outcome=completed}"] == 2
-
-            await until(both_are_counted)
+        async def both_are_counted_and_the_leader_has_looked() -> bool:
             found = await samples(url)
-            assert found["danbao_worker_jobs_total{outcome=failed}"] == 0
-            assert "danbao_worker_jobs_running" in found
-            assert found["process_resident_memory_bytes"] > 1_000_000
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-        finally:
-            await valkey.stop()
+            looked = "danbao_worker_due{work=payment_timers}" in found
+            return looked and found["danbao_worker_jobs_total{outcome=completed,work=ping}"] == 2
+
+        await until(both_are_counted_and_the_leader_has_looked)
+        found = await samples(url)
+        assert found["danbao_worker_jobs_total{outcome=failed,work=payment_timers}"] == 0
+        assert found["danbao_worker_due{work=payment_timers}"] == 0
+        assert found["danbao_worker_late_seconds{work=payment_timers}"] == 0
+        assert "danbao_worker_jobs_running" in found
+        assert "danbao_engine_batches_total{outcome=committed}" in found
+        assert found["process_resident_memory_bytes"] > 1_000_000
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)

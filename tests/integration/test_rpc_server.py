@@ -17,7 +17,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from danbao.v1 import accounts_pb2, operations_pb2, sandbox_pb2
 from danbao_core.embedded import PostgresServer
 from danbao_core.migrations import MigrationError, migrate
-from danbao_core.server import Server, StartFailed
+from danbao_core.opening import StartFailed
+from danbao_core.server import Server
 from danbao_core.settings import Mode, SettingsError, load
 from tests import rpc_client
 from tests.integration.sandboxes import a_postgres

@@ -13,8 +13,9 @@ from danbao_core.embedded import PostgresServer
 from danbao_core.engine import Engine, connection, reads
 from danbao_core.errors import DatabaseUnavailable
 from danbao_core.migrations import MigrationError, migrate, must_be_current
+from danbao_core.opening import StartFailed
 from danbao_core.policy import PolicySchedule
-from danbao_core.server import Server, StartFailed
+from danbao_core.server import Server
 from danbao_core.server_role import SERVER_ROLE, RoleRefused
 from danbao_core.server_role import connect as connect_as_server
 from tests import builders

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import serialization
 
 from danbao.v1 import operations_pb2, payments_pb2
 from danbao_client import Danbao, DanbaoError, Tls
+from danbao_core.opening import StartFailed
 from danbao_core.rpc.tls import Certificates
-from danbao_core.server import Server, StartFailed
+from danbao_core.server import Server
 from danbao_core.settings import SettingsError, load
 from tests import rpc_client
 from tests.certificates import Authority, Files, Signed

@@ -15,10 +15,11 @@ from danbao_core.accounts import Purpose, balance_id
 from danbao_core.engine import Engine
 from danbao_core.engine.timeline import summary
 from danbao_core.errors import OrderNoTaken
+from danbao_core.opening import StartFailed
 from danbao_core.rpc import spans
 from danbao_core.rpc.seen import Watch
 from danbao_core.rpc.tracing import sampled
-from danbao_core.server import Server, StartFailed
+from danbao_core.server import Server
 from danbao_core.settings import SettingsError
 from tests.builders import a_merchant as make_merchant
 from tests.builders import an_account as make_account

@@ -7,11 +7,13 @@ import sys
 import uvloop
 
 from danbao_core import logs, settings
+from danbao_core.migrations import MigrationError
+from danbao_core.opening import StartFailed
 from danbao_workers.worker import WorkerFailed, check, run
 
 
 def main() -> None:
-    """Reads DANBAO_* variables; exits with 1 and a word where they are wrong or Valkey does not answer."""
+    """Reads DANBAO_* variables; exits with 1 and a word where they are wrong, or the database or Valkey does not answer."""
     parser = argparse.ArgumentParser(prog="danbao_workers", description=__doc__)
     parser.add_argument("--ready-fd", type=int, help="where to write the line `ready`, and the URL of the metrics")
     parser.add_argument("--check", action="store_true", help="exit with 0 where a worker takes jobs, else with 1 and a word")
@@ -27,7 +29,7 @@ def main() -> None:
         configured = settings.load()
         logs.configure(configured.log_level)
         uvloop.run(check(configured) if arguments.check else run(configured, ready))
-    except (settings.SettingsError, WorkerFailed) as error:
+    except (settings.SettingsError, WorkerFailed, StartFailed, MigrationError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -1,14 +1,17 @@
-"""The worker: jobs that come over Valkey. Postgres holds the truth; losing all of Valkey loses no work."""
+"""The worker: takes jobs that come over Valkey, and leads where no other does. Losing all of Valkey loses no work."""
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 import structlog
-from arq.connections import RedisSettings
-from arq.worker import Worker, async_check_health, func
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.worker import Function, Worker, async_check_health, func
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis.asyncio.retry import Retry
@@ -16,11 +19,20 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from danbao_core import metrics_page
+from danbao_core.clock import system_wall_clock
+from danbao_core.opening import keyring_of, read_pool, running_engine
 from danbao_core.settings import Settings
+from danbao_workers.leader import Leader
+from danbao_workers.sweep import Lateness
+from danbao_workers.work import Background, Work
+from danbao_workers.works import SINGLETONS, WORKS
 
 _log = structlog.get_logger("danbao.worker")
 
 QUEUE: Final = "danbao:jobs"
+
+_LAST_JOBS_SECONDS: Final = 10.0
+"""For jobs that run when the worker is told to stop; what they leave undone comes again."""
 
 _encode = msgspec.msgpack.Encoder(enc_hook=repr).encode  # a failed job's exception goes as its text
 _decode = msgspec.msgpack.Decoder().decode
@@ -28,11 +40,6 @@ _decode = msgspec.msgpack.Decoder().decode
 
 class WorkerFailed(Exception):
     """The worker cannot go on; the message says why. Its supervisor starts another."""
-
-
-async def ping(ctx: dict[Any, Any], text: str) -> str:
-    """Answers what it was sent: the job by which anybody sees that a worker takes jobs."""
-    return text
 
 
 def redis_settings(valkey_url: str) -> RedisSettings:
@@ -44,14 +51,25 @@ def redis_settings(valkey_url: str) -> RedisSettings:
     return settings
 
 
-def make_worker(settings: Settings) -> Worker:
-    """A worker on the settings' Valkey. Its jobs must bear to be called twice: arq delivers at least once."""
+async def queue_of(settings: Settings) -> ArqRedis:
+    """What jobs are put into. Raises OSError or RedisError where Valkey does not answer. Close it."""
+    return await create_pool(
+        redis_settings(settings.valkey_url), default_queue_name=QUEUE, job_serializer=_encode, job_deserializer=_decode
+    )
+
+
+def make_worker(queue: ArqRedis, works: Sequence[Work], done: "Counter[tuple[str, str]]") -> Worker:
+    """A worker that takes jobs from a queue; its context must have the `Background` under "background".
+
+    Jobs must bear to be called twice: arq delivers at least once. How they ended is counted in `done` by work and outcome.
+    """
     return Worker(
-        functions=[func(ping, keep_result=60)],
+        functions=[_ping(done), *(_function(work, done) for work in works)],
         queue_name=QUEUE,
-        redis_settings=redis_settings(settings.valkey_url),
+        redis_pool=queue,
         handle_signals=False,
         max_jobs=100,
+        max_tries=1,  # what is still due comes again
         poll_delay=0.02,
         keep_result=0,  # a result that is kept under a job's id swallows the next job with that id
         health_check_interval=10,
@@ -61,38 +79,93 @@ def make_worker(settings: Settings) -> Worker:
     )
 
 
-class JobMetrics(Collector):
-    """The numbers of a worker's jobs since it was made."""
+def _ping(done: "Counter[tuple[str, str]]") -> Function:
+    async def ping(ctx: dict[Any, Any], text: str) -> str:
+        """Answers what it was sent: the job by which anybody sees that a worker takes jobs."""
+        done["ping", "completed"] += 1
+        return text
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    return func(ping, name="ping", keep_result=60)
+
+
+def _function(work: Work, done: "Counter[tuple[str, str]]") -> Function:
+    async def carry_out(ctx: dict[Any, Any], ids: list[str]) -> None:
+        outcome = "failed"
+        try:
+            await work.carry_out(ctx["background"], [UUID(each) for each in ids])
+            outcome = "completed"
+        except Exception:
+            _log.exception("a job failed; what is still due comes again", work=work.name, ids=len(ids))
+            raise
+        finally:
+            done[work.name, outcome] += 1
+
+    return func(carry_out, name=work.name, timeout=work.timeout_seconds)
+
+
+class WorkerMetrics(Collector):
+    """The numbers of a worker's jobs since it was made and, in the leader, of what is due."""
+
+    def __init__(self, running: Callable[[], int], done: "Counter[tuple[str, str]]", lateness: Lateness) -> None:
+        self._running = running
+        self._done = done
+        self._lateness = lateness
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus is told."""
-        worker = self._worker
-        jobs = CounterMetricFamily("danbao_worker_jobs", "Jobs, by what became of them", labels=["outcome"])
-        jobs.add_metric(["completed"], worker.jobs_complete)
-        jobs.add_metric(["failed"], worker.jobs_failed)
-        jobs.add_metric(["retried"], worker.jobs_retried)
+        jobs = CounterMetricFamily("danbao_worker_jobs", "Jobs, by what became of them", labels=["work", "outcome"])
+        for name in ("ping", *(work.name for work in WORKS)):
+            for outcome in ("completed", "failed"):
+                jobs.add_metric([name, outcome], self._done[name, outcome])
         yield jobs
-        running = sum(not task.done() for task in worker.tasks.values())
-        yield GaugeMetricFamily("danbao_worker_jobs_running", "Jobs under way", running)
+        yield GaugeMetricFamily("danbao_worker_jobs_running", "Jobs under way", self._running())
+        due = GaugeMetricFamily("danbao_worker_due", "What is due, as the leader last saw it", labels=["work"])
+        late = GaugeMetricFamily("danbao_worker_late_seconds", "How long the first of it has been due", labels=["work"])
+        for name, (count, late_seconds) in self._lateness.found.items():
+            due.add_metric([name], count)
+            late.add_metric([name], late_seconds)
+        yield due
+        yield late
 
 
 async def run(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Takes jobs until SIGTERM or SIGINT; calls `ready` with the URL of its metrics (or "") once it does.
+    """Works until SIGTERM or SIGINT; calls `ready` with the URL of its metrics (or "") once it does.
 
-    Raises WorkerFailed where Valkey does not answer, or the metrics cannot be served where they are wanted.
+    Raises WorkerFailed where Valkey does not answer, or the metrics cannot be served where they are wanted, StartFailed or
+    MigrationError where the database cannot be used.
     """
-    worker = make_worker(settings)
     try:
-        async with metrics_page.serving(settings.metrics_listen, metrics_page.registry_of(JobMetrics(worker))) as metrics_url:
-            await _work(worker, lambda: ready(metrics_url))
-    except OSError as error:
-        raise WorkerFailed(f"DANBAO_METRICS_LISTEN: {error.strerror}: name another") from None
+        async with contextlib.AsyncExitStack() as stack:
+            background = await stack.enter_async_context(_background(settings))
+            done: Counter[tuple[str, str]] = Counter()
+            worker, lateness = make_worker(background.queue, WORKS, done), Lateness()
+            worker.ctx["background"] = background
+            metrics = WorkerMetrics(lambda: len(_running(worker)), done, lateness)
+            registry = metrics_page.registry_of(metrics, background.engine.metrics)
+            try:
+                url = await stack.enter_async_context(metrics_page.serving(settings.metrics_listen, registry))
+            except OSError as error:
+                raise WorkerFailed(f"DANBAO_METRICS_LISTEN: {error.strerror}: name another") from None
+            leader = Leader(background, WORKS, SINGLETONS, lateness)
+            await _work(worker, leader, lambda: ready(url))
+    except (OSError, RedisError) as error:
+        raise WorkerFailed(f"DANBAO_VALKEY_URL: Valkey does not answer ({error})") from None
 
 
-async def _work(worker: Worker, ready: Callable[[], None]) -> None:
+@contextlib.asynccontextmanager
+async def _background(settings: Settings) -> AsyncIterator[Background]:
+    """All that work has at hand. Raises StartFailed, MigrationError, OSError or RedisError."""
+    async with contextlib.AsyncExitStack() as stack:
+        queue = await queue_of(settings)
+        stack.push_async_callback(_close, queue)
+        pool = await stack.enter_async_context(read_pool(settings, settings.pool_size))
+        engine = await stack.enter_async_context(running_engine(settings))
+        yield Background(settings, engine, pool, queue, keyring_of(settings), system_wall_clock)
+
+
+async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> None:
+    """Works until it is told to stop, and lets the jobs that run end. Raises what ended it otherwise."""
+
     async def started(ctx: dict[Any, Any]) -> None:
         _log.info("taking jobs", queue=QUEUE)
         ready()
@@ -102,20 +175,27 @@ async def _work(worker: Worker, ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    working = asyncio.create_task(worker.async_run(), name="danbao-worker")
-    stopping = asyncio.create_task(stop.wait())
+    working: asyncio.Task[object] = asyncio.create_task(worker.async_run(), name="danbao-worker")
+    leading: asyncio.Task[object] = asyncio.create_task(leader.run(), name="danbao-leader")
+    stopping: asyncio.Task[object] = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
+        await asyncio.wait({working, leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (working, leading):
+            if task.done():
+                task.result()
         _log.info("stopping")
-    except (OSError, RedisError) as error:
-        raise WorkerFailed(f"DANBAO_VALKEY_URL: Valkey does not answer ({error})") from None
+        leading.cancel()
+        worker.allow_pick_jobs = False
+        if jobs := _running(worker):
+            await asyncio.wait(jobs, timeout=_LAST_JOBS_SECONDS)
     finally:
-        for task in (stopping, working):
+        for task in (stopping, leading, working):
             task.cancel()
-        await asyncio.gather(stopping, working, return_exceptions=True)
-        await _close(worker)
+        await asyncio.gather(stopping, leading, working, return_exceptions=True)
+
+
+def _running(worker: Worker) -> "list[asyncio.Task[Any]]":
+    return [task for task in worker.tasks.values() if not task.done()]
 
 
 async def check(settings: Settings) -> None:
@@ -127,10 +207,9 @@ async def check(settings: Settings) -> None:
         raise WorkerFailed(f"DANBAO_VALKEY_URL: Valkey does not answer ({error})") from None
 
 
-async def _close(worker: Worker) -> None:
-    """Cancels the jobs that run, which arq will deliver again, and disconnects."""
+async def _close(queue: ArqRedis) -> None:
     try:
         # In a task of its own: redis's time-outs do not work in one that is being cancelled (seen with Python 3.11.2).
-        await asyncio.create_task(worker.close())
+        await asyncio.create_task(queue.aclose(close_connection_pool=True))
     except (OSError, RedisError, asyncio.CancelledError) as error:
         _log.warning("closed in the middle of something", error=repr(error))

@@ -20,6 +20,7 @@ def serve(
 
     from danbao_core import logs, server, settings
     from danbao_core.migrations import MigrationError
+    from danbao_core.opening import StartFailed
 
     def ready(served: server.Server) -> None:
         address, metrics = served.address, served.metrics_url
@@ -39,6 +40,6 @@ def serve(
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         uvloop.run(server.serve(configured, ready))
-    except (settings.SettingsError, server.StartFailed, MigrationError) as error:
+    except (settings.SettingsError, StartFailed, MigrationError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

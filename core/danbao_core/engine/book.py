@@ -224,11 +224,14 @@ class Book:
             raise ValueError(f"{table.name} {place[1]} is changed but its version is not")
 
     def changes(self) -> list[statements.Change]:
-        """What is to be written, by table in order of rank and in key order."""
+        """What is to be written, by table in order of rank and in key order, or in that of the decisions where that counts."""
         touched: dict[type[Row], list[tuple[Any, ...]]] = defaultdict(list)
         for row_type, values in self._touched:
             touched[row_type].append(values)
-        return [self._change(row_type, sorted(touched[row_type])) for row_type in sorted(touched, key=_by_rank)]
+        for row_type, keys in touched.items():
+            if not row_type.table.in_order:
+                keys.sort()
+        return [self._change(row_type, touched[row_type]) for row_type in sorted(touched, key=_by_rank)]
 
     def _change(self, row_type: type[Row], keys: Sequence[tuple[Any, ...]]) -> statements.Change:
         inserts: list[Row] = []

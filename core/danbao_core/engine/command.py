@@ -46,6 +46,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the caller showed no token, because the call needs none."""
     received_at: datetime
     """Wall time at which it arrived."""
+    traceparent: str = ""
+    """Where the call is sampled, what continues its trace (W3C Trace Context)."""
 
     @property
     def by_system(self) -> bool:

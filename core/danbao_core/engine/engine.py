@@ -371,6 +371,8 @@ class Engine:
                 return waiting.fault
             decision = command.decide(book)
             changes = list(decision.changes)
+            if origin.traceparent:
+                changes = [row.traced(origin.traceparent) for row in changes]
             if origin.request_id and decision.refusal is None:
                 changes.append(remembered(command, decision.result, book.now, self._request_retention))
             book.merge(changes)

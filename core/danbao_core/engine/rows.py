@@ -41,11 +41,19 @@ class Table:
 
     `rank` is the table's place in the one order in which locks are taken and rows are written. `mutable` tables have a column
     `version`, which every new version of a row increases; rows of the others are written once. A table with a `reading` is none
-    in the database: its rows are what that statement finds in others, and are only ever read.
+    in the database: its rows are what that statement finds in others, and are only ever read. New rows are written by key, those
+    of a table that is `in_order` as they were decided.
     """
 
     def __init__(
-        self, name: str, rank: int, key: tuple[str, ...], columns: tuple[Column, ...], reading: str | None = None
+        self,
+        name: str,
+        rank: int,
+        key: tuple[str, ...],
+        columns: tuple[Column, ...],
+        reading: str | None = None,
+        *,
+        in_order: bool = False,
     ) -> None:
         by_name = {column.name: column for column in columns}
         self.name = name
@@ -53,6 +61,7 @@ class Table:
         self.key = key
         self.columns = columns
         self.reading = reading
+        self.in_order = in_order
         self.key_columns = tuple(by_name[name] for name in key)
         self.mutable = "version" in by_name and "version" not in key
         self._fitting: set[tuple[type, ...]] = set()
@@ -118,6 +127,10 @@ class Row(msgspec.Struct, frozen=True):
         """A copy with other values in the named fields. Raises TypeError for a field that there is not."""
         return msgspec.structs.replace(self, **changes)
 
+    def traced(self, traceparent: str) -> Self:
+        """The row as a sampled call makes it. Only rows from which other work begins tell whose call it was."""
+        return self
+
 
 _R = TypeVar("_R", bound=type[Row])
 
@@ -125,7 +138,9 @@ TABLES: Final[dict[str, type[Row]]] = {}
 """Every declared row type by its table's name."""
 
 
-def table(name: str, *, rank: int, key: tuple[str, ...], reading: str | None = None) -> Callable[[_R], _R]:
+def table(
+    name: str, *, rank: int, key: tuple[str, ...], reading: str | None = None, in_order: bool = False
+) -> Callable[[_R], _R]:
     """Declares the table that a row class stands for. Ranks are unique: they are the order of locks, and of reading."""
 
     def declare(row_type: _R) -> _R:
@@ -134,7 +149,7 @@ def table(name: str, *, rank: int, key: tuple[str, ...], reading: str | None = N
         clash = [other for other in TABLES.values() if other.table.rank == rank]
         if clash:
             raise TypeError(f"rank {rank} of {name} is taken by {clash[0].table.name}")
-        row_type.table = Table(name, rank, key, columns, reading)
+        row_type.table = Table(name, rank, key, columns, reading, in_order=in_order)
         row_type.key_values = property(_key_getter(key))
         TABLES[name] = row_type
         return row_type

@@ -4,6 +4,7 @@ from danbao_core.payments.batch import CreatePayments, PaymentBatch
 from danbao_core.payments.commands import (
     CancelPayment,
     CapturePayment,
+    CatchUp,
     ConfirmPayment,
     CorrectShipment,
     CreatePayment,
@@ -20,6 +21,7 @@ __all__ = [
     "Actor",
     "CancelPayment",
     "CapturePayment",
+    "CatchUp",
     "CloseReason",
     "ConfirmPayment",
     "CorrectShipment",

@@ -145,6 +145,21 @@ class CreatePayment(Command[Payment], frozen=True):
         )
 
 
+class CatchUp(Command[Payment], frozen=True):
+    """What time has brought about; a repeat, and one beside somebody's own step, changes nothing. Refused: PaymentNotFound."""
+
+    result_type = Payment
+    payment_id: UUID
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield from steps.keys(book, self.payment_id, None)
+
+    def decide(self, book: Book) -> Decision[Payment]:
+        payment, _ = steps.payment_of(book, self.payment_id, self.origin)
+        draft = Draft(book)
+        return Decision(steps.catch_up(draft, self.ids(), self.origin, payment), draft.changes)
+
+
 class _Step(Command[Payment], frozen=True):
     """An event that somebody brings about on a payment.
 

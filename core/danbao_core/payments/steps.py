@@ -91,8 +91,8 @@ def _to_payee(book: Book | Draft, payment: Payment, amount_minor: int) -> list[l
     ]
 
 
-def keys(book: Book, payment_id: UUID, event: Event) -> Iterable[Key]:
-    """What `take` and `catch_up` need for an event of a payment."""
+def keys(book: Book, payment_id: UUID, event: Event | None) -> Iterable[Key]:
+    """What `take` and `catch_up` need for an event of a payment; without one, for what time brings about."""
     yield Payment.key(payment_id)
     payment = book.get(Payment, payment_id)
     if payment is None:
@@ -101,7 +101,8 @@ def keys(book: Book, payment_id: UUID, event: Event) -> Iterable[Key]:
     if event in _SPENDING or payment.due_event in _SPENDING:
         yield from spending.spending_keys(book.get(Account, payment.payer_id), payment.currency)
     yield payee_key(payment.payee_id, payment.mode, paying=event is Event.PAY)
-    yield from ledger.keys(book, payment.currency, postings(book, payment, event))
+    if event is not None:
+        yield from ledger.keys(book, payment.currency, postings(book, payment, event))
     if payment.is_due(book.now) and payment.due_event is not None:
         yield from ledger.keys(book, payment.currency, postings(book, payment, payment.due_event))
 

@@ -1,0 +1,10 @@
+"""All that is done in the background."""
+
+from typing import Final
+
+from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.work import Singleton, Work
+
+WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS,)
+
+SINGLETONS: Final[tuple[Singleton, ...]] = ()
