@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import asyncpg
     from arq.connections import ArqRedis
 
+    from danbao_workers.postman import Postman
+
 CALLER = "worker"
 """By what name the books call whatever the workers do of themselves."""
 
@@ -31,6 +33,8 @@ class Background(NamedTuple):
     queue: "ArqRedis"
     keyring: Keyring
     wall_clock: WallClock
+    postman: "Postman"
+    """Sends messages to people."""
 
     def origin(self, work: str) -> Origin:
         """Who asks, in the commands of some work: the system itself."""

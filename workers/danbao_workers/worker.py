@@ -20,9 +20,11 @@ from redis.exceptions import RedisError
 
 from danbao_core import metrics_page
 from danbao_core.clock import system_wall_clock
+from danbao_core.notifications.outlets import outlets_of
 from danbao_core.opening import keyring_of, read_pool, running_engine
 from danbao_core.settings import Settings
 from danbao_workers.leader import Leader
+from danbao_workers.postman import Postman
 from danbao_workers.sweep import Lateness
 from danbao_workers.work import Background, Work
 from danbao_workers.works import SINGLETONS, WORKS
@@ -141,7 +143,7 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
             worker, lateness = make_worker(background.queue, WORKS, done), Lateness()
             worker.ctx["background"] = background
             metrics = WorkerMetrics(lambda: len(_running(worker)), done, lateness)
-            registry = metrics_page.registry_of(metrics, background.engine.metrics)
+            registry = metrics_page.registry_of(metrics, background.engine.metrics, background.postman)
             try:
                 url = await stack.enter_async_context(metrics_page.serving(settings.metrics_listen, registry))
             except OSError as error:
@@ -160,7 +162,9 @@ async def _background(settings: Settings) -> AsyncIterator[Background]:
         stack.push_async_callback(_close, queue)
         pool = await stack.enter_async_context(read_pool(settings, settings.pool_size))
         engine = await stack.enter_async_context(running_engine(settings))
-        yield Background(settings, engine, pool, queue, keyring_of(settings), system_wall_clock)
+        keyring = keyring_of(settings)
+        postman = Postman(pool, keyring, await stack.enter_async_context(outlets_of(settings)))
+        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, postman)
 
 
 async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from danbao_workers.messages import MESSAGES
 from danbao_workers.payment_timers import PAYMENT_TIMERS
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS,)
+WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS, MESSAGES)
 
 SINGLETONS: Final[tuple[Singleton, ...]] = ()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import aiosmtplib
 
+from danbao_core.clock import system_wall_clock
 from danbao_core.notifications.port import NotTaken, RefusedForGood
 from danbao_core.notifications.templates import Worded
 from danbao_core.settings import is_loopback
@@ -38,7 +39,9 @@ class MailOutlet:
     async def send(self, message_id: UUID, address: str, worded: Worded) -> None:
         """See `Outlet.send`. The message's id is its `Message-ID`."""
         message = EmailMessage(email.policy.SMTP)
-        message["From"], message["To"], message["Subject"] = self._sender, address, worded.title
+        message["From"], message["To"] = self._sender, address
+        message["Subject"] = " ".join(worded.title.split())  # a header is one line
+        message["Date"] = system_wall_clock()
         message["Message-ID"] = f"<{message_id}@{self._sender.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no machine answers it
         message.set_content(worded.text)

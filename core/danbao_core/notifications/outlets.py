@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 
-from danbao_core.notifications.port import KeptOutlet, Outlet
+from danbao_core.notifications.port import Channel, KeptOutlet, Outlet
 from danbao_core.notifications.sms_gateway import SmsGateway
-from danbao_core.people.messages import Channel
 from danbao_core.settings import Mode, Settings
 
 Outlets = Mapping[Channel, Outlet]

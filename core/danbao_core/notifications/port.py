@@ -1,9 +1,22 @@
 """Ways to reach people, as ports: who carries short messages and mail, reached by an adapter."""
 
+from enum import IntEnum
 from typing import Protocol
 from uuid import UUID
 
 from danbao_core.notifications.templates import Worded
+
+
+class Channel(IntEnum):
+    """By which way; the numbers are those of the contract."""
+
+    SMS = 1
+    EMAIL = 2
+
+    @property
+    def address_kind(self) -> str:
+        """The kind of its addresses, by which they are looked up."""
+        return "phone" if self is Channel.SMS else "email"
 
 
 class NotTaken(Exception):

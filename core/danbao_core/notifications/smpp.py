@@ -19,6 +19,9 @@ from danbao_core.notifications.templates import Worded
 TIMEOUT_SECONDS: Final = 15.0
 """For binding, and for the answer to each part."""
 
+_LAST_WORDS_SECONDS: Final = 1.0
+"""For ending a session."""
+
 _DEFAULT_PORT: Final = 2775
 
 _REFUSED_FOR_GOOD: Final = {
@@ -27,8 +30,8 @@ _REFUSED_FOR_GOOD: Final = {
     0x50: "ESME_RINVDSTTON",
     0x51: "ESME_RINVDSTNPI",
 }
-"""Answers that say that this message will never be taken. All others may pass: a full queue, too many at once, a fault, or how we
-are set up there."""
+"""Answers that say that this message will never be taken. All others may pass: a full queue, too many at once, a fault, or how
+we are set up there."""
 
 _INTERNATIONAL, _ALPHANUMERIC, _ISDN = 1, 5, 1
 
@@ -38,18 +41,10 @@ class SmppOutlet:
 
     def __init__(self, url: str, sender: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         """`url` is smpp://system_id:password@host:port, or smpps:// for TLS; `sender` what phones show as the sender."""
-        parts = urlsplit(url)
-        self._client = smpp34.Client(
-            host=parts.hostname or "",
-            port=parts.port or _DEFAULT_PORT,
-            system_id=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            bind_type="TX",
-            tls=parts.scheme == "smpps",
-            connect_timeout_ms=int(timeout_seconds * 1000),
-        )
+        self._url = urlsplit(url)
         self._sender = sender
         self._timeout_seconds = timeout_seconds
+        self._client: smpp34.Client | None = None
         self._session: smpp34.Smsc | None = None
         self._binding = asyncio.Lock()
 
@@ -82,31 +77,49 @@ class SmppOutlet:
 
     async def _bound(self) -> smpp34.Smsc:
         async with self._binding:
-            if self._session is not None and await self._client.is_alive():
+            if self._session is not None and self._client is not None and await self._client.is_alive():
                 return self._session
-            self._session = None
+            await self._end()
+            self._client = self._new_client()
             try:
                 async with asyncio.timeout(self._timeout_seconds):
-                    await self._client.stop()
                     self._session = await self._client.connect()
             except (smpp34.SmppError, OSError, TimeoutError) as error:
                 raise NotTaken(f"bind: {type(error).__name__}") from None
             return self._session
 
+    def _new_client(self) -> smpp34.Client:
+        url = self._url
+        return smpp34.Client(
+            host=url.hostname or "",
+            port=url.port or _DEFAULT_PORT,
+            system_id=unquote(url.username or ""),
+            password=unquote(url.password or ""),
+            bind_type="TX",
+            tls=url.scheme == "smpps",
+            connect_timeout_ms=int(self._timeout_seconds * 1000),
+        )
+
     async def _lose(self, session: smpp34.Smsc) -> None:
         """Gives a session up that did not answer; messages that are sent later bind a new one."""
         async with self._binding:
             if self._session is session:
-                self._session = None
+                await self._end()
+
+    async def _end(self) -> None:
+        client, self._client, self._session = self._client, None, None
+        with contextlib.suppress(smpp34.SmppError, OSError, TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                if client is not None:
+                    await client.stop()
 
     async def close(self) -> None:
         """Unbinds."""
-        session, self._session = self._session, None
         with contextlib.suppress(smpp34.SmppError, OSError, TimeoutError):
-            async with asyncio.timeout(1):
-                if session is not None:
-                    await session.unbind()
-                await self._client.stop()
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                if self._session is not None:
+                    await self._session.unbind()
+        await self._end()
 
 
 def _refusal(status: int) -> Exception:

@@ -12,18 +12,9 @@ from uuid import UUID
 from danbao_core.engine import Row, table
 from danbao_core.ids import uuid7
 from danbao_core.keyring import Keyring
+from danbao_core.notifications.port import Channel
 
-
-class Channel(IntEnum):
-    """By which way; the numbers are those of the contract."""
-
-    SMS = 1
-    EMAIL = 2
-
-    @property
-    def address_kind(self) -> str:
-        """The kind of its addresses, by which they are looked up."""
-        return "phone" if self is Channel.SMS else "email"
+__all__ = ["Channel", "Letter", "Message", "MessageState", "letter", "letter_by"]
 
 
 class MessageState(IntEnum):
