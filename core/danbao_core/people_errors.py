@@ -117,6 +117,12 @@ class InstrumentNotFound(Refusal):
     kind = Kind.NOT_FOUND
 
 
+class InboxMessageNotFound(Refusal):
+    """There is no such message in the inbox of this account."""
+
+    kind = Kind.NOT_FOUND
+
+
 class PhoneTaken(Refusal):
     """The phone number belongs to another account."""
 
@@ -254,6 +260,12 @@ class TooManyAccounts(Refusal):
 
 class AccountNotClosed(Refusal):
     """The account is not closed; close it first."""
+
+    kind = Kind.PRECONDITION
+
+
+class ChannelRequired(Refusal):
+    """What protects the account is always told by short message and in the inbox."""
 
     kind = Kind.PRECONDITION
 

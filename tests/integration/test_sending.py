@@ -311,7 +311,7 @@ async def test_what_became_of_messages_is_counted(post: Post) -> None:
     await later(post.engine, 5)
     postman = post.postman(recorder)
     await postman.send(ids)
-    [metric] = postman.collect()
+    metric, _ = postman.collect()
     counted = {sample.labels["outcome"]: sample.value for sample in metric.samples if sample.labels["channel"] == "SMS"}
     assert counted == {"sent": 1, "retried": 1, "failed": 1, "expired": 1}
 

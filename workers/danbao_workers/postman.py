@@ -4,15 +4,14 @@ A claim is a lease: where the worker dies in the middle, another sends the messa
 So each is sent at least once, and by a gateway that knows ids once.
 """
 
-import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from danbao_core import sql
@@ -20,8 +19,7 @@ from danbao_core.engine.reads import from_record
 from danbao_core.keyring import Keyring, SealBroken
 from danbao_core.notifications.outlets import Outlets
 from danbao_core.notifications.port import NotTaken, RefusedForGood
-from danbao_core.notifications.templates import language_for, worded
-from danbao_core.people.messages import Channel, Message, MessageState
+from danbao_core.people.messages import Channel, Message, MessageState, opened
 from danbao_workers.work import each
 
 if TYPE_CHECKING:
@@ -62,7 +60,14 @@ class Postman(Collector):
         self._pool = pool
         self._keyring = keyring
         self._outlets = outlets
+        self.news_behind = 0
+        """How many events people have not been told of yet, as this process last saw it."""
         self._counted: Counter[tuple[Channel, str]] = Counter()
+
+    @property
+    def channels(self) -> Collection[Channel]:
+        """By which messages can go."""
+        return self._outlets.keys()
 
     async def send(self, ids: Sequence[UUID]) -> None:
         """Sends those of these messages that are due and that nobody else has. A failure is written down, not raised."""
@@ -92,11 +97,7 @@ class Postman(Collector):
         if outlet is None:
             return Outcome(MessageState.FAILED, "no channel")
         try:
-            address = self._keyring.open(message.address, "message", "address", message.id)
-            parameters = json.loads(self._keyring.open(message.parameters, "message", "parameters", message.id))
-            phone = address if message.channel is Channel.SMS else ""
-            language = language_for(message.language or claimed.account_language, phone)
-            text = worded(message.template, parameters, language)
+            address, _, text = opened(self._keyring, message, claimed.account_language)
         except SealBroken:  # a new key, perhaps, that this worker was not told of yet
             return self._failed(message, "SealBroken", 0.0)
         except KeyError:
@@ -138,3 +139,5 @@ class Postman(Collector):
             for outcome in ("sent", "retried", "failed", "expired"):
                 metric.add_metric([channel.name, outcome], self._counted[channel, outcome])
         yield metric
+        behind = "Events of which people have not been told yet, as the leader last saw it"
+        yield GaugeMetricFamily("danbao_news_behind", behind, self.news_behind)

@@ -94,6 +94,7 @@ def _nobody(person: Person, book: Book) -> Person:
         payment_key_id="",
         session_epoch=person.session_epoch + 1,
         totp_id=None,
+        email=None,
         level=IdentityLevel.NONE,
         channels="",
         document=Document.NONE,

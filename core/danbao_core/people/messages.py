@@ -13,8 +13,9 @@ from danbao_core.engine import Row, table
 from danbao_core.ids import uuid7
 from danbao_core.keyring import Keyring
 from danbao_core.notifications.port import Channel
+from danbao_core.notifications.templates import Worded, language_for, worded
 
-__all__ = ["Channel", "Letter", "Message", "MessageState", "letter", "letter_by"]
+__all__ = ["Channel", "Letter", "Message", "MessageState", "Opened", "letter", "letter_by", "opened"]
 
 
 class MessageState(IntEnum):
@@ -66,6 +67,26 @@ class Message(Row, frozen=True):
         """Itself without what it says and to whom; what was not sent will not be."""
         state = MessageState.EXPIRED if self.state is MessageState.PENDING else self.state
         return self.replace(address=b"", parameters=b"", state=state, next_attempt_at=None, version=self.version + 1)
+
+
+class Opened(NamedTuple):
+    """A message as its reader gets it."""
+
+    address: str
+    parameters: dict[str, str]
+    worded: Worded
+
+
+def opened(keyring: Keyring, message: Message, account_language: str) -> Opened:
+    """What a message says, in its own language, else in its account's, else in that of its number.
+
+    Raises SealBroken, and KeyError for a template that this release does not know.
+    """
+    address = keyring.open(message.address, "message", "address", message.id)
+    parameters: dict[str, str] = json.loads(keyring.open(message.parameters, "message", "parameters", message.id))
+    phone = address if message.channel is Channel.SMS else ""
+    language = language_for(message.language or account_language, phone)
+    return Opened(address, parameters, worded(message.template, parameters, language))
 
 
 class Letter(NamedTuple):

@@ -39,7 +39,7 @@ _PASSES: Final = 5
 """How often what was changed meanwhile is tried again."""
 
 SEALED: Final[dict[type[Row], tuple[str, tuple[str, ...]]]] = {
-    Person: ("account_id", ("phone", "real_name", "number")),
+    Person: ("account_id", ("phone", "real_name", "number", "email")),
     Message: ("id", ("address", "parameters")),
     Factor: ("id", ("secret",)),
     Challenge: ("id", ("details",)),

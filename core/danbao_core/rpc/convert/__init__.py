@@ -8,10 +8,12 @@ from danbao_core.rpc.convert.accounts import (
     funding,
     open_wallet,
     top_up,
+    update_account,
     withdraw,
 )
 from danbao_core.rpc.convert.bulk import create_payments, payments
 from danbao_core.rpc.convert.identity import identity, instrument
+from danbao_core.rpc.convert.news import inbox_message, mark_read, preferences, update_preferences
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     audit_event,
@@ -71,7 +73,9 @@ __all__ = [
     "funding",
     "id_of",
     "identity",
+    "inbox_message",
     "instrument",
+    "mark_read",
     "money",
     "money_of",
     "open_item",
@@ -81,6 +85,7 @@ __all__ = [
     "payment",
     "payment_filter",
     "payments",
+    "preferences",
     "proposal",
     "put_payment",
     "reject_proposal",
@@ -95,6 +100,8 @@ __all__ = [
     "timestamp",
     "top_up",
     "unfreeze_account",
+    "update_account",
+    "update_preferences",
     "void_payment",
     "whole_seconds",
     "withdraw",

@@ -95,6 +95,10 @@ class Desk:
         """The number of a person in E.164; None once it was erased."""
         return None if person.phone is None else self.keyring.open(person.phone, "person", "phone", person.account_id)
 
+    def email_of(self, person: Person) -> str | None:
+        """The confirmed e-mail address of a person; None where there is none."""
+        return None if person.email is None else self.keyring.open(person.email, "person", "email", person.account_id)
+
     # --- What a command is made of ---
 
     async def login_proof(self, person: Person | None, password: str, by: str) -> LoginProof:
