@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -68,6 +69,12 @@ def create_account(*currencies: str, merchant: bool = False, external_id: str = 
     kind = accounts_pb2.Account.KIND_MERCHANT if merchant else accounts_pb2.Account.KIND_PERSONAL
     return accounts_pb2.CreateAccountRequest(
         request_id=a_request_id(), kind=kind, display_name="Ada", currency_codes=currencies, external_id=external_id
+    )
+
+
+def update_account(account: str, language: str) -> accounts_pb2.UpdateAccountRequest:
+    return accounts_pb2.UpdateAccountRequest(
+        request_id=a_request_id(), name=account, update_mask=FieldMask(paths=["language"]), language=language
     )
 
 
@@ -264,6 +271,7 @@ def valid_requests() -> Iterator[Message]:
     yield accounts_pb2.GetAccountRequest(name=ada)
     yield accounts_pb2.GetAccountByExternalIdRequest(external_id="ada")
     yield accounts_pb2.ListAccountsRequest(page_size=10)
+    yield update_account(ada, "fr")
     yield open_wallet(ada, "CNY")
     yield close(ada)
     yield accounts_pb2.ListBalancesRequest(name=ada)
@@ -405,6 +413,11 @@ def change_phone(approval: str, phone: str, **fields: Any) -> identity_pb2.Chang
     return identity_pb2.ChangePhoneRequest(approval=approval, phone=phone, **facts)
 
 
+def change_email(email: str, approval: str, **fields: Any) -> identity_pb2.ChangeEmailRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD} | fields
+    return identity_pb2.ChangeEmailRequest(email=email, approval=approval, **facts)
+
+
 def valid_requests_of_people() -> Iterator[Message]:
     """One request for every RPC that is about people, as `valid_requests`."""
     ada = f"accounts/{UNKNOWN}"
@@ -422,6 +435,7 @@ def valid_requests_of_people() -> Iterator[Message]:
     yield start_reset(phone)
     yield reset_password(approval, "violet-typewriter-77")
     yield change_phone(approval, phone)
+    yield change_email("ada@example.com", approval)
     yield verification_pb2.EnrollTotpRequest(request_id=a_request_id(), label="an app")
     yield verification_pb2.ConfirmTotpRequest(request_id=a_request_id(), name=factor, code="000000")
     yield verification_pb2.ListFactorsRequest()

@@ -39,6 +39,7 @@ class Accounts(Service):
     GetAccount: Rpc[accounts_pb2.GetAccountRequest, accounts_pb2.Account]
     GetAccountByExternalId: Rpc[accounts_pb2.GetAccountByExternalIdRequest, accounts_pb2.Account]
     ListAccounts: Rpc[accounts_pb2.ListAccountsRequest, accounts_pb2.ListAccountsResponse]
+    UpdateAccount: Rpc[accounts_pb2.UpdateAccountRequest, accounts_pb2.Account]
     OpenWallet: Rpc[accounts_pb2.OpenWalletRequest, accounts_pb2.Account]
     CloseAccount: Rpc[accounts_pb2.CloseAccountRequest, accounts_pb2.Account]
     ListBalances: Rpc[accounts_pb2.ListBalancesRequest, accounts_pb2.ListBalancesResponse]
@@ -60,6 +61,7 @@ class Accounts(Service):
     StartPasswordReset: Rpc[identity_pb2.StartPasswordResetRequest, verification_pb2.Challenge]
     ResetPassword: Rpc[identity_pb2.ResetPasswordRequest, identity_pb2.PasswordChange]
     ChangePhone: Rpc[identity_pb2.ChangePhoneRequest, identity_pb2.PhoneChange]
+    ChangeEmail: Rpc[identity_pb2.ChangeEmailRequest, identity_pb2.EmailChange]
 
 
 class Payments(Service):

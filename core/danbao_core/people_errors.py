@@ -271,7 +271,7 @@ class ChannelRequired(Refusal):
 
 
 class MessagesMissing(Refusal):
-    """This core has no channel for messages to phones."""
+    """This core has no channel for messages of this kind."""
 
     kind = Kind.PRECONDITION
 

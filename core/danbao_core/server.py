@@ -120,7 +120,9 @@ class Server:
         authenticator = Authenticator(key_pool, self._wall_clock, keyring)
         login_passwords = LoginPasswords()
         stack.callback(login_passwords.close)
-        desk = Desk(engine, pool, keyring, login_passwords, authenticator, sends=settings.sends_messages)
+        desk = Desk(
+            engine, pool, keyring, login_passwords, authenticator, sends=settings.sends_messages, mails=settings.sends_mail
+        )
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(

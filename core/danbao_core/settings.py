@@ -169,6 +169,11 @@ class Settings(BaseSettings):
         return self.mode is Mode.SANDBOX or self.sms_url is not None or self.smpp_url is not None
 
     @property
+    def sends_mail(self) -> bool:
+        """Whether people can be reached by e-mail."""
+        return self.mode is Mode.SANDBOX or self.smtp_url is not None
+
+    @property
     def has_tls(self) -> bool:
         return self.tls_cert is not None
 

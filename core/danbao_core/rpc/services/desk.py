@@ -46,6 +46,7 @@ class Desk:
         authenticator: Authenticator,
         *,
         sends: bool,
+        mails: bool,
     ) -> None:
         self.engine = engine
         self.pool = pool
@@ -53,10 +54,16 @@ class Desk:
         self.login_passwords = login_passwords
         self.authenticator = authenticator
         self._sends = sends
+        self._mails = mails
 
     def must_send(self) -> None:
         """Raises MessagesMissing where this core has no channel for messages to phones."""
         if not self._sends:
+            raise MessagesMissing
+
+    def must_mail(self) -> None:
+        """Raises MessagesMissing where this core has no channel for e-mail."""
+        if not self._mails:
             raise MessagesMissing
 
     # --- Who it is ---

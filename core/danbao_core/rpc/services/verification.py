@@ -175,6 +175,7 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
             "sms": None,
         }
         if subject == "change_email":
+            self._desk.must_mail()
             address, device = email_of(request.change_email.email), await self._known_device(person, session.device_id)
             facts["sms"] = new_email_code(self._keyring, challenge_id, address, device, person.account_id)
             bound_to = email_binding(person.account_id, self._keyring.lookup("email", address))
