@@ -3,10 +3,12 @@
 from danbao_core import accounts, fundings, ledger, payments, proposals, sandbox, service_keys, trail
 from danbao_core.engine import requests, rows
 from danbao_core.news import rows as news
+from danbao_core.notifications import deliveries, endpoints
 from danbao_core.people import attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions
 
 PEOPLE = (attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions)
-MODULES = (accounts, fundings, ledger, news, payments, proposals, requests, sandbox, service_keys, trail, *PEOPLE)
+NOTIFICATIONS = (deliveries, endpoints, news)
+MODULES = (accounts, fundings, ledger, payments, proposals, requests, sandbox, service_keys, trail, *NOTIFICATIONS, *PEOPLE)
 
 READINGS = {name: row_type for name, row_type in rows.TABLES.items() if row_type.table.reading is not None}
 """What is read out of other tables, and is none itself."""

@@ -18,6 +18,7 @@ from danbao.v1 import (
     accounts_pb2,
     common_pb2,
     identity_pb2,
+    notifications_pb2,
     operations_pb2,
     payments_pb2,
     sandbox_pb2,
@@ -27,7 +28,15 @@ from danbao.v1 import (
 
 METHODS: Final = {
     method.input_type.full_name: method
-    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
+    for file in (
+        accounts_pb2,
+        notifications_pb2,
+        operations_pb2,
+        payments_pb2,
+        sandbox_pb2,
+        sessions_pb2,
+        verification_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -271,7 +280,6 @@ def valid_requests() -> Iterator[Message]:
     yield accounts_pb2.GetAccountRequest(name=ada)
     yield accounts_pb2.GetAccountByExternalIdRequest(external_id="ada")
     yield accounts_pb2.ListAccountsRequest(page_size=10)
-    yield update_account(ada, "fr")
     yield open_wallet(ada, "CNY")
     yield close(ada)
     yield accounts_pb2.ListBalancesRequest(name=ada)
@@ -314,6 +322,7 @@ def valid_requests() -> Iterator[Message]:
     yield sandbox_pb2.GetClockRequest()
     yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
     yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
+    yield from valid_requests_of_notifications()
     yield from valid_requests_of_people()
 
 
@@ -418,6 +427,73 @@ def change_email(email: str, approval: str, **fields: Any) -> identity_pb2.Chang
     return identity_pb2.ChangeEmailRequest(email=email, approval=approval, **facts)
 
 
+# --- Webhooks ---------------------------------------------------------------------------------------------------------------
+
+
+def an_endpoint(
+    url: str = "http://127.0.0.1:9/hook", *topics: str, **fields: Any
+) -> notifications_pb2.CreateWebhookEndpointRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "topics": topics or ("*",)} | fields
+    return notifications_pb2.CreateWebhookEndpointRequest(url=url, **facts)
+
+
+def update_endpoint(name: str, **fields: Any) -> notifications_pb2.UpdateWebhookEndpointRequest:
+    mask = FieldMask(paths=list(fields))
+    return notifications_pb2.UpdateWebhookEndpointRequest(request_id=a_request_id(), name=name, update_mask=mask, **fields)
+
+
+def delete_endpoint(name: str) -> notifications_pb2.DeleteWebhookEndpointRequest:
+    return notifications_pb2.DeleteWebhookEndpointRequest(request_id=a_request_id(), name=name)
+
+
+def rotate_secret(name: str) -> notifications_pb2.RotateWebhookSecretRequest:
+    return notifications_pb2.RotateWebhookSecretRequest(request_id=a_request_id(), name=name)
+
+
+def enable_endpoint(name: str) -> notifications_pb2.EnableWebhookEndpointRequest:
+    return notifications_pb2.EnableWebhookEndpointRequest(request_id=a_request_id(), name=name)
+
+
+def a_test_event(name: str) -> notifications_pb2.SendTestEventRequest:
+    return notifications_pb2.SendTestEventRequest(request_id=a_request_id(), name=name)
+
+
+def redeliver(name: str) -> notifications_pb2.RedeliverRequest:
+    return notifications_pb2.RedeliverRequest(request_id=a_request_id(), name=name)
+
+
+def prefer(account: str, category: int, *channels: int) -> notifications_pb2.UpdatePreferencesRequest:
+    preference = notifications_pb2.Preferences.Preference(category=category, channels=channels)  # type: ignore[arg-type]
+    return notifications_pb2.UpdatePreferencesRequest(request_id=a_request_id(), account=account, preferences=[preference])
+
+
+def mark_read(account: str, *names: str) -> notifications_pb2.MarkInboxMessagesReadRequest:
+    return notifications_pb2.MarkInboxMessagesReadRequest(request_id=a_request_id(), account=account, names=names)
+
+
+def valid_requests_of_notifications() -> Iterator[Message]:
+    """One request for every RPC that tells what happens, as `valid_requests`."""
+    endpoint, delivery = f"webhookEndpoints/{UNKNOWN}", f"deliveries/{UNKNOWN}"
+    yield payments_pb2.WatchPaymentsRequest(account=f"accounts/{UNKNOWN}", payment=f"payments/{UNKNOWN}", cursor="beginning")
+    yield an_endpoint("https://shop.example/hook", "payment.*", account=f"accounts/{UNKNOWN}", description="of a shop")
+    yield notifications_pb2.GetWebhookEndpointRequest(name=endpoint)
+    yield notifications_pb2.ListWebhookEndpointsRequest(account=f"accounts/{UNKNOWN}")
+    yield update_endpoint(endpoint, url="https://shop.example/hook", topics=["*"], description="x", unordered=True)
+    yield delete_endpoint(endpoint)
+    yield rotate_secret(endpoint)
+    yield enable_endpoint(endpoint)
+    yield a_test_event(endpoint)
+    yield notifications_pb2.GetDeliveryRequest(name=delivery)
+    yield notifications_pb2.ListDeliveriesRequest(webhook_endpoint=endpoint)
+    yield redeliver(delivery)
+    account = f"accounts/{UNKNOWN}"
+    yield notifications_pb2.GetPreferencesRequest(account=account)
+    yield prefer(account, 1, 1, 2)
+    yield notifications_pb2.ListInboxMessagesRequest(account=account)
+    yield notifications_pb2.GetUnreadCountRequest(account=account)
+    yield mark_read(account, f"{account}/inboxMessages/{UNKNOWN}")
+
+
 def valid_requests_of_people() -> Iterator[Message]:
     """One request for every RPC that is about people, as `valid_requests`."""
     ada = f"accounts/{UNKNOWN}"
@@ -436,6 +512,7 @@ def valid_requests_of_people() -> Iterator[Message]:
     yield reset_password(approval, "violet-typewriter-77")
     yield change_phone(approval, phone)
     yield change_email("ada@example.com", approval)
+    yield update_account(ada, "fr")
     yield verification_pb2.EnrollTotpRequest(request_id=a_request_id(), label="an app")
     yield verification_pb2.ConfirmTotpRequest(request_id=a_request_id(), name=factor, code="000000")
     yield verification_pb2.ListFactorsRequest()

@@ -9,14 +9,15 @@ Requests and answers are the messages of `danbao.v1`.
 from danbao_client.channels import Pem, Tls
 from danbao_client.client import Danbao
 from danbao_client.errors import DanbaoError, FieldViolation
-from danbao_client.rpc import Rpc, StreamRpc
-from danbao_client.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
+from danbao_client.rpc import Rpc, StreamRpc, WatchRpc
+from danbao_client.services import Accounts, Notifications, Operations, Payments, Sandbox, Sessions, Verification
 
 __all__ = [
     "Accounts",
     "Danbao",
     "DanbaoError",
     "FieldViolation",
+    "Notifications",
     "Operations",
     "Payments",
     "Pem",
@@ -26,4 +27,5 @@ __all__ = [
     "StreamRpc",
     "Tls",
     "Verification",
+    "WatchRpc",
 ]

@@ -9,7 +9,7 @@ from danbao.v1 import payments_pb2
 from danbao_client.bulk import PaymentStream
 from danbao_client.channels import Tls, open_channels
 from danbao_client.rpc import CallSettings, Stubs
-from danbao_client.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
+from danbao_client.services import Accounts, Notifications, Operations, Payments, Sandbox, Sessions, Verification
 
 DEADLINE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 30.0
@@ -31,6 +31,7 @@ class Danbao:
         self._settings = settings
         self.accounts = Accounts(stubs, settings)
         self.payments = Payments(stubs, settings)
+        self.notifications = Notifications(stubs, settings)
         self.operations = Operations(stubs, settings)
         self.sandbox = Sandbox(stubs, settings)
         self.sessions = Sessions(stubs, settings)

@@ -52,12 +52,18 @@ class Stubs:
             path = f"/{method.containing_service.full_name}/{method.name}"
             into_bytes = GetMessageClass(method.input_type).SerializeToString
             from_bytes = GetMessageClass(method.output_type).FromString
-            makers: list[Callable[..., Any]] = [
-                channel.stream_stream if method.client_streaming else channel.unary_unary for channel in self.channels
-            ]
+            kind = _kind_of(method)
+            makers: list[Callable[..., Any]] = [getattr(channel, kind) for channel in self.channels]
             stubs = [make(path, request_serializer=into_bytes, response_deserializer=from_bytes) for make in makers]
             self._made[method.full_name] = itertools.cycle(stubs)
         return self._made[method.full_name]
+
+
+def _kind_of(method: MethodDescriptor) -> str:
+    """What a channel calls its way of making such calls."""
+    if method.client_streaming:
+        return "stream_stream"
+    return "unary_stream" if method.server_streaming else "unary_unary"
 
 
 class Rpc(Generic[Request, Response]):
@@ -120,6 +126,26 @@ class StreamRpc(Generic[Request, Response]):
         """Opens a stream, which may last for ever where no deadline is given."""
         call: grpc.aio.StreamStreamCall[Request, Response] = next(self._stubs)(
             timeout=deadline_seconds, metadata=self._metadata
+        )
+        return call
+
+
+class WatchRpc(Generic[Request, Response]):
+    """A method of the contract that answers with a stream: `async for event in danbao.payments.WatchPayments(request)`.
+
+    One connection without retries; each message has a cursor from which another call goes on.
+    """
+
+    def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
+        self._stubs = stubs.of(method)
+        self._metadata = settings.metadata
+
+    def __call__(
+        self, request: Request, *, deadline_seconds: float | None = None
+    ) -> "grpc.aio.UnaryStreamCall[Request, Response]":
+        """Opens a stream, which may last for ever where no deadline is given. Reading from it raises AioRpcError."""
+        call: grpc.aio.UnaryStreamCall[Request, Response] = next(self._stubs)(
+            request, timeout=deadline_seconds, metadata=self._metadata
         )
         return call
 

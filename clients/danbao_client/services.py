@@ -10,13 +10,14 @@ from google.protobuf.descriptor import ServiceDescriptor
 from danbao.v1 import (
     accounts_pb2,
     identity_pb2,
+    notifications_pb2,
     operations_pb2,
     payments_pb2,
     sandbox_pb2,
     sessions_pb2,
     verification_pb2,
 )
-from danbao_client.rpc import CallSettings, Rpc, StreamRpc, Stubs
+from danbao_client.rpc import CallSettings, Rpc, StreamRpc, Stubs, WatchRpc
 
 
 class Service:
@@ -26,7 +27,7 @@ class Service:
 
     def __init__(self, stubs: Stubs, settings: CallSettings) -> None:
         for method in self.descriptor.methods:
-            kind = StreamRpc if method.client_streaming else Rpc
+            kind = StreamRpc if method.client_streaming else WatchRpc if method.server_streaming else Rpc
             setattr(self, method.name, kind(stubs, method, settings))
 
 
@@ -83,6 +84,30 @@ class Payments(Service):
     CancelPayment: Rpc[payments_pb2.CancelPaymentRequest, payments_pb2.Payment]
     BatchCreatePayments: Rpc[payments_pb2.BatchCreatePaymentsRequest, payments_pb2.BatchCreatePaymentsResponse]
     StreamPayments: StreamRpc[payments_pb2.StreamPaymentsRequest, payments_pb2.StreamPaymentsResponse]
+    WatchPayments: WatchRpc[payments_pb2.WatchPaymentsRequest, payments_pb2.WatchPaymentsResponse]
+
+
+class Notifications(Service):
+    """Webhook endpoints, and what is delivered to them; what people are told."""
+
+    descriptor = notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"]
+
+    CreateWebhookEndpoint: Rpc[notifications_pb2.CreateWebhookEndpointRequest, notifications_pb2.CreateWebhookEndpointResponse]
+    GetWebhookEndpoint: Rpc[notifications_pb2.GetWebhookEndpointRequest, notifications_pb2.WebhookEndpoint]
+    ListWebhookEndpoints: Rpc[notifications_pb2.ListWebhookEndpointsRequest, notifications_pb2.ListWebhookEndpointsResponse]
+    UpdateWebhookEndpoint: Rpc[notifications_pb2.UpdateWebhookEndpointRequest, notifications_pb2.WebhookEndpoint]
+    DeleteWebhookEndpoint: Rpc[notifications_pb2.DeleteWebhookEndpointRequest, notifications_pb2.WebhookEndpoint]
+    RotateWebhookSecret: Rpc[notifications_pb2.RotateWebhookSecretRequest, notifications_pb2.RotateWebhookSecretResponse]
+    EnableWebhookEndpoint: Rpc[notifications_pb2.EnableWebhookEndpointRequest, notifications_pb2.WebhookEndpoint]
+    SendTestEvent: Rpc[notifications_pb2.SendTestEventRequest, notifications_pb2.SendTestEventResponse]
+    GetDelivery: Rpc[notifications_pb2.GetDeliveryRequest, notifications_pb2.Delivery]
+    ListDeliveries: Rpc[notifications_pb2.ListDeliveriesRequest, notifications_pb2.ListDeliveriesResponse]
+    Redeliver: Rpc[notifications_pb2.RedeliverRequest, notifications_pb2.Delivery]
+    GetPreferences: Rpc[notifications_pb2.GetPreferencesRequest, notifications_pb2.Preferences]
+    UpdatePreferences: Rpc[notifications_pb2.UpdatePreferencesRequest, notifications_pb2.Preferences]
+    ListInboxMessages: Rpc[notifications_pb2.ListInboxMessagesRequest, notifications_pb2.ListInboxMessagesResponse]
+    GetUnreadCount: Rpc[notifications_pb2.GetUnreadCountRequest, notifications_pb2.UnreadCount]
+    MarkInboxMessagesRead: Rpc[notifications_pb2.MarkInboxMessagesReadRequest, notifications_pb2.MarkInboxMessagesReadResponse]
 
 
 class Operations(Service):

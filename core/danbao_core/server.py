@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from danbao.v1 import (
     accounts_pb2_grpc,
+    notifications_pb2_grpc,
     operations_pb2_grpc,
     payments_pb2_grpc,
     sandbox_pb2_grpc,
@@ -33,10 +34,11 @@ from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.rates import Buckets, Rates
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
-from danbao_core.rpc.services import Accounts, Operations, Payments, Sandbox, Sessions, Verification
+from danbao_core.rpc.services import Accounts, Notifications, Operations, Payments, Sandbox, Sessions, Verification
 from danbao_core.rpc.services.desk import Desk
 from danbao_core.rpc.tls import Certificates, CertificatesUnusable
 from danbao_core.rpc.tracing import Tracer
+from danbao_core.rpc.watching import Watching
 from danbao_core.settings import Mode, Settings
 
 if TYPE_CHECKING:
@@ -143,10 +145,22 @@ class Server:
             Accounts(engine, pool, pages, keyring, desk, sandbox=self._sandbox), server
         )
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
-            Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server
+            Payments(
+                engine,
+                pool,
+                pages,
+                settings.hash_key_bytes,
+                self._wall_clock,
+                keyring,
+                Watching(pool, settings.hash_key_bytes, settings.watch_heartbeat_seconds),
+            ),
+            server,
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, pages, desk, settings.database_url), server
+        )
+        notifications_pb2_grpc.add_NotificationServiceServicer_to_server(
+            Notifications(engine, pool, pages, keyring, sandbox=self._sandbox), server
         )
         sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
         verification_pb2_grpc.add_VerificationServiceServicer_to_server(Verification(desk), server)

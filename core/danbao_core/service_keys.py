@@ -32,6 +32,8 @@ SCOPES: Final = frozenset(
         "accounts.write",
         "fundings.withdraw_any",
         "fundings.write",
+        "notifications.read",
+        "notifications.write",
         "operations",
         "payments.pay",
         "payments.pay_any",

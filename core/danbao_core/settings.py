@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     stream_idle_seconds: float = Field(
         300.0, gt=0, le=86_400, description="How long a stream may stay without a message, or an answer without being read."
     )
+    watch_heartbeat_seconds: float = Field(
+        15.0, gt=0, le=3600, description="How often one who watches gets a sign of life while nothing happens."
+    )
     drain_seconds: float = Field(
         10.0, ge=0, le=3600, description="Time for running calls to end once the process is asked to stop."
     )

@@ -14,8 +14,8 @@ from danbao_core.ids import IdSequence
 class Outbox(Row, frozen=True):
     """An event: the subject as it was at that version, in msgpack; its public form is made when it is sent.
 
-    The database numbers the rows (`sequence`) as they are written, under the lock on their subject: of two events of one subject
-    the later one has the larger number.
+    The database numbers the rows (`sequence`) as they are written, under the lock on their subject: of two events of one
+    subject the later one has the larger number.
     """
 
     id: UUID
@@ -52,6 +52,18 @@ class AuditEvent(Row, frozen=True):
     """What the subject is: the name of its table."""
 
 
+class EventId(msgspec.Struct, frozen=True):
+    """What names an event."""
+
+    event_id: UUID
+
+
+class OfAccount(msgspec.Struct, frozen=True):
+    """What events tell of an account that is a matter of its safety, and of no version of a row."""
+
+    account_id: UUID
+
+
 def as_timer(origin: Origin) -> Origin:
     """Who brought about what was due before somebody came by."""
     return Origin(caller="timer", method=origin.method, request_id=origin.request_id, received_at=origin.received_at)
@@ -70,6 +82,11 @@ def event(
     belongs to, where its events are told in order with those of others."""
     payload = msgspec.msgpack.encode(subject)
     return Outbox(ids.take(), topic, subject_id, version, payload, at, ordering_id or subject_id)
+
+
+def account_event(ids: IdSequence, topic: str, account_id: UUID, at: datetime) -> Outbox:
+    """The event that something happened to an account that its owner had better know."""
+    return event(ids, topic, account_id, 0, OfAccount(account_id), at)
 
 
 def audit_event(

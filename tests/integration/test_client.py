@@ -17,12 +17,21 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2
+from danbao.v1 import (
+    accounts_pb2,
+    notifications_pb2,
+    operations_pb2,
+    payments_pb2,
+    sandbox_pb2,
+    sessions_pb2,
+    verification_pb2,
+)
 from danbao_client import (
     Accounts,
     Danbao,
     DanbaoError,
     FieldViolation,
+    Notifications,
     Operations,
     Payments,
     Rpc,
@@ -30,12 +39,13 @@ from danbao_client import (
     Sessions,
     StreamRpc,
     Verification,
+    WatchRpc,
     rpc,
 )
 
 KEY = "dbk_0190_secret"
-SERVICES = (Accounts, Operations, Payments, Sandbox, Sessions, Verification)
-CONTRACT = (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
+SERVICES = (Accounts, Notifications, Operations, Payments, Sandbox, Sessions, Verification)
+CONTRACT = (accounts_pb2, notifications_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
 
 
 class Received:
@@ -150,10 +160,12 @@ def test_every_rpc_of_the_contract_is_there_with_its_types() -> None:
     of_contract = {service.full_name for module in CONTRACT for service in module.DESCRIPTOR.services_by_name.values()}
     assert {service.descriptor.full_name for service in SERVICES} == of_contract
     for service in SERVICES:
-        hints = {name: hint for name, hint in get_type_hints(service).items() if get_origin(hint) in (Rpc, StreamRpc)}
+        kinds = (Rpc, StreamRpc, WatchRpc)
+        hints = {name: hint for name, hint in get_type_hints(service).items() if get_origin(hint) in kinds}
         assert hints.keys() == set(service.descriptor.methods_by_name)
         for name, method in service.descriptor.methods_by_name.items():
-            assert get_origin(hints[name]) is (StreamRpc if method.client_streaming else Rpc)
+            kind = StreamRpc if method.client_streaming else WatchRpc if method.server_streaming else Rpc
+            assert get_origin(hints[name]) is kind
             assert get_args(hints[name]) == (GetMessageClass(method.input_type), GetMessageClass(method.output_type))
 
 

@@ -7,7 +7,7 @@ from danbao.v1 import identity_pb2, verification_pb2
 from tests import rpc_client
 from tests.leaks import must_not_be_logged, must_not_be_stored
 from tests.log_lines import log_lines
-from tests.people import PersonCaller, a_minute_later, a_person, a_phone, approval_of, messages_to, the_code
+from tests.people import PersonCaller, a_mail_address, a_minute_later, a_person, a_phone, approval_of, messages_to, the_code
 from tests.rpc_client import Core, nothing_changes
 from tests.rpc_requests import a_request_id, advance_clock, answer_challenge, change_email, changed
 
@@ -15,10 +15,9 @@ core = rpc_client.core
 
 Ask = verification_pb2.CreateChallengeRequest
 EMAIL = verification_pb2.Factor.KIND_EMAIL
-ADDRESS = "Ada.Lovelace@example.com"
 
 
-def _ask(address: str, factor: verification_pb2.Factor.Kind = EMAIL) -> Ask:
+def _ask(address: str, factor: verification_pb2.Factor.Kind.ValueType = EMAIL) -> Ask:
     return Ask(request_id=a_request_id(), change_email=Ask.ChangeEmailPurpose(email=address), factor=factor)
 
 
@@ -33,18 +32,18 @@ async def _stored(ada: PersonCaller) -> str:
 
 
 async def test_a_person_gives_an_address(core: Core) -> None:
-    ada = await a_person(core)
-    challenge = await ada.ask(_ask(ADDRESS))
+    ada, address = await a_person(core), a_mail_address()
+    challenge = await ada.ask(_ask(address))
     assert (challenge.purpose, challenge.factor) == (verification_pb2.Challenge.PURPOSE_CHANGE_EMAIL, EMAIL)
-    [message] = await messages_to(core, ADDRESS)
+    [message] = await messages_to(core, address)
     assert (message.channel, message.template) == (2, "code")
     assert message.parameters["code"] in message.title
-    approval = await approval_of(core, challenge, ADDRESS, ada)
-    answer = await ada.ask(change_email(ADDRESS, approval))
-    assert answer.email == "A***@example.com"
-    assert await _stored(ada) == ADDRESS
+    approval = await approval_of(core, challenge, address, ada)
+    answer = await ada.ask(change_email(address, approval))
+    assert answer.email == "a***@example.com"
+    assert await _stored(ada) == address
     told = (await messages_to(core, ada.phone))[0]
-    assert (told.template, told.parameters["email"]) == ("email_changed", "A***@example.com")
+    assert (told.template, told.parameters["email"]) == ("email_changed", "a***@example.com")
 
 
 async def test_a_domain_has_no_capitals(core: Core) -> None:
@@ -64,38 +63,38 @@ async def test_the_address_before_is_told(core: Core) -> None:
 
 
 async def test_an_approval_fits_one_address(core: Core) -> None:
-    ada = await a_person(core)
-    approval = await _approval(core, ada, ADDRESS)
+    ada, address = await a_person(core), a_mail_address()
+    approval = await _approval(core, ada, address)
     async with nothing_changes(core):
         refused = await ada.refused(change_email("eve@example.com", approval))
         assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "APPROVAL_MISMATCH")
-    await ada.ask(change_email(ADDRESS, approval))
-    assert (await ada.refused(change_email(ADDRESS, approval))).reason == "APPROVAL_USED"
+    await ada.ask(change_email(address, approval))
+    assert (await ada.refused(change_email(address, approval))).reason == "APPROVAL_USED"
 
 
 async def test_a_code_to_the_phone_shows_nothing_of_an_address(core: Core) -> None:
-    ada = await a_person(core)
+    ada, address = await a_person(core), a_mail_address()
     async with nothing_changes(core):
-        refused = await ada.refused(_ask(ADDRESS, verification_pb2.Factor.KIND_SMS))
+        refused = await ada.refused(_ask(address, verification_pb2.Factor.KIND_SMS))
         assert set(refused.violations) == {"factor"}
         other = Ask(request_id=a_request_id(), change_password=Ask.ChangePasswordPurpose(), factor=EMAIL)
         assert set((await ada.refused(other)).violations) == {"factor"}
 
 
 async def test_the_login_password_is_needed(core: Core) -> None:
-    ada = await a_person(core)
-    approval = await _approval(core, ada, ADDRESS)
-    refused = await ada.refused(change_email(ADDRESS, approval, login_password="wrong-password"))
+    ada, address = await a_person(core), a_mail_address()
+    approval = await _approval(core, ada, address)
+    refused = await ada.refused(change_email(address, approval, login_password="wrong-password"))
     assert refused.reason == "PASSWORD_WRONG"
     assert await _stored(ada) == ""
-    await ada.ask(change_email(ADDRESS, approval))
+    await ada.ask(change_email(address, approval))
 
 
 async def test_an_approval_is_given_with_an_address_and_only_then(core: Core) -> None:
-    ada = await a_person(core)
-    approval = await _approval(core, ada, ADDRESS)
+    ada, address = await a_person(core), a_mail_address()
+    approval = await _approval(core, ada, address)
     async with nothing_changes(core):
-        for request in (change_email("", approval), change_email(ADDRESS, "")):
+        for request in (change_email("", approval), change_email(address, "")):
             assert (await ada.refused(request)).reason == "FIELD_INVALID"
 
 
@@ -109,9 +108,9 @@ async def test_what_is_no_address_is_refused(core: Core, address: str) -> None:
 
 
 async def test_a_wrong_code_is_counted_and_an_old_one_is_void(core: Core) -> None:
-    ada = await a_person(core)
-    challenge = await ada.ask(_ask(ADDRESS))
-    code = await the_code(core, ADDRESS)
+    ada, address = await a_person(core), a_mail_address()
+    challenge = await ada.ask(_ask(address))
+    code = await the_code(core, address)
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
     refused = await ada.refused(answer_challenge(challenge.name, wrong))
     assert (refused.reason, refused.metadata["attempts_left"]) == ("CODE_WRONG", "4")
@@ -120,9 +119,9 @@ async def test_a_wrong_code_is_counted_and_an_old_one_is_void(core: Core) -> Non
 
 
 async def test_codes_to_an_address_are_as_rare_as_those_to_a_number(core: Core) -> None:
-    ada = await a_person(core)
-    await ada.ask(_ask(ADDRESS))
-    assert (await ada.refused(_ask(ADDRESS))).reason == "TOO_MANY_CODES"
+    ada, address = await a_person(core), a_mail_address()
+    await ada.ask(_ask(address))
+    assert (await ada.refused(_ask(address))).reason == "TOO_MANY_CODES"
 
 
 async def test_an_address_stands_nowhere_in_clear(core: Core) -> None:

@@ -21,7 +21,7 @@ class Thing(msgspec.Struct):
 
 
 class Told(Command[Thing], frozen=True):
-    """Writes events whose ids are counted down, as those of commands are that overtook each other on their way to the engine."""
+    """Writes events whose ids are counted down, like those of commands that overtook each other on their way."""
 
     result_type = Thing
     topics: tuple[str, ...]

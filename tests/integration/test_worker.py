@@ -1,14 +1,19 @@
 """The worker takes jobs from a real Valkey, leads where no other does, and ends when it is told to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 import pytest
 
 from danbao_core.embedded import ValkeyServer
 from danbao_core.opening import StartFailed
 from danbao_core.settings import Settings
-from danbao_workers.worker import WorkerFailed, check, queue_of, run
+from danbao_workers.leader import Leader
+from danbao_workers.sweep import Lateness
+from danbao_workers.work import Background, Work
+from danbao_workers.worker import QUEUE, WorkerFailed, background_of, check, make_worker, queue_of, run
 from tests.rpc_client import until
 from tests.workers import PATIENCE_SECONDS, a_valkey, a_worker, worker_settings
 
@@ -66,3 +71,52 @@ async def is_checked(configured: Settings) -> bool:
     except WorkerFailed:
         return False
     return True
+
+
+async def test_a_kind_of_work_that_hangs_leaves_room_for_the_others_and_one_that_fails_for_the_rest(
+    database_url: str, valkey: ValkeyServer
+) -> None:
+    """Thousands of ids whose jobs never end, or fail for ever, beside one that goes well."""
+    release, seen = asyncio.Event(), set[UUID]()
+
+    async def hang(background: Background, ids: Sequence[UUID]) -> None:
+        await release.wait()
+
+    async def fail(background: Background, ids: Sequence[UUID]) -> None:
+        raise RuntimeError("planted")
+
+    async def see(background: Background, ids: Sequence[UUID]) -> None:
+        seen.update(ids)
+
+    many = "SELECT gen_random_uuid(), 1, extract(epoch FROM $1::timestamptz - $1)::float8 FROM generate_series(1, $2::bigint)"
+    works = [
+        Work("hanging", many, hang, every_seconds=0.05, at_a_time=1, most_jobs=3),
+        Work("failing", many, fail, every_seconds=0.05, at_a_time=1, most_jobs=3),
+        Work("going_well", many, see, every_seconds=0.05, at_a_time=1),
+    ]
+    queue = await queue_of(worker_settings(database_url, valkey.valkey_url))
+    async with background_of(worker_settings(database_url, valkey.valkey_url)) as background:
+        done: Counter[tuple[str, str]] = Counter()
+        worker = make_worker(queue, works, done)
+        worker.ctx["background"] = background
+        leader = Leader(background, works, (), Lateness())
+        tasks = [asyncio.create_task(worker.async_run()), asyncio.create_task(leader.run())]
+
+        async def many_went_well_and_failed() -> bool:
+            return len(seen) > 200 and done["failing", "failed"] > 20
+
+        await until(many_went_well_and_failed)
+        jobs = [job.partition(b":")[0] for job in await queue.zrange(QUEUE, 0, -1)]
+        assert jobs.count(b"hanging") == 3
+        release.set()
+        working, leading = tasks
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+
+        async def no_jobs_are_left() -> bool:
+            return not await queue.zcard(QUEUE)
+
+        await until(no_jobs_are_left)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    await queue.aclose(close_connection_pool=True)

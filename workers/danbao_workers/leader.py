@@ -31,6 +31,7 @@ _SETTINGS: Final = {
 }
 _HEARTBEAT_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 1.0
+_LAST_LOOK_SECONDS: Final = 5.0
 
 _LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -73,19 +74,22 @@ class Leader:
         except _LOST:
             return
         _log.info("leads")
-        tasks = [
+        stop = asyncio.Event()
+        sweeps = [asyncio.create_task(Sweep(self._background, work, self._lateness).run(stop)) for work in self._works]
+        others = [
             asyncio.create_task(_until_lost(connection)),
-            *(asyncio.create_task(Sweep(self._background, work, self._lateness).run()) for work in self._works),
             *(asyncio.create_task(self._keep(singleton)) for singleton in self._singletons),
         ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*sweeps, *others], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
+            stop.set()
+            await asyncio.wait(sweeps, timeout=_LAST_LOOK_SECONDS)
+            for task in [*sweeps, *others]:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*sweeps, *others, return_exceptions=True)
             self._lateness.found.clear()  # another leads, and knows
             _log.info("leads no longer")
 

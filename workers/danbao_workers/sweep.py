@@ -1,6 +1,7 @@
 """Looking for what is due, again and again, and giving it out as jobs."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from time import monotonic
 from typing import Final
@@ -16,9 +17,6 @@ _log = structlog.get_logger("danbao.worker")
 
 _PAGE: Final = 1_000
 """Most that one look gives out."""
-
-_MOST_QUEUED: Final = 500
-"""Jobs that may wait in Valkey; while more do, nothing is given out, or what is slow would be given out twice."""
 
 _FULL_SECONDS: Final = 0.2
 _AFTER_ERROR_SECONDS: Final = 1.0
@@ -37,13 +35,15 @@ class GivenOut:
     def __len__(self) -> int:
         return len(self._at)
 
-    def fresh(self, due: Sequence[Due], now: float) -> list[UUID]:
-        """Those that were not given out lately, which they then are. What is no longer due is forgotten."""
+    def fresh(self, due: Sequence[Due], now: float, most: int) -> list[UUID]:
+        """The first `most` that were not given out lately, which they then are. What is no longer due is forgotten."""
         at: dict[tuple[UUID, int], float] = {}
-        fresh = []
+        fresh: list[UUID] = []
         for each in due:
             lately = self._at.get((each.id, each.mark))
             if lately is None or now - lately >= self._again_after_seconds:
+                if len(fresh) == most:
+                    continue
                 fresh.append(each.id)
                 lately = now
             at[each.id, each.mark] = lately
@@ -76,16 +76,18 @@ class Sweep:
         self._given_out = GivenOut(work.again_after_seconds)
         self._marker = str(uuid4())
 
-    async def run(self) -> None:
-        """Goes on until it is cancelled. Raises RedisError where Valkey does not answer; waits where the database does not."""
-        while True:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Goes on until `stop` is set, and ends what it is at. Raises RedisError where Valkey does not answer; waits where the
+        database does not."""
+        while not stop.is_set():
             try:
                 found = await self._look()
+                rest_seconds = _FULL_SECONDS if found >= _PAGE else self._work.every_seconds
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 _log.warning("cannot see what is due", work=self._work.name, error=type(error).__name__)
-                await asyncio.sleep(_AFTER_ERROR_SECONDS)
-            else:
-                await asyncio.sleep(_FULL_SECONDS if found >= _PAGE else self._work.every_seconds)
+                rest_seconds = _AFTER_ERROR_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), rest_seconds)
 
     async def _look(self) -> int:
         """Gives out what is due and was not given out lately; answers how much that was."""
@@ -96,12 +98,17 @@ class Sweep:
         # Beyond what was given out before and is still due, or a thousand that fail for ever would hide all others.
         due = [Due(*record) for record in await pool.fetch(work.due, time, _PAGE + len(self._given_out))]
         self._lateness.tell(work, due)
-        if not due or await queue.zcard(queue.default_queue_name) >= _MOST_QUEUED:
-            return 0
-        fresh = self._given_out.fresh(due, monotonic())
+        room = work.most_jobs - await self._jobs_under_way() if due else 0
+        fresh = self._given_out.fresh(due, monotonic(), max(0, room) * work.at_a_time)
         for first in range(0, len(fresh), work.at_a_time):
-            await queue.enqueue_job(work.name, [str(each) for each in fresh[first : first + work.at_a_time]])
+            ids = [str(each) for each in fresh[first : first + work.at_a_time]]
+            await queue.enqueue_job(work.name, ids, _job_id=f"{work.name}:{uuid4()}")
         return len(fresh)
+
+    async def _jobs_under_way(self) -> int:
+        """How many jobs of this kind wait or run; arq keeps a job in its queue until it has ended."""
+        queue, prefix = self._background.queue, f"{self._work.name}:".encode()
+        return sum(job_id.startswith(prefix) for job_id in await queue.zrange(queue.default_queue_name, 0, -1))
 
     async def _jobs_are_kept(self) -> bool:
         """Whether Valkey still has what this sweep has put there."""

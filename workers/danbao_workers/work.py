@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import asyncpg
     from arq.connections import ArqRedis
 
+    from danbao_workers.deliverer import Deliverer
+    from danbao_workers.event_numbers import EventNumbers
     from danbao_workers.postman import Postman
 
 CALLER = "worker"
@@ -33,6 +35,8 @@ class Background(NamedTuple):
     queue: "ArqRedis"
     keyring: Keyring
     wall_clock: WallClock
+    deliverer: "Deliverer"
+    numbers: "EventNumbers"
     postman: "Postman"
     """Sends messages to people."""
 
@@ -68,6 +72,8 @@ class Work(NamedTuple):
     """How often somebody looks."""
     at_a_time: int = 16
     """How many ids make a job."""
+    most_jobs: int = 30
+    """How many jobs wait or run at once, in all workers together: one kind that is slow leaves room for the others."""
     again_after_seconds: float = 30.0
     """When a job is made again for what is still due: it was lost, or failed."""
     timeout_seconds: float = 60.0

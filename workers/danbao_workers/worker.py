@@ -22,7 +22,9 @@ from danbao_core import metrics_page
 from danbao_core.clock import system_wall_clock
 from danbao_core.notifications.outlets import outlets_of
 from danbao_core.opening import keyring_of, read_pool, running_engine
-from danbao_core.settings import Settings
+from danbao_core.settings import Mode, Settings
+from danbao_workers.deliverer import Deliverer
+from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.leader import Leader
 from danbao_workers.postman import Postman
 from danbao_workers.sweep import Lateness
@@ -138,12 +140,12 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
     """
     try:
         async with contextlib.AsyncExitStack() as stack:
-            background = await stack.enter_async_context(_background(settings))
+            background = await stack.enter_async_context(background_of(settings))
             done: Counter[tuple[str, str]] = Counter()
             worker, lateness = make_worker(background.queue, WORKS, done), Lateness()
             worker.ctx["background"] = background
             metrics = WorkerMetrics(lambda: len(_running(worker)), done, lateness)
-            registry = metrics_page.registry_of(metrics, background.engine.metrics, background.postman)
+            registry = metrics_page.registry_of(metrics, background.engine.metrics, background.numbers, background.postman)
             try:
                 url = await stack.enter_async_context(metrics_page.serving(settings.metrics_listen, registry))
             except OSError as error:
@@ -155,16 +157,19 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _background(settings: Settings) -> AsyncIterator[Background]:
+async def background_of(settings: Settings) -> AsyncIterator[Background]:
     """All that work has at hand. Raises StartFailed, MigrationError, OSError or RedisError."""
     async with contextlib.AsyncExitStack() as stack:
         queue = await queue_of(settings)
         stack.push_async_callback(_close, queue)
         pool = await stack.enter_async_context(read_pool(settings, settings.pool_size))
         engine = await stack.enter_async_context(running_engine(settings))
-        keyring = keyring_of(settings)
+        keyring, numbers, sandbox = keyring_of(settings), EventNumbers(), settings.mode is Mode.SANDBOX
+        deliverer = await stack.enter_async_context(
+            Deliverer(engine, pool, keyring, system_wall_clock, numbers, sandbox=sandbox)
+        )
         postman = Postman(pool, keyring, await stack.enter_async_context(outlets_of(settings)))
-        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, postman)
+        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, deliverer, numbers, postman)
 
 
 async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> None:

@@ -2,10 +2,13 @@
 
 from typing import Final
 
+from danbao_workers.deliveries import DELIVERIES
 from danbao_workers.messages import MESSAGES
+from danbao_workers.news import NEWS
 from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.relay import RELAY
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (PAYMENT_TIMERS, MESSAGES)
+WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS, MESSAGES)
 
-SINGLETONS: Final[tuple[Singleton, ...]] = ()
+SINGLETONS: Final[tuple[Singleton, ...]] = (RELAY, NEWS)

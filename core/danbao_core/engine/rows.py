@@ -41,8 +41,8 @@ class Table:
 
     `rank` is the table's place in the one order in which locks are taken and rows are written. `mutable` tables have a column
     `version`, which every new version of a row increases; rows of the others are written once. A table with a `reading` is none
-    in the database: its rows are what that statement finds in others, and are only ever read. New rows are written by key, those
-    of a table that is `in_order` as they were decided.
+    in the database: its rows are what that statement finds in others, and are only ever read. New rows are written by key, but
+    those of a table that is `in_order` as they were decided.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from danbao_core.errors import DeadlinePassed
 from danbao_core.people.sessions import SCOPES as SESSION_SCOPES
 from danbao_core.people.sessions import Session
 from danbao_core.rpc.seen import Seen
+from danbao_core.rpc.stream import Outlet
 from danbao_core.service_keys import ServiceKey
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -80,6 +81,8 @@ class Call(NamedTuple):
     context: "grpc.aio.ServicerContext[Any, Any]"
     seen: Seen
     """For the log, the metrics and the trace."""
+    outlet: Outlet | None = None
+    """Of a call that is answered for as long as its caller listens."""
 
     @property
     def origin(self) -> Origin:
@@ -99,6 +102,7 @@ class Call(NamedTuple):
             scopes=caller.scopes,
             public=caller is NOBODY,
             received_at=self.received_at,
+            traceparent="" if self.seen.trace is None else self.seen.trace.traceparent,
         )
 
     @property

@@ -7,6 +7,8 @@ contract, pass through.
 
 import asyncio
 import contextlib
+import functools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -16,7 +18,16 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from danbao.v1 import accounts_pb2, common_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2
+from danbao.v1 import (
+    accounts_pb2,
+    common_pb2,
+    notifications_pb2,
+    operations_pb2,
+    payments_pb2,
+    sandbox_pb2,
+    sessions_pb2,
+    verification_pb2,
+)
 from danbao_core.clock import WallClock
 from danbao_core.engine.failures import Remedy, remedy
 from danbao_core.engine.requests import content_hash
@@ -29,19 +40,32 @@ from danbao_core.rpc.rates import Buckets
 from danbao_core.rpc.secret_fields import without_secrets
 from danbao_core.rpc.seen import Seen, Watch
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
-from danbao_core.rpc.stream import CallerGone, Stream
+from danbao_core.rpc.stream import CallerGone, Outlet, Stream
 from danbao_core.rpc.validation import parse, validate
 
 _log = structlog.get_logger("danbao.rpc")
 
 _Context = grpc.aio.ServicerContext
-_Serve = Callable[[Any, calls.Caller, "_Context[Any, Any]", Seen], Awaitable[Any]]
+_Again = Callable[[], Awaitable[calls.Caller]]
+"""Looks at the caller's token once more, and raises what is wrong with it by now."""
+_Serve = Callable[[Any, calls.Caller, "_Context[Any, Any]", Seen, _Again], Awaitable[Any]]
+
+AGAIN_SECONDS: Final = 15.0
+"""How often the token of a caller is looked at again who listens for long."""
 
 _CANCELLED: Final = grpc.StatusCode.CANCELLED.name
 
 SERVICES: Final[dict[str, ServiceDescriptor]] = {
     service.full_name: service
-    for file in (accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2, sessions_pb2, verification_pb2)
+    for file in (
+        accounts_pb2,
+        notifications_pb2,
+        operations_pb2,
+        payments_pb2,
+        sandbox_pb2,
+        sessions_pb2,
+        verification_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
 }
 """Every service of the contract, by its full name."""
@@ -102,8 +126,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         scope = scope_of(method)
         message_type = GetMessageClass(method.input_type)
         name = f"{method.containing_service.name}/{method.name}"
-        streams = handler.request_streaming and handler.response_streaming
-        serve = (self._serve_stream if streams else self._serve_one)(name, message_type, handler)
+        serving, wrap = self._way_of(handler)
+        serve = serving(name, message_type, handler)
 
         begin, end = self._watch.begin, self._watch.ender(name)
 
@@ -116,7 +140,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     caller = await self._authenticator.caller(authorization, scope)
                     seen.caller = caller.label
                     self._buckets.take(caller, name, context.peer())
-                    return await serve(given, caller, context, seen)
+                    again = functools.partial(self._authenticator.caller, authorization, scope)
+                    return await serve(given, caller, context, seen, again)
             except Refusal as refusal:
                 seen.refuse(refusal)
                 await _refuse(context, refusal)
@@ -130,14 +155,21 @@ class Interceptor(grpc.aio.ServerInterceptor):
             finally:
                 end(seen, context)
 
-        wrap = grpc.stream_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
         return wrap(answer, response_serializer=handler.response_serializer)
+
+    def _way_of(self, handler: Any) -> tuple[Callable[[str, type[Message], Any], _Serve], Callable[..., Any]]:
+        """How calls of a method are served, and what gRPC is given for it."""
+        if handler.request_streaming:
+            return self._serve_stream, grpc.stream_stream_rpc_method_handler
+        if handler.response_streaming:
+            return self._serve_watch, grpc.unary_stream_rpc_method_handler
+        return self._serve_one, grpc.unary_unary_rpc_method_handler
 
     def _serve_one(self, name: str, message_type: type[Message], handler: Any) -> _Serve:
         """Serves calls of one message and one answer."""
         behavior = handler.unary_unary
 
-        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen) -> Any:
+        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, _: _Again) -> Any:
             request = parse(message_type, data)
             validate(request)
             calls.begin(self._call(name, caller, request, context, seen))
@@ -149,7 +181,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         """Serves calls of many messages and many answers, which the handler makes of an iterator over messages."""
         behavior = handler.stream_stream
 
-        async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen) -> None:
+        async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, __: _Again) -> None:
             stream = Stream(context, message_type, self._gate, self._stream_idle_seconds)
             calls.begin(self._call(name, caller, None, context, seen))
             try:
@@ -162,6 +194,29 @@ class Interceptor(grpc.aio.ServerInterceptor):
             else:
                 if context.cancelled():  # which may look as if the messages had ended
                     seen.code = _CANCELLED
+
+        return serve
+
+    def _serve_watch(self, name: str, message_type: type[Message], handler: Any) -> _Serve:
+        """Serves calls of one message whose handler answers for as long as its caller listens and may."""
+        behavior = handler.unary_stream
+
+        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, again: _Again) -> None:
+            request = parse(message_type, data)
+            validate(request)
+            outlet = Outlet(context, self._stream_idle_seconds)
+            calls.begin(self._call(name, caller, request, context, seen)._replace(outlet=outlet))
+            looked_at = time.monotonic()
+            try:
+                with self._gate.telling(outlet.shut_down):
+                    async with contextlib.aclosing(behavior(request, context)) as answers:
+                        async for answer in answers:
+                            await outlet.write(answer)
+                            if time.monotonic() - looked_at >= AGAIN_SECONDS:
+                                await again()
+                                looked_at = time.monotonic()
+            except CallerGone:
+                seen.code = _CANCELLED
 
         return serve
 

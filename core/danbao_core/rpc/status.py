@@ -28,6 +28,7 @@ CODES: Final[dict[Kind, grpc.StatusCode]] = {
     Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Kind.ABORTED: grpc.StatusCode.ABORTED,
     Kind.EXPIRED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Kind.PAST: grpc.StatusCode.OUT_OF_RANGE,
     Kind.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 

@@ -1,13 +1,13 @@
-"""A bidirectional stream: its messages come in and its answers go out, as long as somebody is there for both."""
+"""Streams: messages come in and answers go out, as long as somebody is there for both."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
-from danbao_core.errors import StreamIdle
+from danbao_core.errors import Refusal, ShuttingDown, StreamIdle
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.validation import parse, validate
 
@@ -71,3 +71,46 @@ class Stream(AsyncIterator[Message]):
             raise StreamIdle from None
         except grpc.aio.InternalError:
             raise CallerGone from None
+
+
+class Outlet:
+    """The way back to a caller who only listens. It can be ended from elsewhere, also while a caller does not read."""
+
+    def __init__(self, context: "grpc.aio.ServicerContext[Any, Any]", idle_seconds: float) -> None:
+        self._context = context
+        self._idle_seconds = idle_seconds
+        self._writing: asyncio.Timeout | None = None
+        self._ended_by: Refusal | None = None
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when it is ended: whoever waits for something to say need not wait on."""
+
+    def end(self, refusal: Refusal) -> None:
+        """Nothing more is said; an answer that waits to be read is given up."""
+        if self._ended_by is None:
+            self._ended_by = refusal
+            self.on_end()
+            if self._writing is not None and not self._writing.expired():
+                self._writing.reschedule(asyncio.get_running_loop().time())
+
+    def shut_down(self) -> None:
+        """Ends it because the server stops."""
+        self.end(ShuttingDown())
+
+    def must_go_on(self) -> None:
+        """Raises what has ended it."""
+        if self._ended_by is not None:
+            raise self._ended_by
+
+    async def write(self, answer: Message) -> None:
+        """Answers, as `Stream.write`. Raises what has ended it, StreamIdle and CallerGone."""
+        self.must_go_on()
+        try:
+            async with asyncio.timeout(self._idle_seconds) as self._writing:
+                await self._context.write(answer)
+        except TimeoutError:
+            self.must_go_on()
+            raise StreamIdle from None
+        except grpc.aio.InternalError:
+            raise CallerGone from None
+        finally:
+            self._writing = None

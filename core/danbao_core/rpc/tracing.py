@@ -29,6 +29,11 @@ class Trace:
         self.reads: list[Lap] = []
         """Statements outside the engine."""
 
+    @property
+    def traceparent(self) -> str:
+        """What continues the trace elsewhere: work that this call brings about belongs to its caller's span, as it does."""
+        return f"00-{self.trace_id:032x}-{self.parent_id:016x}-01"
+
     def ns(self, at: float) -> int:
         """A time of `perf_counter` as wall time in nanoseconds: one clock for the whole call, so its spans fit together."""
         return self.began_ns + round((at - self.began_at) * 1e9)

@@ -65,7 +65,7 @@ class WebhookEndpoint(_message.Message):
         DISABLE_REASON_GONE: WebhookEndpoint._DisableReason.ValueType  # 1
         """It answered 410 Gone."""
         DISABLE_REASON_FAILING: WebhookEndpoint._DisableReason.ValueType  # 2
-        """An event was refused for more than three days, at every attempt."""
+        """An event failed at every attempt for more than three days, or every event did."""
 
     class DisableReason(_DisableReason, metaclass=_DisableReasonEnumTypeWrapper):
         """Why it is disabled."""
@@ -75,7 +75,7 @@ class WebhookEndpoint(_message.Message):
     DISABLE_REASON_GONE: WebhookEndpoint.DisableReason.ValueType  # 1
     """It answered 410 Gone."""
     DISABLE_REASON_FAILING: WebhookEndpoint.DisableReason.ValueType  # 2
-    """An event was refused for more than three days, at every attempt."""
+    """An event failed at every attempt for more than three days, or every event did."""
 
     NAME_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
@@ -255,8 +255,8 @@ class DeliveryAttempt(_message.Message):
     status: _builtins.int
     """The HTTP status of the answer; 0 where there was none."""
     failure: _builtins.str
-    """Why it failed, such as "status", "timeout", "address" (a target that is not called), "connection", "tls" or "too_large"; empty
-    where it did not. More words may be added.
+    """Why it failed, such as "status", "timeout", "name" (it leads nowhere), "address" (a target that is not called), "connection"
+    or "tls"; empty where it did not. More words may be added.
     """
     body: _builtins.str
     """The first KiB of the answer's body, with anything that is no text replaced."""
@@ -281,6 +281,28 @@ class DeliveryAttempt(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeliveryAttempt: _TypeAlias = DeliveryAttempt  # noqa: Y015
+
+@_typing.final
+class AccountSecurity(_message.Message):
+    """What events with topics `account.*` have as their `data`: of whom, and nothing personal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountSecurity: _TypeAlias = AccountSecurity  # noqa: Y015
 
 @_typing.final
 class CreateWebhookEndpointRequest(_message.Message):

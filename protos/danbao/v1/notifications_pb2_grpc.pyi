@@ -39,10 +39,10 @@ class NotificationServiceStub:
     hours after the secret was rotated). `data` is the resource as the event left it, so a late delivery tells what was true then.
 
     A delivery has succeeded when the endpoint answers 2xx within 15 seconds. What fails is tried again 5 seconds, 5 minutes, 30
-    minutes, 2, 5, 10, 14, 20 and 24 hours later, give or take some, or at the time that a `Retry-After` asks for; a redirect is a
-    failure. After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id
-    that is known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one
-    holds up those behind it, unless the endpoint is `unordered`. Endpoints that keep failing rest for up to 5 minutes.
+    minutes, 2, 5, 10, 14, 20 and 24 hours later, or some later, and not before a `Retry-After` says; a redirect is a failure.
+    After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id that is
+    known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one holds up those
+    behind it, unless the endpoint is `unordered`. An endpoint that fails again and again rests for up to 5 minutes between attempts.
 
     A service key that is bound to an account sees that account's endpoints alone, which get that account's events alone. An
     unbound key sees all of them, and makes endpoints for any account, or for the platform, which get all events.
@@ -122,10 +122,10 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     hours after the secret was rotated). `data` is the resource as the event left it, so a late delivery tells what was true then.
 
     A delivery has succeeded when the endpoint answers 2xx within 15 seconds. What fails is tried again 5 seconds, 5 minutes, 30
-    minutes, 2, 5, 10, 14, 20 and 24 hours later, give or take some, or at the time that a `Retry-After` asks for; a redirect is a
-    failure. After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id
-    that is known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one
-    holds up those behind it, unless the endpoint is `unordered`. Endpoints that keep failing rest for up to 5 minutes.
+    minutes, 2, 5, 10, 14, 20 and 24 hours later, or some later, and not before a `Retry-After` says; a redirect is a failure.
+    After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id that is
+    known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one holds up those
+    behind it, unless the endpoint is `unordered`. An endpoint that fails again and again rests for up to 5 minutes between attempts.
 
     A service key that is bound to an account sees that account's endpoints alone, which get that account's events alone. An
     unbound key sees all of them, and makes endpoints for any account, or for the platform, which get all events.
@@ -201,10 +201,10 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     hours after the secret was rotated). `data` is the resource as the event left it, so a late delivery tells what was true then.
 
     A delivery has succeeded when the endpoint answers 2xx within 15 seconds. What fails is tried again 5 seconds, 5 minutes, 30
-    minutes, 2, 5, 10, 14, 20 and 24 hours later, give or take some, or at the time that a `Retry-After` asks for; a redirect is a
-    failure. After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id
-    that is known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one
-    holds up those behind it, unless the endpoint is `unordered`. Endpoints that keep failing rest for up to 5 minutes.
+    minutes, 2, 5, 10, 14, 20 and 24 hours later, or some later, and not before a `Retry-After` says; a redirect is a failure.
+    After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id that is
+    known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one holds up those
+    behind it, unless the endpoint is `unordered`. An endpoint that fails again and again rests for up to 5 minutes between attempts.
 
     A service key that is bound to an account sees that account's endpoints alone, which get that account's events alone. An
     unbound key sees all of them, and makes endpoints for any account, or for the platform, which get all events.

@@ -119,6 +119,11 @@ class PaymentServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.FromString,
                 _registered_method=True)
+        self.WatchPayments = channel.unary_stream(
+                '/danbao.v1.PaymentService/WatchPayments',
+                request_serializer=danbao_dot_v1_dot_payments__pb2.WatchPaymentsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_payments__pb2.WatchPaymentsResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer(object):
@@ -264,6 +269,21 @@ class PaymentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPayments(self, request, context):
+        """Tells what happens to payments, as it happens: one message for each event, in one order that is the same for every caller, in
+        which the events of a payment stand as they happened. A key that is bound to an account, and a person, are told of the
+        payments that the account pays or is paid by.
+
+        Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
+        nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
+        (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
+        Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
+        stops ends it with UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -336,6 +356,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.StreamPayments,
                     request_deserializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.SerializeToString,
+            ),
+            'WatchPayments': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPayments,
+                    request_deserializer=danbao_dot_v1_dot_payments__pb2.WatchPaymentsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_payments__pb2.WatchPaymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -731,6 +756,33 @@ class PaymentService(object):
             '/danbao.v1.PaymentService/StreamPayments',
             danbao_dot_v1_dot_payments__pb2.StreamPaymentsRequest.SerializeToString,
             danbao_dot_v1_dot_payments__pb2.StreamPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/danbao.v1.PaymentService/WatchPayments',
+            danbao_dot_v1_dot_payments__pb2.WatchPaymentsRequest.SerializeToString,
+            danbao_dot_v1_dot_payments__pb2.WatchPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

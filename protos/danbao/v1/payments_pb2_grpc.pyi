@@ -111,6 +111,17 @@ class PaymentServiceStub:
     (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again. For services: people in
     sessions are refused with SERVICE_NEEDED.
     """
+    WatchPayments: _grpc.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]
+    """Tells what happens to payments, as it happens: one message for each event, in one order that is the same for every caller, in
+    which the events of a payment stand as they happened. A key that is bound to an account, and a person, are told of the
+    payments that the account pays or is paid by.
+
+    Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
+    nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
+    (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
+    Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
+    stops ends it with UNAVAILABLE.
+    """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -194,6 +205,17 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
     (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again. For services: people in
     sessions are refused with SERVICE_NEEDED.
+    """
+    WatchPayments: _aio.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]  # type: ignore[assignment]
+    """Tells what happens to payments, as it happens: one message for each event, in one order that is the same for every caller, in
+    which the events of a payment stand as they happened. A key that is bound to an account, and a person, are told of the
+    payments that the account pays or is paid by.
+
+    Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
+    nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
+    (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
+    Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
+    stops ends it with UNAVAILABLE.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -359,6 +381,23 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         does not read for 5 minutes (UNAVAILABLE, too), and a message of more than 4 MiB, which gRPC itself refuses unread
         (RESOURCE_EXHAUSTED without RetryInfo or reason). Such items are carried out or not: send them again. For services: people in
         sessions are refused with SERVICE_NEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPayments(
+        self,
+        request: _payments_pb2.WatchPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_payments_pb2.WatchPaymentsResponse], _abc.AsyncIterator[_payments_pb2.WatchPaymentsResponse]]:
+        """Tells what happens to payments, as it happens: one message for each event, in one order that is the same for every caller, in
+        which the events of a payment stand as they happened. A key that is bound to an account, and a person, are told of the
+        payments that the account pays or is paid by.
+
+        Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
+        nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
+        (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
+        Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
+        stops ends it with UNAVAILABLE.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

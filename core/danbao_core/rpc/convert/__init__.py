@@ -12,8 +12,19 @@ from danbao_core.rpc.convert.accounts import (
     withdraw,
 )
 from danbao_core.rpc.convert.bulk import create_payments, payments
+from danbao_core.rpc.convert.events import watched_payment
 from danbao_core.rpc.convert.identity import identity, instrument
 from danbao_core.rpc.convert.news import inbox_message, mark_read, preferences, update_preferences
+from danbao_core.rpc.convert.notifications import (
+    create_webhook_endpoint,
+    delete_webhook_endpoint,
+    delivery,
+    enable_webhook_endpoint,
+    redeliver,
+    send_test_event,
+    update_webhook_endpoint,
+    webhook_endpoint,
+)
 from danbao_core.rpc.convert.operations import (
     audit_checks,
     audit_event,
@@ -66,6 +77,10 @@ __all__ = [
     "create_payments",
     "create_proposal",
     "create_service_key",
+    "create_webhook_endpoint",
+    "delete_webhook_endpoint",
+    "delivery",
+    "enable_webhook_endpoint",
     "entry",
     "extend_confirmation",
     "fact_filter",
@@ -88,9 +103,11 @@ __all__ = [
     "preferences",
     "proposal",
     "put_payment",
+    "redeliver",
     "reject_proposal",
     "revoke_service_key",
     "rotate_service_key",
+    "send_test_event",
     "sent_message",
     "service_key",
     "session",
@@ -102,7 +119,10 @@ __all__ = [
     "unfreeze_account",
     "update_account",
     "update_preferences",
+    "update_webhook_endpoint",
     "void_payment",
+    "watched_payment",
+    "webhook_endpoint",
     "whole_seconds",
     "withdraw",
 ]

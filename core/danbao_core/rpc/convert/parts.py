@@ -15,6 +15,11 @@ from danbao_core.money import Money
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+_PLURALS: Final = {"delivery": "deliveries"}
+"""Of resources, where it takes more than an s."""
+
+_SINGULARS: Final = {plural: singular for singular, plural in _PLURALS.items()}
+
 
 def id_of(name: str) -> UUID:
     """The id in a resource name that the contract's rules have let pass."""
@@ -29,12 +34,14 @@ def optional_id_of(name: str) -> UUID | None:
 def resource_name(kind: str, row_id: UUID) -> str:
     """The name of a resource, by the name of its table or by what happened to it: "serviceKeys/..." of a "service_key"."""
     first, *others = kind.partition(".")[0].split("_")
-    return f"{first}{''.join(other.capitalize() for other in others)}s/{row_id}"
+    singular = f"{first}{''.join(other.capitalize() for other in others)}"
+    return f"{_PLURALS.get(singular, f'{singular}s')}/{row_id}"
 
 
 def table_of(name: str) -> str:
     """The table of a resource: the other way round."""
-    return re.sub("(?=[A-Z])", "_", name.partition("/")[0]).lower().removesuffix("s")
+    plural = name.partition("/")[0]
+    return _SINGULARS.get(plural) or re.sub("(?=[A-Z])", "_", plural).lower().removesuffix("s")
 
 
 def timestamp(at: datetime | None) -> Timestamp | None:

@@ -1,5 +1,6 @@
 """Payments and their life."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import PaymentNotFound
 from danbao_core.keyring import Keyring
+from danbao_core.notifications.events import EventFilter
 from danbao_core.payments import OrderRef, Payment
 from danbao_core.payments.lists import list_payments
 from danbao_core.payments.steps import actor_of
@@ -19,6 +21,7 @@ from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.payment_stream import PaymentStream
 from danbao_core.rpc.services.proofs import proofs_of
 from danbao_core.rpc.services.visible import account_for_list
+from danbao_core.rpc.watching import Watcher, Watching
 
 if TYPE_CHECKING:
     import asyncpg
@@ -32,7 +35,14 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
     """Payments and their life."""
 
     def __init__(
-        self, engine: Engine, pool: "_Pool", pages: Pages, hash_key: bytes, wall_clock: WallClock, keyring: Keyring
+        self,
+        engine: Engine,
+        pool: "_Pool",
+        pages: Pages,
+        hash_key: bytes,
+        wall_clock: WallClock,
+        keyring: Keyring,
+        watching: Watching,
     ) -> None:
         self._engine = engine
         self._pool = pool
@@ -40,6 +50,7 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         self._hash_key = hash_key
         self._wall_clock = wall_clock
         self._keyring = keyring
+        self._watching = watching
 
     async def CreatePayment(self, request: payments_pb2.CreatePaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.create_payment(request, calls.current().origin)
@@ -120,6 +131,18 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         _services_origin()
         stream = PaymentStream(self._engine, request_iterator, calls.current(), self._hash_key, self._wall_clock)
         return stream.answers()
+
+    async def WatchPayments(
+        self, request: payments_pb2.WatchPaymentsRequest, context: "_Context"
+    ) -> AsyncIterator[payments_pb2.WatchPaymentsResponse]:
+        call = calls.current()
+        assert call.outlet is not None, "a watch has an outlet"
+        account_id = await account_for_list(self._pool, call.origin, request.account)
+        payment_id = convert.id_of(request.payment) if request.payment else None
+        wanted = EventFilter("payment", account_id=account_id, subject_id=payment_id, ordering_id=payment_id)
+        async with contextlib.aclosing(self._watching.watch(Watcher(wanted, call.outlet), request.cursor)) as told:
+            async for seen in told:
+                yield convert.watched_payment(seen.cursor, seen.event)
 
 
 def _services_origin() -> Origin:

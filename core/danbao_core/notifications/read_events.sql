@@ -1,0 +1,7 @@
+SELECT position, id, topic, subject_id, account_id, other_account_id, payload
+FROM event
+WHERE
+    position > $1
+    AND position <= $2
+ORDER BY position
+LIMIT $3

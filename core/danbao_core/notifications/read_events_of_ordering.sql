@@ -1,0 +1,8 @@
+SELECT position, id, topic, subject_id, account_id, other_account_id, payload
+FROM event
+WHERE
+    ordering_id = $4
+    AND position > $1
+    AND position <= $2
+ORDER BY position
+LIMIT $3

@@ -1,0 +1,193 @@
+"""Watching what happens: events to whoever has a stream open, from a cursor on, without a gap.
+
+A server reads new events once for all who watch, and only while somebody does (`Feed`). Who begins further back reads pages of
+their own until they have come to where the feed is. Each has a bounded buffer: who does not read as fast as it happens is cut
+off, and goes on from the last cursor.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import asyncpg
+import structlog
+
+from danbao_core.errors import CursorExpired, CursorInvalid, WatchTooSlow
+from danbao_core.notifications.events import Event, EventFilter, read_events, read_log
+from danbao_core.rpc.cursors import BEGINNING, Cursors
+from danbao_core.rpc.stream import Outlet
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[Any]
+
+_log = structlog.get_logger("danbao.watching")
+
+MOST_BUFFERED: Final = 1_024
+"""Events that wait for one who watches."""
+
+_EVERY_SECONDS: Final = 0.05
+_PAGE: Final = 500
+
+_LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Seen(NamedTuple):
+    """What is told: an event, or that up to a cursor there was none."""
+
+    cursor: str
+    event: Event | None
+
+
+class Watcher:
+    """One who watches, and what waits for them."""
+
+    def __init__(self, wanted: EventFilter, outlet: Outlet) -> None:
+        self.wanted = wanted
+        self.outlet = outlet
+        self.position = 0
+        """Up to here everything was told, or waits."""
+        self._waiting: deque[Event] = deque()
+        self._woken = asyncio.Event()
+        outlet.on_end = self._woken.set
+
+    def take(self, events: Sequence[Event], position: int) -> None:
+        """Takes over the wanted ones of the events up to a position, where it has not come so far yet."""
+        wanted = [event for event in events if event.position > self.position and self.wanted.wants(event)]
+        self.position = max(self.position, position)
+        if len(self._waiting) + len(wanted) > MOST_BUFFERED:
+            self.outlet.end(WatchTooSlow())
+        elif wanted:
+            self._waiting.extend(wanted)
+            self._woken.set()
+
+    async def next(self, patience_seconds: float) -> Event | None:
+        """The next event; None where none came in time. Raises what ended the outlet."""
+        self.outlet.must_go_on()
+        if not self._waiting:
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_seconds):
+                    await self._woken.wait()
+            self.outlet.must_go_on()
+        return self._waiting.popleft() if self._waiting else None
+
+
+class Feed:
+    """New events, read once for all who watch."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self._pool = pool
+        self._users = 0
+        self._watchers: set[Watcher] = set()
+        self._reading: asyncio.Task[None] | None = None
+        self._begun = asyncio.Lock()
+        self.position = 0
+        """Up to here events were handed on."""
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Reads while the block lasts; for several at once, once."""
+        async with self._begun:
+            if self._reading is None:
+                self.position = (await read_log(self._pool)).last_position
+                self._reading = asyncio.create_task(self._read_on(), name="danbao-feed")
+            self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users and self._reading is not None:
+                self._reading.cancel()
+                self._reading = None
+
+    @contextlib.contextmanager
+    def handing_to(self, watcher: Watcher, after: int) -> Iterator[None]:
+        """Hands new events on to it while the block lasts, those behind a position; it must have all up to the feed's own."""
+        watcher.position = after
+        self._watchers.add(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.discard(watcher)
+
+    async def _read_on(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_SECONDS)
+            try:
+                while await self._read():
+                    pass
+            except _LOST as error:
+                _log.warning("cannot see what happens", error=type(error).__name__)
+
+    async def _read(self) -> bool:
+        """Hands new events on; answers whether there may be more."""
+        events = [Event(*record) for record in await self._pool.fetch(_NEW, self.position, _PAGE)]
+        if not events:
+            return False
+        self.position = events[-1].position
+        for watcher in tuple(self._watchers):
+            watcher.take(events, self.position)
+        return len(events) == _PAGE
+
+
+_NEW: Final = """
+    SELECT position, id, topic, subject_id, account_id, other_account_id, payload
+    FROM event
+    WHERE position > $1
+    ORDER BY position
+    LIMIT $2
+"""
+
+
+class Watching:
+    """What a server needs to let callers watch."""
+
+    def __init__(self, pool: "Pool", hash_key: bytes, heartbeat_seconds: float) -> None:
+        self._pool = pool
+        self._feed = Feed(pool)
+        self._cursors = Cursors(hash_key)
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def watch(self, watcher: Watcher, cursor: str) -> AsyncGenerator[Seen, None]:
+        """What happens from a cursor on, and a sign of life where nothing does.
+
+        Raises CursorInvalid, CursorExpired, WatchTooSlow, and what else ends the watcher's outlet.
+        """
+        async with self._feed.running():
+            after = await self._begin(cursor)
+            while after < self._feed.position:
+                watcher.outlet.must_go_on()
+                await self._must_be_kept(after)
+                events, after = await read_events(
+                    self._pool, watcher.wanted, after=after, up_to=self._feed.position, limit=_PAGE
+                )
+                for event in events:
+                    yield self._seen(event)
+            with self._feed.handing_to(watcher, after):
+                while True:
+                    told = await watcher.next(self._heartbeat_seconds)
+                    yield Seen(self._cursors.cursor(watcher.position), None) if told is None else self._seen(told)
+
+    def _seen(self, event: Event) -> Seen:
+        return Seen(self._cursors.cursor(event.position), event)
+
+    async def _begin(self, cursor: str) -> int:
+        """The position behind which a watch begins."""
+        log = await read_log(self._pool)
+        if not cursor:
+            return max(self._feed.position, log.last_position)
+        if cursor == BEGINNING:
+            return log.forgotten_position
+        position = self._cursors.position(cursor)
+        if position > log.last_position:
+            raise CursorInvalid
+        if position < log.forgotten_position:
+            raise CursorExpired
+        return position
+
+    async def _must_be_kept(self, position: int) -> None:
+        """Raises CursorExpired where events behind a position are forgotten."""
+        if position < (await read_log(self._pool)).forgotten_position:
+            raise CursorExpired

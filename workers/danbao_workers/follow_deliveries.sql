@@ -1,0 +1,9 @@
+-- What waits behind deliveries is due when these are: $1 endpoints, $2 ordering ids, $3 times.
+UPDATE delivery AS d
+SET due_at = k.due_at
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS k (endpoint_id, ordering_id, due_at)
+WHERE
+    d.endpoint_id = k.endpoint_id
+    AND d.ordering_id = k.ordering_id
+    AND d.state = 1
+    AND d.due_at <> k.due_at
