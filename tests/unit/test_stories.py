@@ -125,7 +125,7 @@ def test_each_side_of_a_purchase_is_told(steps: list[Any], topic: str, expected:
     payment = shop.order()
     for step in steps:
         facts = {"shipment": EXPRESS} if step in (ShipPayment, CorrectShipment) else {}
-        payment = shop.step(step, payment, **facts)
+        payment = shop.step(step, payment, None, **facts)
     assert told(shop, topic) == expected
     for _, stories in events(shop):
         for story in stories:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from danbao_workers.deliveries import DELIVERIES
+from danbao_workers.forgetting import FORGETTING
 from danbao_workers.messages import MESSAGES
 from danbao_workers.news import NEWS
 from danbao_workers.payment_timers import PAYMENT_TIMERS
@@ -11,4 +12,4 @@ from danbao_workers.work import Singleton, Work
 
 WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS, MESSAGES)
 
-SINGLETONS: Final[tuple[Singleton, ...]] = (RELAY, NEWS)
+SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, RELAY, NEWS)

@@ -61,6 +61,9 @@ INVARIANTS: Final = (
     "approval_has_challenge",
     "instrument_has_ref",
     "instrument_ref_has_instrument",
+    "message_has_contents",
+    "inbox_message_has_person",
+    "inbox_message_was_told",
 )
 """What is checked, in this order. That no timer is long past joins `payment_has_timer` when a worker carries timers out."""
 
