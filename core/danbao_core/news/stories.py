@@ -128,6 +128,7 @@ _FUNDINGS: Final = frozenset({"funding.created", "funding.succeeded", "funding.f
 
 _WRITTEN: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "account.device_added": ("new_device", {}),
+    "account.email_changed": ("email_replaced", {}),
     "account.factor_enrolled": ("factor_added", {}),
     "account.factor_removed": ("factor_removed", {}),
     "account.password_changed": ("password_changed", {"password": "login"}),

@@ -251,7 +251,8 @@ class ChangeEmail(_OfTheirs, frozen=True):
             consume(draft, self.approval_id, self.origin, Purpose.CHANGE_EMAIL, bound_to)
         if self.farewell is not None:
             draft.put(self.farewell.sent(book.now))
-        return self.done(draft, person.replace(email=self.email, updated_at=book.now, version=person.version + 1))
+        person = person.replace(email=self.email, updated_at=book.now, version=person.version + 1)
+        return self.done(draft, person, "account.email_changed")
 
 
 def email_binding(account_id: UUID, email_hash: bytes) -> bytes:
