@@ -45,8 +45,10 @@ HOPELESS_SECONDS = float(sum(RETRY_SECONDS))
 _JITTER: Final = 0.1
 """By what part of it a pause may be longer, so that what failed together does not come back together."""
 
-LEASE_SECONDS: Final = 20.0
-_RENEW_SECONDS: Final = 5.0
+LEASE_SECONDS = 10.0
+"""How long endpoints wait for a worker that was killed; one that lives renews its leases."""
+
+_RENEW_SECONDS: Final = 2.5
 
 MOST_TO_ONE: Final = 16
 """Requests to one endpoint at a time; one that was not called lately begins with a few."""

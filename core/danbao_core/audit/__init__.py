@@ -64,6 +64,11 @@ INVARIANTS: Final = (
     "message_has_contents",
     "inbox_message_has_person",
     "inbox_message_was_told",
+    # What is told.
+    "event_has_no_gap",
+    "event_is_told_once",
+    "delivery_matches_event",
+    "webhook_endpoint_has_account",
 )
 """What is checked, in this order. That no timer is long past joins `payment_has_timer` when a worker carries timers out."""
 
