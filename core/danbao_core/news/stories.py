@@ -52,6 +52,15 @@ class _Payment(msgspec.Struct, frozen=True):
         return Story(account_id, Category.PAYMENTS, template, self.facts | facts, f"payments/{self.id}")
 
 
+class _Refund(msgspec.Struct, frozen=True):
+    id: UUID
+    payment_id: UUID
+    payer_id: UUID
+    payee_id: UUID
+    currency: str
+    amount_minor: int
+
+
 class _Funding(msgspec.Struct, frozen=True):
     id: UUID
     kind: int
@@ -124,6 +133,7 @@ _PAYMENTS: Final[dict[str, Callable[[_Payment], Iterable[Story]]]] = {
     "payment.closed": _closed,
 }
 
+_REFUNDS: Final = frozenset({"refund.created", "refund.awaiting_funds", "refund.succeeded", "refund.failed"})
 _FUNDINGS: Final = frozenset({"funding.created", "funding.succeeded", "funding.failed", "funding.reversed"})
 
 _WRITTEN: Final[dict[str, tuple[str, dict[str, str]]]] = {
@@ -159,6 +169,8 @@ def stories_of(topic: str, payload: bytes) -> list[Story]:
     """
     if topic in _PAYMENTS:
         return list(_PAYMENTS[topic](_decoded(payload, _Payment)))
+    if topic in _REFUNDS:
+        return _of_refund(topic, _decoded(payload, _Refund))
     if topic in _FUNDINGS:
         return [_of_funding(topic, _decoded(payload, _Funding))]
     if topic in _WRITTEN or topic in _UNWRITTEN:
@@ -170,6 +182,13 @@ def stories_of(topic: str, payload: bytes) -> list[Story]:
 
 def _decoded(payload: bytes, subject: type[Any]) -> Any:
     return msgspec.msgpack.decode(payload, type=subject)
+
+
+def _of_refund(topic: str, refund: _Refund) -> list[Story]:
+    parameters = {"amount_minor": str(refund.amount_minor), "currency": refund.currency}
+    subject = f"payments/{refund.payment_id}/refunds/{refund.id}"
+    sides = (refund.payer_id, refund.payee_id)
+    return [Story(side, Category.REFUNDS, topic.replace(".", "_"), parameters, subject) for side in sides]
 
 
 def _of_funding(topic: str, funding: _Funding) -> Story:
