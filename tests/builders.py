@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from danbao_core.accounts import Account, AccountKind, CreateAccount, FreezeAccount, Purpose, UnfreezeAccount
-from danbao_core.engine import Command, Engine, Origin, Row
+from danbao_core.engine import Book, Command, Decision, Engine, Key, Origin, Row
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import InvalidTransition
 from danbao_core.fundings import Funding, SettleFunding, TopUp, Withdraw
@@ -330,3 +330,25 @@ async def stored(engine: Engine, row_type: type[S], *key: Any) -> S:
         row = await fetch_row(pool, row_type, *key)
     assert row is not None
     return row
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """How many rows were written."""
+
+    count: int
+
+
+class _Put(Command[_Written], frozen=True):
+    result_type = _Written
+    rows: tuple[Row, ...]
+
+    def keys(self, book: Book) -> list[Key]:
+        return [type(row).key(*row.key_values) for row in self.rows]
+
+    def decide(self, book: Book) -> Decision[_Written]:
+        return Decision(_Written(len(self.rows)), self.rows)
+
+
+async def put(engine: Engine, *rows: Row) -> None:
+    """Writes rows as they are: new ones, and next versions of those that there are."""
+    await engine.submit(_Put(origin=origin(), rows=rows))

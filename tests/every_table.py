@@ -13,11 +13,12 @@ from danbao_core import (
     trail,
 )
 from danbao_core.engine import requests, rows
+from danbao_core.news import rows as news
 from danbao_core.notifications import deliveries, endpoints
 from danbao_core.people import attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions
 
 PEOPLE = (attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions)
-NOTIFICATIONS = (deliveries, endpoints)
+NOTIFICATIONS = (deliveries, endpoints, news)
 MODULES = (
     accounts,
     fundings,

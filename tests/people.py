@@ -58,6 +58,11 @@ def a_phone() -> str:
     return f"+86138{next(_numbers):08d}"
 
 
+def a_mail_address() -> str:
+    """An e-mail address that nobody in this process has."""
+    return f"ada.{next(_numbers)}@example.com"
+
+
 def keyring_of(core: Core) -> Keyring:
     """The keys under which a core keeps what is secret."""
     return Keyring.load(core.settings.keyring_file, core.settings.hash_key_bytes)

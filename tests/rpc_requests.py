@@ -85,6 +85,12 @@ def create_account(*currencies: str, merchant: bool = False, external_id: str = 
     )
 
 
+def update_account(account: str, language: str) -> accounts_pb2.UpdateAccountRequest:
+    return accounts_pb2.UpdateAccountRequest(
+        request_id=a_request_id(), name=account, update_mask=FieldMask(paths=["language"]), language=language
+    )
+
+
 def open_wallet(account: str, currency: str) -> accounts_pb2.OpenWalletRequest:
     return accounts_pb2.OpenWalletRequest(request_id=a_request_id(), name=account, currency_code=currency)
 
@@ -462,6 +468,11 @@ def change_phone(approval: str, phone: str, **fields: Any) -> identity_pb2.Chang
     return identity_pb2.ChangePhoneRequest(approval=approval, phone=phone, **facts)
 
 
+def change_email(email: str, approval: str, **fields: Any) -> identity_pb2.ChangeEmailRequest:
+    facts: dict[str, Any] = {"request_id": a_request_id(), "login_password": A_LOGIN_PASSWORD} | fields
+    return identity_pb2.ChangeEmailRequest(email=email, approval=approval, **facts)
+
+
 # --- Webhooks ---------------------------------------------------------------------------------------------------------------
 
 
@@ -497,6 +508,15 @@ def redeliver(name: str) -> notifications_pb2.RedeliverRequest:
     return notifications_pb2.RedeliverRequest(request_id=a_request_id(), name=name)
 
 
+def prefer(account: str, category: int, *channels: int) -> notifications_pb2.UpdatePreferencesRequest:
+    preference = notifications_pb2.Preferences.Preference(category=category, channels=channels)  # type: ignore[arg-type]
+    return notifications_pb2.UpdatePreferencesRequest(request_id=a_request_id(), account=account, preferences=[preference])
+
+
+def mark_read(account: str, *names: str) -> notifications_pb2.MarkInboxMessagesReadRequest:
+    return notifications_pb2.MarkInboxMessagesReadRequest(request_id=a_request_id(), account=account, names=names)
+
+
 def valid_requests_of_notifications() -> Iterator[Message]:
     """One request for every RPC that tells what happens, as `valid_requests`."""
     endpoint, delivery = f"webhookEndpoints/{UNKNOWN}", f"deliveries/{UNKNOWN}"
@@ -512,6 +532,12 @@ def valid_requests_of_notifications() -> Iterator[Message]:
     yield notifications_pb2.GetDeliveryRequest(name=delivery)
     yield notifications_pb2.ListDeliveriesRequest(webhook_endpoint=endpoint)
     yield redeliver(delivery)
+    account = f"accounts/{UNKNOWN}"
+    yield notifications_pb2.GetPreferencesRequest(account=account)
+    yield prefer(account, 1, 1, 2)
+    yield notifications_pb2.ListInboxMessagesRequest(account=account)
+    yield notifications_pb2.GetUnreadCountRequest(account=account)
+    yield mark_read(account, f"{account}/inboxMessages/{UNKNOWN}")
 
 
 def valid_requests_of_people() -> Iterator[Message]:
@@ -531,6 +557,8 @@ def valid_requests_of_people() -> Iterator[Message]:
     yield start_reset(phone)
     yield reset_password(approval, "violet-typewriter-77")
     yield change_phone(approval, phone)
+    yield change_email("ada@example.com", approval)
+    yield update_account(ada, "fr")
     yield verification_pb2.EnrollTotpRequest(request_id=a_request_id(), label="an app")
     yield verification_pb2.ConfirmTotpRequest(request_id=a_request_id(), name=factor, code="000000")
     yield verification_pb2.ListFactorsRequest()

@@ -42,6 +42,7 @@ class Accounts(Service):
     GetAccount: Rpc[accounts_pb2.GetAccountRequest, accounts_pb2.Account]
     GetAccountByExternalId: Rpc[accounts_pb2.GetAccountByExternalIdRequest, accounts_pb2.Account]
     ListAccounts: Rpc[accounts_pb2.ListAccountsRequest, accounts_pb2.ListAccountsResponse]
+    UpdateAccount: Rpc[accounts_pb2.UpdateAccountRequest, accounts_pb2.Account]
     OpenWallet: Rpc[accounts_pb2.OpenWalletRequest, accounts_pb2.Account]
     CloseAccount: Rpc[accounts_pb2.CloseAccountRequest, accounts_pb2.Account]
     ListBalances: Rpc[accounts_pb2.ListBalancesRequest, accounts_pb2.ListBalancesResponse]
@@ -64,6 +65,7 @@ class Accounts(Service):
     StartPasswordReset: Rpc[identity_pb2.StartPasswordResetRequest, verification_pb2.Challenge]
     ResetPassword: Rpc[identity_pb2.ResetPasswordRequest, identity_pb2.PasswordChange]
     ChangePhone: Rpc[identity_pb2.ChangePhoneRequest, identity_pb2.PhoneChange]
+    ChangeEmail: Rpc[identity_pb2.ChangeEmailRequest, identity_pb2.EmailChange]
 
 
 class Payments(Service):
@@ -92,7 +94,7 @@ class Payments(Service):
 
 
 class Notifications(Service):
-    """Webhook endpoints, and what is delivered to them."""
+    """Webhook endpoints, and what is delivered to them; what people are told."""
 
     descriptor = notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"]
 
@@ -107,6 +109,11 @@ class Notifications(Service):
     GetDelivery: Rpc[notifications_pb2.GetDeliveryRequest, notifications_pb2.Delivery]
     ListDeliveries: Rpc[notifications_pb2.ListDeliveriesRequest, notifications_pb2.ListDeliveriesResponse]
     Redeliver: Rpc[notifications_pb2.RedeliverRequest, notifications_pb2.Delivery]
+    GetPreferences: Rpc[notifications_pb2.GetPreferencesRequest, notifications_pb2.Preferences]
+    UpdatePreferences: Rpc[notifications_pb2.UpdatePreferencesRequest, notifications_pb2.Preferences]
+    ListInboxMessages: Rpc[notifications_pb2.ListInboxMessagesRequest, notifications_pb2.ListInboxMessagesResponse]
+    GetUnreadCount: Rpc[notifications_pb2.GetUnreadCountRequest, notifications_pb2.UnreadCount]
+    MarkInboxMessagesRead: Rpc[notifications_pb2.MarkInboxMessagesReadRequest, notifications_pb2.MarkInboxMessagesReadResponse]
 
 
 class Payouts(Service):

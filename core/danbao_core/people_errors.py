@@ -117,6 +117,12 @@ class InstrumentNotFound(Refusal):
     kind = Kind.NOT_FOUND
 
 
+class InboxMessageNotFound(Refusal):
+    """There is no such message in the inbox of this account."""
+
+    kind = Kind.NOT_FOUND
+
+
 class PhoneTaken(Refusal):
     """The phone number belongs to another account."""
 
@@ -264,8 +270,14 @@ class AccountNotClosed(Refusal):
     kind = Kind.PRECONDITION
 
 
+class ChannelRequired(Refusal):
+    """What protects the account is always told by short message and in the inbox."""
+
+    kind = Kind.PRECONDITION
+
+
 class MessagesMissing(Refusal):
-    """This core has no channel for messages to phones."""
+    """This core has no channel for messages of this kind."""
 
     kind = Kind.PRECONDITION
 

@@ -123,7 +123,9 @@ class Server:
         authenticator = Authenticator(key_pool, self._wall_clock, keyring)
         login_passwords = LoginPasswords()
         stack.callback(login_passwords.close)
-        desk = Desk(engine, pool, keyring, login_passwords, authenticator, sandbox=self._sandbox)
+        desk = Desk(
+            engine, pool, keyring, login_passwords, authenticator, sends=settings.sends_messages, mails=settings.sends_mail
+        )
         bank = await stack.enter_async_context(bank_of(settings))
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)

@@ -4,10 +4,11 @@ import difflib
 import ipaddress
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import AfterValidator, Field
@@ -54,6 +55,24 @@ def _hash_key(text: pydantic.SecretStr) -> pydantic.SecretStr:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text.get_secret_value()):
         raise ValueError("must be 64 hexadecimal digits (32 random bytes), as `openssl rand -hex 32` prints")
     return text
+
+
+def _channel_url(*schemes: str) -> Callable[[pydantic.SecretStr], pydantic.SecretStr]:
+    """Checks a URL that may hold a password, so that no message of ours quotes it."""
+
+    def check(url: pydantic.SecretStr) -> pydantic.SecretStr:
+        try:
+            parts = urlsplit(url.get_secret_value())
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise ValueError("is no URL") from None
+        if parts.scheme not in schemes or not host:
+            raise ValueError(f"must be a URL that begins with {' or '.join(f'{each}://' for each in schemes)} and a host")
+        if parts.scheme == "http" and not is_loopback(host):
+            raise ValueError("must be https:// where another machine is meant: messages hold codes and numbers")
+        return url
+
+    return check
 
 
 class Settings(BaseSettings):
@@ -133,6 +152,22 @@ class Settings(BaseSettings):
     metrics_listen: Annotated[str, AfterValidator(_address_or_nothing)] = Field(
         "", description="The address of /metrics for Prometheus; nothing: none."
     )
+    sms_url: Annotated[pydantic.SecretStr, AfterValidator(_channel_url("https", "http"))] | None = Field(
+        None, description="Where short messages are posted: the URL of an HTTP gateway (see notifications/sms_gateway.py)."
+    )
+    sms_key: pydantic.SecretStr = Field(pydantic.SecretStr(""), description="The gateway's key, sent as a bearer token.")
+    smpp_url: Annotated[pydantic.SecretStr, AfterValidator(_channel_url("smpp", "smpps"))] | None = Field(
+        None, description="A message centre for short messages: smpp://system_id:password@host:port, smpps:// for TLS."
+    )
+    sms_sender: str = Field(
+        "",
+        description="What phones show as the sender of messages by SMPP: a number of digits, or up to 11 letters.",
+        pattern=r"^([0-9]{0,20}|[A-Za-z0-9 ]{1,11})$",
+    )
+    smtp_url: Annotated[pydantic.SecretStr, AfterValidator(_channel_url("smtp", "smtps"))] | None = Field(
+        None, description="Where mail is handed in: smtp://user:password@host:port (STARTTLS), smtps:// for TLS at once."
+    )
+    mail_from: str = Field("", description="The address from which mail comes.", pattern=r"^(|[^@\s<>]+@[^@\s<>]+)$")
     traces: str = Field(
         "",
         description="Where spans of sampled calls go: otlp=http://HOST:4318 or file=PATH; nothing: there are none.",
@@ -142,6 +177,16 @@ class Settings(BaseSettings):
     @property
     def hash_key_bytes(self) -> bytes:
         return bytes.fromhex(self.hash_key.get_secret_value())
+
+    @property
+    def sends_messages(self) -> bool:
+        """Whether people can be reached by phone; a sandbox keeps what it would send."""
+        return self.mode is Mode.SANDBOX or self.sms_url is not None or self.smpp_url is not None
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether people can be reached by e-mail."""
+        return self.mode is Mode.SANDBOX or self.smtp_url is not None
 
     @property
     def has_tls(self) -> bool:
@@ -161,16 +206,26 @@ class Settings(BaseSettings):
     def _bank_is_whole(self) -> "Settings":
         if self.bank_url and not self.bank_key.get_secret_value():
             raise ValueError("DANBAO_BANK_KEY: is not set, and the bank at DANBAO_BANK_URL asks for it: set both")
-        if self.bank_url.startswith("http://") and not (self.mode is Mode.SANDBOX and _is_loopback(_host_of(self.bank_url))):
+        if self.bank_url.startswith("http://") and not (self.mode is Mode.SANDBOX and is_loopback(_host_of(self.bank_url))):
             raise ValueError(
                 "DANBAO_BANK_URL: must begin with https://; without TLS only a sandbox asks a bank, on a loopback address"
             )
         return self
 
     @pydantic.model_validator(mode="after")
+    def _channels_are_whole(self) -> "Settings":
+        if self.sms_url is not None and self.smpp_url is not None:
+            raise ValueError(
+                "DANBAO_SMPP_URL: there is DANBAO_SMS_URL, too, and each message goes one way: leave one of them out"
+            )
+        if self.smtp_url is not None and not self.mail_from:
+            raise ValueError("DANBAO_MAIL_FROM: is not set, and DANBAO_SMTP_URL needs an address from which mail comes")
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _reachable_only_on_purpose(self) -> "Settings":
         host = self.listen.rpartition(":")[0].strip("[]")
-        if not self.has_tls and not self.insecure and not _is_loopback(host):
+        if not self.has_tls and not self.insecure and not is_loopback(host):
             raise ValueError(
                 f"DANBAO_LISTEN: {self.listen} can be reached from other machines and there is no TLS: set DANBAO_TLS_CERT and "
                 "DANBAO_TLS_KEY, or listen on a loopback address, or set DANBAO_INSECURE=true where something in front has TLS"
@@ -183,7 +238,8 @@ def _host_of(bank_url: str) -> str:
     return found["host"].strip("[]") if found else ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, spelt as one of its own addresses or as localhost."""
     if host == "localhost":
         return True
     try:

@@ -22,6 +22,8 @@ _CARD = (
     "INSERT INTO instrument_ref VALUES (sha256('card'), '{nobody}', 1);"
 )
 
+_INBOX = "INSERT INTO inbox_message VALUES ('{bob}', '{nobody}', 7, 1, 'payment_sent', '', '{{}}', now(), NULL, 1);"
+
 PEOPLE_PLANTS = [
     Plant(
         "account_has_person",
@@ -82,5 +84,38 @@ PEOPLE_PLANTS = [
         "instrument_ref_has_instrument",
         _CARD + "DELETE FROM instrument WHERE id = '{nobody}'",
         "a card number leads to instrument {nobody}, which is missing",
+    ),
+    Plant(
+        "message_has_contents",
+        "INSERT INTO message (id, channel, address_hash, address, template, parameters, created_at, version) "
+        "VALUES ('{nobody}', 1, 'x', '', 'code', '', now(), 1)",
+        "message {nobody} is to be sent, and says nothing to nobody",
+    ),
+    Plant(
+        "message_has_contents",
+        _PERSON
+        + "INSERT INTO message (id, channel, address_hash, address, template, parameters, created_at, version, account_id) "
+        "VALUES ('{nobody}', 1, 'x', 'x', 'code', 'x', now(), 1, '{bob}')",
+        "message {nobody} says something to somebody who is missing or erased",
+    ),
+    Plant(
+        "inbox_message_has_person",
+        _INBOX.replace("7", "0"),
+        "somebody was told something as account {bob}, which has no person",
+    ),
+    Plant(
+        "inbox_message_has_person",
+        "INSERT INTO preference VALUES ('{bob}', 1, true, true, true, 1)",
+        "somebody was told something as account {bob}, which has no person",
+    ),
+    Plant(
+        "inbox_message_was_told",
+        _PERSON + _INBOX.replace("{bob}", "{ada}"),
+        "account {ada} was told of event {nobody}, to which nobody has come yet",
+    ),
+    Plant(
+        "inbox_message_was_told",
+        "UPDATE news_cursor SET position = 1000000",
+        "people were told up to position 1000000, and events go up to 0",
     ),
 ]

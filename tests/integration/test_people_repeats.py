@@ -28,6 +28,7 @@ from tests.rpc_requests import (
     a_request_id,
     answer_challenge,
     bind,
+    change_email,
     change_login_password,
     change_phone,
     close,
@@ -50,6 +51,7 @@ Ask = verification_pb2.CreateChallengeRequest
 
 NEW_PASSWORD: Final = "violet-typewriter-77"
 SMS: Final = verification_pb2.Factor.KIND_SMS
+EMAIL: Final = verification_pb2.Factor.KIND_EMAIL
 
 
 async def a_completion(core: Core) -> Asked:
@@ -90,6 +92,12 @@ async def a_new_number(core: Core) -> Asked:
     ada, phone = await a_person(core), a_phone()
     request = Ask(request_id=a_request_id(), change_phone=Ask.ChangePhonePurpose(phone=phone), factor=SMS)
     return ada, change_phone(await approval_of(core, await ada.ask(request), phone, ada), phone)
+
+
+async def a_new_address(core: Core) -> Asked:
+    ada, address = await a_person(core), "ada@example.com"
+    request = Ask(request_id=a_request_id(), change_email=Ask.ChangeEmailPurpose(email=address), factor=EMAIL)
+    return ada, change_email(address, await approval_of(core, await ada.ask(request), address, ada))
 
 
 async def a_confirmation(core: Core) -> Asked:
@@ -169,6 +177,7 @@ MUTATIONS: Final[dict[str, Callable[[Core], Awaitable[Asked]]]] = {
     "StartPasswordReset": by_a_stranger(start_reset),
     "ResetPassword": a_reset,
     "ChangePhone": a_new_number,
+    "ChangeEmail": a_new_address,
     "EnrollTotp": by_a_person(enrol),
     "ConfirmTotp": a_confirmation,
     "RemoveFactor": a_removal,

@@ -19,6 +19,7 @@ from danbao_core.rpc.seen import RpcMetrics
 from danbao_core.rpc.status import CODES
 from danbao_core.settings import Settings
 from danbao_workers.event_numbers import EventNumbers
+from danbao_workers.postman import Postman
 from danbao_workers.sweep import Lateness
 from danbao_workers.worker import WorkerMetrics
 from danbao_workers.works import WORKS
@@ -61,6 +62,20 @@ def test_every_setting_of_ours_is_one() -> None:
     assert set(OURS) == {"migrate", "server", "worker"}
     for name, service in OURS.items():
         assert set(service["environment"]) <= known, name
+
+
+def test_the_channels_are_those_of_the_settings_and_of_servers_and_workers() -> None:
+    lines = (DEPLOY / "channels.example.env").read_text().splitlines()
+    named = dict(line[1:].split("=", 1) for line in lines if line.startswith("#DANBAO_"))
+    assert set(named) == {"DANBAO_SMS_URL", "DANBAO_SMS_KEY", "DANBAO_SMPP_URL", "DANBAO_SMS_SENDER"} | {
+        "DANBAO_SMTP_URL",
+        "DANBAO_MAIL_FROM",
+    }
+    for service in ("server", "worker"):
+        assert SERVICES[service]["env_file"] == [{"path": "deploy/channels.env", "required": False}]
+    of_one = {name: value for name, value in named.items() if name not in ("DANBAO_SMS_URL", "DANBAO_SMS_KEY")}
+    given = {name.removeprefix("DANBAO_").lower(): value for name, value in (settings_of("worker") | of_one).items()}
+    assert Settings.model_validate(given).sends_messages
 
 
 @pytest.mark.parametrize("service", ["server", "worker"])
@@ -107,7 +122,8 @@ def test_only_grpc_with_tls_is_published_beyond_this_machine() -> None:
     assert published.pop("server") == ["50051:50051"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert COMPOSE["networks"]["inside"] == {"internal": True}
-    assert all(SERVICES[name]["networks"] == ["inside"] for name in SERVICES if "ports" not in SERVICES[name])
+    sends = {"worker"}  # messages and webhooks; nothing reaches it from outside
+    assert all(SERVICES[name]["networks"] == ["inside"] for name in SERVICES.keys() - sends if "ports" not in SERVICES[name])
 
 
 def test_every_service_is_bounded_and_comes_back() -> None:
@@ -169,7 +185,8 @@ def exported() -> dict[str, dict[str, set[str]]]:
     lateness = Lateness()
     for work in WORKS:
         lateness.tell(work, ())
-    of_workers = (WorkerMetrics(lambda: 0, Counter(), lateness), EventNumbers())
+    none: Any = None
+    of_workers = (WorkerMetrics(lambda: 0, Counter(), lateness), EventNumbers(), Postman(none, none, {}))
     for family in registry_of(EngineMetrics(lambda: 0), rpc, *of_workers).collect():
         for sample in family.samples:
             labels = samples.setdefault(sample.name, {})

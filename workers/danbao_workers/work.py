@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from danbao_workers.deliverer import Deliverer
     from danbao_workers.event_numbers import EventNumbers
+    from danbao_workers.postman import Postman
 
 CALLER = "worker"
 """By what name the books call whatever the workers do of themselves."""
@@ -37,6 +38,8 @@ class Background(NamedTuple):
     wall_clock: WallClock
     deliverer: "Deliverer"
     numbers: "EventNumbers"
+    postman: "Postman"
+    """Sends messages to people."""
     bank: Bank | None = None
     """That cards are asked of, where one is set up."""
 

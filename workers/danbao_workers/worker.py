@@ -20,12 +20,14 @@ from redis.exceptions import RedisError
 
 from danbao_core import metrics_page
 from danbao_core.clock import system_wall_clock
+from danbao_core.notifications.outlets import outlets_of
 from danbao_core.opening import bank_of, keyring_of, read_pool, running_engine
 from danbao_core.settings import Mode, Settings
 from danbao_workers.bank_metrics import BankMetrics, CountedBank
 from danbao_workers.deliverer import Deliverer
 from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.leader import Leader
+from danbao_workers.postman import Postman
 from danbao_workers.sweep import Lateness
 from danbao_workers.work import Background, Work
 from danbao_workers.works import SINGLETONS, WORKS
@@ -145,7 +147,7 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
             worker.ctx["background"] = background
             metrics = WorkerMetrics(lambda: len(_running(worker)), done, lateness)
             registry = metrics_page.registry_of(
-                metrics, BankMetrics(background.bank), background.engine.metrics, background.numbers
+                metrics, BankMetrics(background.bank), background.engine.metrics, background.numbers, background.postman
             )
             try:
                 url = await stack.enter_async_context(metrics_page.serving(settings.metrics_listen, registry))
@@ -169,9 +171,10 @@ async def background_of(settings: Settings) -> AsyncIterator[Background]:
         deliverer = await stack.enter_async_context(
             Deliverer(engine, pool, keyring, system_wall_clock, numbers, sandbox=sandbox)
         )
+        postman = Postman(pool, keyring, await stack.enter_async_context(outlets_of(settings)))
         bank = await stack.enter_async_context(bank_of(settings))
         counted = None if bank is None else CountedBank(bank)
-        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, deliverer, numbers, counted)
+        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, deliverer, numbers, postman, counted)
 
 
 async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> None:

@@ -5,6 +5,8 @@ from typing import Final
 from danbao_workers.deliveries import DELIVERIES
 from danbao_workers.forgetting import FORGETTING
 from danbao_workers.fundings import FUNDINGS
+from danbao_workers.messages import MESSAGES
+from danbao_workers.news import NEWS
 from danbao_workers.payment_timers import PAYMENT_TIMERS
 from danbao_workers.payouts import PAYOUT_ENDS, PAYOUTS
 from danbao_workers.reconciliations import RECONCILIATIONS
@@ -12,6 +14,6 @@ from danbao_workers.refunds import REFUNDS
 from danbao_workers.relay import RELAY
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (DELIVERIES, FUNDINGS, PAYMENT_TIMERS, PAYOUTS, PAYOUT_ENDS, REFUNDS)
+WORKS: Final[tuple[Work, ...]] = (DELIVERIES, FUNDINGS, MESSAGES, PAYMENT_TIMERS, PAYOUTS, PAYOUT_ENDS, REFUNDS)
 
-SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, RECONCILIATIONS, RELAY)
+SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, NEWS, RECONCILIATIONS, RELAY)

@@ -1,7 +1,7 @@
 """Accounts, their wallets, and what may be done with them."""
 
 from danbao_core.accounts.balances import Balance, Purpose, balance_id, platform_balance_id
-from danbao_core.accounts.commands import CloseAccount, CreateAccount, OpenWallet
+from danbao_core.accounts.commands import CloseAccount, CreateAccount, OpenWallet, UpdateAccount
 from danbao_core.accounts.freezing import FreezeAccount, UnfreezeAccount
 from danbao_core.accounts.plans import SetMerchantPlan
 from danbao_core.accounts.rows import (
@@ -28,6 +28,7 @@ __all__ = [
     "Purpose",
     "SetMerchantPlan",
     "UnfreezeAccount",
+    "UpdateAccount",
     "account_of",
     "active_account",
     "balance_id",

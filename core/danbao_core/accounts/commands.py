@@ -35,6 +35,7 @@ class CreateAccount(Command[Account], frozen=True):
     display_name: str
     currencies: tuple[str, ...]
     external_id: str = ""
+    language: str = ""
 
     def keys(self, book: Book) -> Iterable[Key]:
         if self.external_id:
@@ -58,11 +59,34 @@ class CreateAccount(Command[Account], frozen=True):
             updated_at=book.now,
             version=1,
             external_id=self.external_id,
+            language=self.language,
         )
         refs = [AccountRef(self.external_id, account.id)] if self.external_id else []
         balances = [balance for currency in self.currencies for balance in new_wallet(account.id, currency)]
         trace = trail.audit_event(ids, self.origin, Account, account.id, book.now)
         return Decision(account, [account, *refs, *balances, trace])
+
+
+class UpdateAccount(Command[Account], frozen=True):
+    """Changes the language in which the account's owner is written to; the one that it has changes nothing.
+
+    Refused: AccountNotFound, AccountClosed.
+    """
+
+    result_type = Account
+    account_id: UUID
+    language: str
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Account.key(self.account_id)
+
+    def decide(self, book: Book) -> Decision[Account]:
+        account = account_of(book, self.account_id, self.origin)
+        account.must_not_be_closed()
+        if account.language == self.language:
+            return Decision(account)
+        updated = account.replace(language=self.language, updated_at=book.now, version=account.version + 1)
+        return Decision(updated, [updated, trail.audit_event(self.ids(), self.origin, Account, account.id, book.now)])
 
 
 class OpenWallet(Command[Account], frozen=True):

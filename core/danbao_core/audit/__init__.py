@@ -71,6 +71,9 @@ INVARIANTS: Final = (
     "approval_has_challenge",
     "instrument_has_ref",
     "instrument_ref_has_instrument",
+    "message_has_contents",
+    "inbox_message_has_person",
+    "inbox_message_was_told",
     # What is told.
     "event_has_no_gap",
     "event_is_told_once",

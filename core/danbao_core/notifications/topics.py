@@ -9,6 +9,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "account": (
         "closed",
         "device_added",
+        "email_changed",
         "erased",
         "factor_enrolled",
         "factor_removed",

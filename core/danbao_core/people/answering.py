@@ -131,10 +131,10 @@ class AnswerChallenge(Command[Approval], frozen=True):
 
     def _accepted(self, draft: Draft, challenge: Challenge) -> FactorKind | None:
         """By which factor the code is right, which is used up in the draft; None where it is wrong."""
-        if challenge.factor is FactorKind.SMS:
+        if challenge.factor in (FactorKind.SMS, FactorKind.EMAIL):
             shown = self.shown.sms.get(challenge.code_key_id, b"")
             right = challenge.code_hash is not None and hmac.compare_digest(shown, challenge.code_hash)
-            return FactorKind.SMS if right else None
+            return challenge.factor if right else None
         person = None if challenge.account_id is None else draft.get(Person, challenge.account_id)
         if person is None or person.totp_id is None or person.totp_id != self.shown.factor_id:
             return None

@@ -21,7 +21,7 @@ from danbao_core.money import Money
 from danbao_core.people import attempts
 from danbao_core.people.attempts import AttemptKind, Attempts, Rule, attempts_key, by_account
 from danbao_core.people.challenges import LIFETIME, Challenge, FactorKind, Purpose
-from danbao_core.people.messages import Letter, letter
+from danbao_core.people.messages import Channel, Letter, letter, letter_by
 from danbao_core.people.person import Person
 from danbao_core.people_errors import FactorLocked, FactorMissing, TooManyCodes
 
@@ -44,14 +44,14 @@ class NewestCode(Row, frozen=True):
 
 
 class SmsCode(msgspec.Struct, frozen=True):
-    """A code that a decision may come to send, hashed and sealed before it is made."""
+    """A code that a decision may come to send, hashed and sealed before it is made; by SMS, or to a new e-mail address."""
 
     code_hash: bytes
     """An HMAC over challenge and code, under `key_id`."""
     key_id: str
     letter: Letter
     phone_hash: bytes
-    """The lookup of ("phone", number)."""
+    """The lookup of ("phone", number) or ("email", address)."""
     device: bytes = b""
     """Account and device, where the device is one that the account knows."""
     own_number: bool = True
@@ -72,16 +72,38 @@ class SmsCode(msgspec.Struct, frozen=True):
 
 
 def new_sms_code(
-    keyring: Keyring, challenge_id: UUID, phone: str, device: tuple[UUID, str] | None = None, *, own_number: bool = True
+    keyring: Keyring,
+    challenge_id: UUID,
+    phone: str,
+    device: tuple[UUID, str] | None = None,
+    *,
+    own_number: bool = True,
+    account_id: UUID | None = None,
+    language: str = "",
 ) -> SmsCode:
     """A new code of six digits to a number in E.164; `device` is account and device where the account knows the device, and
-    `own_number` whether the number is that account's."""
+    `own_number` whether the number is that account's. `account_id` says who is written to, where that is somebody with an
+    account, and `language` in which language where the account does not say it."""
     code = f"{secrets.randbelow(1_000_000):06}"
+    written = letter(keyring, phone, "code", code=code).of(account_id, language, good_for=LIFETIME)
+    return _code(keyring, challenge_id, code, written, device, own_number=own_number)
+
+
+def new_email_code(keyring: Keyring, challenge_id: UUID, address: str, device: tuple[UUID, str] | None, owner: UUID) -> SmsCode:
+    """A new code of six digits to an e-mail address that an account's person says is theirs; `device` as in `new_sms_code`."""
+    code = f"{secrets.randbelow(1_000_000):06}"
+    written = letter_by(keyring, Channel.EMAIL, address, "code", code=code).of(owner, good_for=LIFETIME)
+    return _code(keyring, challenge_id, code, written, device, own_number=False)
+
+
+def _code(  # the facts of a code
+    keyring: Keyring, challenge_id: UUID, code: str, written: Letter, device: tuple[UUID, str] | None, *, own_number: bool
+) -> SmsCode:
     return SmsCode(
         code_hash=sms_hashes(keyring, challenge_id, code)[keyring.current.id],
         key_id=keyring.current.id,
-        letter=letter(keyring, phone, "code", code=code),
-        phone_hash=keyring.lookup("phone", phone),
+        letter=written,
+        phone_hash=written.address_hash,
         device=b"" if device is None else by_account(*device),
         own_number=own_number,
     )

@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     RESET_PASSWORD = 6
     CHANGE_PHONE = 7
     CHANGE_FACTORS = 8
+    CHANGE_EMAIL = 9
 
 
 class FactorKind(IntEnum):
@@ -41,6 +42,8 @@ class FactorKind(IntEnum):
     SMS = 1
     TOTP = 2
     RECOVERY_CODE = 3
+    EMAIL = 4
+    """A code that is sent to an address, which shows that it is theirs, and nothing else."""
 
 
 @table("challenge", rank=32, key=("id",))
@@ -64,7 +67,7 @@ class Challenge(Row, frozen=True):
     binding: bytes
     """What it approves, whole; see `binding`."""
     code_hash: bytes | None
-    """An HMAC over id and SMS code, under `code_key_id`; None for TOTP, and where nothing was sent."""
+    """An HMAC over id and the code that was sent, under `code_key_id`; None for TOTP, and where nothing was sent."""
     code_key_id: str
     tries: int
     """Wrong codes so far."""

@@ -12,6 +12,7 @@ import msgspec
 
 from danbao_core import trail
 from danbao_core.engine import Book, Command, Decision, Draft, Key
+from danbao_core.errors import RetriesExhausted
 from danbao_core.people import devices
 from danbao_core.people.challenges import Purpose, approval_keys, binding, consume, consume_own
 from danbao_core.people.devices import Device
@@ -211,3 +212,49 @@ def phone_binding(account_id: UUID, phone_hash: bytes) -> bytes:
 def _is_theirs(book: Book, phone_hash: bytes, account_id: UUID) -> bool:
     ref = book.get(PhoneRef, phone_hash)
     return ref is not None and ref.account_id == account_id
+
+
+class ChangeEmail(_OfTheirs, frozen=True):
+    """Changes the e-mail address, or removes it; the phone and the address before are told. Nothing rests after it, because an
+    address protects nothing.
+
+    Refused: PasswordWrong and PasswordLocked, which are counted, before the approval is looked at; ApprovalNotFound,
+    ApprovalUsed, ApprovalExpired, ApprovalMismatch; RetriesExhausted where the address was changed since it was read.
+    """
+
+    proof: LoginProof
+    approval_id: UUID | None
+    """By the code to the new address; None where it is removed."""
+    email_hash: bytes
+    """The lookup of the new address under the key in force; empty where it is removed."""
+    email: bytes | None
+    """The new address, sealed in ("person", "email", account_id)."""
+    seen: bytes | None
+    """The address before, as it was read."""
+    farewell: Letter | None
+    """What tells the address before; None where there was none."""
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Person.key(self.account_id)
+        yield self.counter.key
+        yield from approval_keys(self.approval_id)
+
+    def decide(self, book: Book) -> Decision[Changed]:
+        draft, person = Draft(book), person_of(book, self.account_id)
+        refusal = must_show_login_password(draft, self.origin, person, self.proof, self.counter)
+        if refusal is not None:
+            return Decision(Changed(book.now), draft.changes, refusal)
+        if person.email != self.seen:
+            raise RetriesExhausted
+        if self.approval_id is not None:
+            bound_to = email_binding(person.account_id, self.email_hash)
+            consume(draft, self.approval_id, self.origin, Purpose.CHANGE_EMAIL, bound_to)
+        if self.farewell is not None:
+            draft.put(self.farewell.sent(book.now))
+        person = person.replace(email=self.email, updated_at=book.now, version=person.version + 1)
+        return self.done(draft, person, "account.email_changed")
+
+
+def email_binding(account_id: UUID, email_hash: bytes) -> bytes:
+    """What an approval to change the e-mail address is bound to; by the lookup of the new address under the key in force."""
+    return binding(Purpose.CHANGE_EMAIL, account_id, email_hash.hex())

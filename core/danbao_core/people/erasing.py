@@ -68,7 +68,7 @@ class ErasePerson(Command[Account], frozen=True):
         for phone_hash in self.phone_hashes:
             for message_id in _ids(draft.get(Letters, phone_hash)):
                 message: Message = book[Message, message_id]
-                draft.put(message.replace(address=b"", parameters=b"", version=message.version + 1))
+                draft.put(message.erased())
         erased = account.replace(display_name=ERASED_NAME, updated_at=book.now, version=account.version + 1)
         ids = self.ids()
         draft.put(erased, _nobody(person, book), trail.audit_event(ids, self.origin, Account, account.id, book.now))
@@ -96,6 +96,7 @@ def _nobody(person: Person, book: Book) -> Person:
         payment_key_id="",
         session_epoch=person.session_epoch + 1,
         totp_id=None,
+        email=None,
         level=IdentityLevel.NONE,
         channels="",
         document=Document.NONE,

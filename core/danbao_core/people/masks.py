@@ -24,6 +24,12 @@ def mask_phone(phone: str) -> str:
     return f"+{number.country_code} {'*' * (len(national) - shown)}{national[-shown:]}"
 
 
+def mask_email(address: str) -> str:
+    """The first character and the domain: `a***@example.com`."""
+    local, _, domain = address.partition("@")
+    return f"{local[:1]}***@{domain}"
+
+
 def mask_name(name: str) -> str:
     """The first character, and an asterisk for each of the others: `张**`."""
     return name[:1] + "*" * (len(name) - 1)

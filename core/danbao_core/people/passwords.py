@@ -89,7 +89,7 @@ def lock_letter(keyring: Keyring, person: Person, password: str) -> Letter | Non
     if person.phone is None:
         return None
     phone = keyring.open(person.phone, "person", "phone", person.account_id)
-    return letter(keyring, phone, "password_locked", password=password)
+    return letter(keyring, phone, "password_locked", password=password).of(person.account_id)
 
 
 def is_common(pin: str) -> bool:

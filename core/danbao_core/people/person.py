@@ -58,6 +58,8 @@ class Person(Row, frozen=True):
     version: int
     totp_id: UUID | None = None
     """The authenticator in force (`people/factors.py`)."""
+    email: bytes | None = None
+    """The confirmed e-mail address, sealed in ("person", "email", account_id); None where there is none."""
 
 
 @table("phone_ref", rank=23, key=("phone_hash",))

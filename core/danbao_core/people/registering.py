@@ -29,6 +29,7 @@ class RegistrationDetails(msgspec.Struct, frozen=True):
     """As it is to be stored."""
     display_name: str
     currencies: tuple[str, ...]
+    language: str = ""
 
 
 class Register(Command[Challenge], frozen=True):
@@ -95,6 +96,7 @@ class CompleteRegistration(Command[Session], frozen=True):
     login_password: str
     display_name: str
     currencies: tuple[str, ...]
+    language: str = ""
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield from approval_keys(self.approval_id)
@@ -116,6 +118,7 @@ class CompleteRegistration(Command[Session], frozen=True):
             updated_at=now,
             version=1,
             personal=True,
+            language=self.language,
         )
         person = _new_person(account, self.phone, self.login_password)
         session = new_session(ids.take(), person, self.device_id, self.origin.received_at)

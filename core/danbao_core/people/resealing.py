@@ -40,7 +40,7 @@ _PASSES: Final = 5
 """How often what was changed meanwhile is tried again."""
 
 SEALED: Final[dict[type[Row], tuple[str, tuple[str, ...]]]] = {
-    Person: ("account_id", ("phone", "real_name", "number")),
+    Person: ("account_id", ("phone", "real_name", "number", "email")),
     Message: ("id", ("address", "parameters")),
     Factor: ("id", ("secret",)),
     Challenge: ("id", ("details",)),
@@ -183,8 +183,10 @@ async def _command(pool: "_Pool", keyring: Keyring, row: Row) -> ResealRow | Non
         if text is not None and sealed_under(getattr(row, name)) != current
     }
     origin = Origin(caller="core", method="keyring reseal", received_at=system_wall_clock())
-    if isinstance(row, Message) and opened["address"] and row.address_hash != keyring.lookup("phone", opened["address"]):
-        stale["address_hash"] = keyring.lookup("phone", opened["address"])
+    if isinstance(row, Message) and opened["address"]:
+        address_hash = keyring.lookup(row.channel.address_kind, opened["address"])
+        if row.address_hash != address_hash:
+            stale["address_hash"] = address_hash
     if not isinstance(row, Person):
         return ResealRow(origin=origin, before=row, after=row.replace(**stale)) if stale else None
     phone_hash = None if opened["phone"] is None else keyring.lookup("phone", opened["phone"])

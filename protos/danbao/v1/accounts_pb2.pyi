@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from danbao.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -96,6 +97,7 @@ class Account(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`accounts/{uuid}`, set by the server."""
     kind: Global___Account.Kind.ValueType
@@ -106,6 +108,10 @@ class Account(_message.Message):
     """Name shown to the other side of a payment."""
     external_id: _builtins.str
     """The caller's own number for it, unique among all accounts; empty where none was given."""
+    language: _builtins.str
+    """In which language its owner is written to: `zh-CN`, `en`, `fr` or `es`. Empty where none was stated: then in Chinese, but in
+    English to a phone number of another country than mainland China.
+    """
     @_builtins.property
     def currency_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISO 4217 codes of its wallets, in the order in which they were opened."""
@@ -134,10 +140,11 @@ class Account(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         external_id: _builtins.str = ...,
         plan: Global___MerchantPlan | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "plan", b"plan", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "currency_codes", b"currency_codes", "display_name", b"display_name", "external_id", b"external_id", "kind", b"kind", "name", b"name", "plan", b"plan", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "currency_codes", b"currency_codes", "display_name", b"display_name", "external_id", b"external_id", "kind", b"kind", "language", b"language", "name", b"name", "plan", b"plan", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -212,6 +219,7 @@ class CreateAccountRequest(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     CURRENCY_CODES_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     kind: Global___Account.Kind.ValueType
@@ -222,6 +230,8 @@ class CreateAccountRequest(_message.Message):
     """The caller's own number for the account, at most 64 printable ASCII characters, unique among all accounts for ever (a
     second one is refused with EXTERNAL_ID_TAKEN, which names the account that has it). May be empty.
     """
+    language: _builtins.str
+    """In which language its owner is written to: `zh-CN`, `en`, `fr` or `es`; may be empty, see Account."""
     @_builtins.property
     def currency_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISO 4217 codes of the wallets to open: 1 to 16, each once."""
@@ -234,14 +244,51 @@ class CreateAccountRequest(_message.Message):
         display_name: _builtins.str = ...,
         currency_codes: _abc.Iterable[_builtins.str] | None = ...,
         external_id: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_codes", b"currency_codes", "display_name", b"display_name", "external_id", b"external_id", "kind", b"kind", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_codes", b"currency_codes", "display_name", b"display_name", "external_id", b"external_id", "kind", b"kind", "language", b"language", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateAccountRequest: _TypeAlias = CreateAccountRequest  # noqa: Y015
+
+@_typing.final
+class UpdateAccountRequest(_message.Message):
+    """Request of UpdateAccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`accounts/{uuid}`."""
+    language: _builtins.str
+    """In which language its owner is written to: `zh-CN`, `en`, `fr` or `es`; may be empty, see Account."""
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What changes: `language`."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        language: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "name", b"name", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateAccountRequest: _TypeAlias = UpdateAccountRequest  # noqa: Y015
 
 @_typing.final
 class GetAccountRequest(_message.Message):

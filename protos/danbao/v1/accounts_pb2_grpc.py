@@ -60,6 +60,11 @@ class AccountServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.ListAccountsRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_accounts__pb2.ListAccountsResponse.FromString,
                 _registered_method=True)
+        self.UpdateAccount = channel.unary_unary(
+                '/danbao.v1.AccountService/UpdateAccount',
+                request_serializer=danbao_dot_v1_dot_accounts__pb2.UpdateAccountRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_accounts__pb2.Account.FromString,
+                _registered_method=True)
         self.OpenWallet = channel.unary_unary(
                 '/danbao.v1.AccountService/OpenWallet',
                 request_serializer=danbao_dot_v1_dot_accounts__pb2.OpenWalletRequest.SerializeToString,
@@ -170,6 +175,11 @@ class AccountServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_identity__pb2.ChangePhoneRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_identity__pb2.PhoneChange.FromString,
                 _registered_method=True)
+        self.ChangeEmail = channel.unary_unary(
+                '/danbao.v1.AccountService/ChangeEmail',
+                request_serializer=danbao_dot_v1_dot_identity__pb2.ChangeEmailRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_identity__pb2.EmailChange.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer(object):
@@ -202,6 +212,13 @@ class AccountServiceServicer(object):
     def ListAccounts(self, request, context):
         """Lists accounts, newest first; see "Lists" at the head of common.proto. For keys that are bound to no account: others are
         refused with NOT_YOUR_ACCOUNT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAccount(self, request, context):
+        """Changes the fields of an account that `update_mask` names. Refused with ACCOUNT_CLOSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -397,6 +414,14 @@ class AccountServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangeEmail(self, request, context):
+        """Changes the e-mail address, to which what happens is told where the preferences of the account ask for it, or removes it. The
+        phone and the address before are told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -419,6 +444,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListAccounts,
                     request_deserializer=danbao_dot_v1_dot_accounts__pb2.ListAccountsRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_accounts__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'UpdateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAccount,
+                    request_deserializer=danbao_dot_v1_dot_accounts__pb2.UpdateAccountRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_accounts__pb2.Account.SerializeToString,
             ),
             'OpenWallet': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenWallet,
@@ -529,6 +559,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ChangePhone,
                     request_deserializer=danbao_dot_v1_dot_identity__pb2.ChangePhoneRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_identity__pb2.PhoneChange.SerializeToString,
+            ),
+            'ChangeEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeEmail,
+                    request_deserializer=danbao_dot_v1_dot_identity__pb2.ChangeEmailRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_identity__pb2.EmailChange.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -642,6 +677,33 @@ class AccountService(object):
             '/danbao.v1.AccountService/ListAccounts',
             danbao_dot_v1_dot_accounts__pb2.ListAccountsRequest.SerializeToString,
             danbao_dot_v1_dot_accounts__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/UpdateAccount',
+            danbao_dot_v1_dot_accounts__pb2.UpdateAccountRequest.SerializeToString,
+            danbao_dot_v1_dot_accounts__pb2.Account.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1236,6 +1298,33 @@ class AccountService(object):
             '/danbao.v1.AccountService/ChangePhone',
             danbao_dot_v1_dot_identity__pb2.ChangePhoneRequest.SerializeToString,
             danbao_dot_v1_dot_identity__pb2.PhoneChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.AccountService/ChangeEmail',
+            danbao_dot_v1_dot_identity__pb2.ChangeEmailRequest.SerializeToString,
+            danbao_dot_v1_dot_identity__pb2.EmailChange.FromString,
             options,
             channel_credentials,
             insecure,

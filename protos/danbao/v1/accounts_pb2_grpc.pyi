@@ -49,6 +49,8 @@ class AccountServiceStub:
     """Lists accounts, newest first; see "Lists" at the head of common.proto. For keys that are bound to no account: others are
     refused with NOT_YOUR_ACCOUNT.
     """
+    UpdateAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.UpdateAccountRequest, _accounts_pb2.Account]
+    """Changes the fields of an account that `update_mask` names. Refused with ACCOUNT_CLOSED."""
     OpenWallet: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.OpenWalletRequest, _accounts_pb2.Account]
     """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing. A frozen account is
     refused with ACCOUNT_FROZEN.
@@ -142,6 +144,10 @@ class AccountServiceStub:
     """
     ChangePhone: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]
     """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and transfers to new payees rest for 24 hours after it."""
+    ChangeEmail: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ChangeEmailRequest, _identity_pb2.EmailChange]
+    """Changes the e-mail address, to which what happens is told where the preferences of the account ask for it, or removes it. The
+    phone and the address before are told.
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -161,6 +167,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Lists accounts, newest first; see "Lists" at the head of common.proto. For keys that are bound to no account: others are
     refused with NOT_YOUR_ACCOUNT.
     """
+    UpdateAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.UpdateAccountRequest, _accounts_pb2.Account]  # type: ignore[assignment]
+    """Changes the fields of an account that `update_mask` names. Refused with ACCOUNT_CLOSED."""
     OpenWallet: _aio.UnaryUnaryMultiCallable[_accounts_pb2.OpenWalletRequest, _accounts_pb2.Account]  # type: ignore[assignment]
     """Adds a wallet in one more currency. Repeating it for a currency that the account has changes nothing. A frozen account is
     refused with ACCOUNT_FROZEN.
@@ -254,6 +262,10 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """
     ChangePhone: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangePhoneRequest, _identity_pb2.PhoneChange]  # type: ignore[assignment]
     """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and transfers to new payees rest for 24 hours after it."""
+    ChangeEmail: _aio.UnaryUnaryMultiCallable[_identity_pb2.ChangeEmailRequest, _identity_pb2.EmailChange]  # type: ignore[assignment]
+    """Changes the e-mail address, to which what happens is told where the preferences of the account ask for it, or removes it. The
+    phone and the address before are told.
+    """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, their wallets (one per currency) and the money that comes in from outside or goes out.
@@ -294,6 +306,14 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists accounts, newest first; see "Lists" at the head of common.proto. For keys that are bound to no account: others are
         refused with NOT_YOUR_ACCOUNT.
         """
+
+    @_abc_1.abstractmethod
+    def UpdateAccount(
+        self,
+        request: _accounts_pb2.UpdateAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.Account, _abc.Awaitable[_accounts_pb2.Account]]:
+        """Changes the fields of an account that `update_mask` names. Refused with ACCOUNT_CLOSED."""
 
     @_abc_1.abstractmethod
     def OpenWallet(
@@ -519,5 +539,15 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.PhoneChange, _abc.Awaitable[_identity_pb2.PhoneChange]]:
         """Changes the phone number. Refused with PHONE_TAKEN; withdrawals and transfers to new payees rest for 24 hours after it."""
+
+    @_abc_1.abstractmethod
+    def ChangeEmail(
+        self,
+        request: _identity_pb2.ChangeEmailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.EmailChange, _abc.Awaitable[_identity_pb2.EmailChange]]:
+        """Changes the e-mail address, to which what happens is told where the preferences of the account ask for it, or removes it. The
+        phone and the address before are told.
+        """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

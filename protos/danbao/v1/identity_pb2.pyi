@@ -591,6 +591,7 @@ class PersonalData(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     INSTRUMENTS_FIELD_NUMBER: _builtins.int
     DEVICE_IDS_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """`accounts/{uuid}`."""
     phone: _builtins.str
@@ -603,6 +604,8 @@ class PersonalData(_message.Message):
     """What the number is of."""
     number: _builtins.str
     """The number that was verified; empty where there is none."""
+    email: _builtins.str
+    """The e-mail address; empty where there is none."""
     @_builtins.property
     def instruments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Instrument]:
         """The cards."""
@@ -622,10 +625,11 @@ class PersonalData(_message.Message):
         number: _builtins.str = ...,
         instruments: _abc.Iterable[Global___Instrument] | None = ...,
         device_ids: _abc.Iterable[_builtins.str] | None = ...,
+        email: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "device_ids", b"device_ids", "display_name", b"display_name", "document", b"document", "instruments", b"instruments", "number", b"number", "phone", b"phone", "real_name", b"real_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "device_ids", b"device_ids", "display_name", b"display_name", "document", b"document", "email", b"email", "instruments", b"instruments", "number", b"number", "phone", b"phone", "real_name", b"real_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -876,3 +880,59 @@ class PhoneChange(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PhoneChange: _TypeAlias = PhoneChange  # noqa: Y015
+
+@_typing.final
+class ChangeEmailRequest(_message.Message):
+    """Request of ChangeEmail."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    LOGIN_PASSWORD_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    email: _builtins.str
+    """The new address, the same as in the challenge; empty to remove the one that there is."""
+    approval: _builtins.str
+    """`approvals/{uuid}` for PURPOSE_CHANGE_EMAIL: the code went to the new address. Empty where the address is removed."""
+    login_password: _builtins.str
+    """The login password."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        email: _builtins.str = ...,
+        approval: _builtins.str = ...,
+        login_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "email", b"email", "login_password", b"login_password", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeEmailRequest: _TypeAlias = ChangeEmailRequest  # noqa: Y015
+
+@_typing.final
+class EmailChange(_message.Message):
+    """Answer of ChangeEmail."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: _builtins.int
+    email: _builtins.str
+    """The new address, masked; empty where it was removed."""
+    def __init__(
+        self,
+        *,
+        email: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmailChange: _TypeAlias = EmailChange  # noqa: Y015

@@ -775,3 +775,383 @@ class RedeliverRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RedeliverRequest: _TypeAlias = RedeliverRequest  # noqa: Y015
+
+@_typing.final
+class Preferences(_message.Message):
+    """By which ways the person behind an account is told of what happens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Category:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _CategoryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Preferences._Category.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CATEGORY_UNSPECIFIED: Preferences._Category.ValueType  # 0
+        """Not stated; refused in requests."""
+        CATEGORY_PAYMENTS: Preferences._Category.ValueType  # 1
+        """What becomes of payments."""
+        CATEGORY_REFUNDS: Preferences._Category.ValueType  # 2
+        """What becomes of refunds."""
+        CATEGORY_FUNDINGS: Preferences._Category.ValueType  # 3
+        """Top-ups and withdrawals."""
+        CATEGORY_SECURITY: Preferences._Category.ValueType  # 4
+        """What protects the account: passwords, factors, devices, freezing. It is always told by short message and in the inbox."""
+
+    class Category(_Category, metaclass=_CategoryEnumTypeWrapper):
+        """What is told."""
+
+    CATEGORY_UNSPECIFIED: Preferences.Category.ValueType  # 0
+    """Not stated; refused in requests."""
+    CATEGORY_PAYMENTS: Preferences.Category.ValueType  # 1
+    """What becomes of payments."""
+    CATEGORY_REFUNDS: Preferences.Category.ValueType  # 2
+    """What becomes of refunds."""
+    CATEGORY_FUNDINGS: Preferences.Category.ValueType  # 3
+    """Top-ups and withdrawals."""
+    CATEGORY_SECURITY: Preferences.Category.ValueType  # 4
+    """What protects the account: passwords, factors, devices, freezing. It is always told by short message and in the inbox."""
+
+    class _Channel:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Preferences._Channel.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CHANNEL_UNSPECIFIED: Preferences._Channel.ValueType  # 0
+        """Not stated; refused in requests."""
+        CHANNEL_SMS: Preferences._Channel.ValueType  # 1
+        """A short message to the phone."""
+        CHANNEL_EMAIL: Preferences._Channel.ValueType  # 2
+        """An e-mail, where the person has confirmed an address (ChangeEmail)."""
+        CHANNEL_INBOX: Preferences._Channel.ValueType  # 3
+        """The inbox of the app."""
+
+    class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
+        """By which way."""
+
+    CHANNEL_UNSPECIFIED: Preferences.Channel.ValueType  # 0
+    """Not stated; refused in requests."""
+    CHANNEL_SMS: Preferences.Channel.ValueType  # 1
+    """A short message to the phone."""
+    CHANNEL_EMAIL: Preferences.Channel.ValueType  # 2
+    """An e-mail, where the person has confirmed an address (ChangeEmail)."""
+    CHANNEL_INBOX: Preferences.Channel.ValueType  # 3
+    """The inbox of the app."""
+
+    @_typing.final
+    class Preference(_message.Message):
+        """The ways of one category."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CATEGORY_FIELD_NUMBER: _builtins.int
+        CHANNELS_FIELD_NUMBER: _builtins.int
+        category: Global___Preferences.Category.ValueType
+        """What is told."""
+        @_builtins.property
+        def channels(self) -> _containers.RepeatedScalarFieldContainer[Global___Preferences.Channel.ValueType]:
+            """By which ways; none turns the category off."""
+
+        def __init__(
+            self,
+            *,
+            category: Global___Preferences.Category.ValueType = ...,
+            channels: _abc.Iterable[Global___Preferences.Channel.ValueType] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "channels", b"channels"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`accounts/{uuid}/preferences`."""
+    @_builtins.property
+    def preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preferences.Preference]:
+        """Every category, as it was set; before that all are told in the inbox and by e-mail, and CATEGORY_SECURITY by short message, too."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        preferences: _abc.Iterable[Global___Preferences.Preference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "preferences", b"preferences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Preferences: _TypeAlias = Preferences  # noqa: Y015
+
+@_typing.final
+class GetPreferencesRequest(_message.Message):
+    """Request of GetPreferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPreferencesRequest: _TypeAlias = GetPreferencesRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePreferencesRequest(_message.Message):
+    """Request of UpdatePreferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    account: _builtins.str
+    """`accounts/{uuid}`."""
+    @_builtins.property
+    def preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preferences.Preference]:
+        """What is set: each category once at most. Others are left as they are."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account: _builtins.str = ...,
+        preferences: _abc.Iterable[Global___Preferences.Preference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "preferences", b"preferences", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePreferencesRequest: _TypeAlias = UpdatePreferencesRequest  # noqa: Y015
+
+@_typing.final
+class InboxMessage(_message.Message):
+    """What somebody was told in the app."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`accounts/{uuid}/inboxMessages/{uuid}`; the last part is the id of the event of which it tells."""
+    category: Global___Preferences.Category.ValueType
+    """What it is about."""
+    template: _builtins.str
+    """Which of the texts it is, such as "payment_succeeded_payee"."""
+    subject: _builtins.str
+    """What it is about, as a resource name such as `payments/{uuid}`; the account's where it is about the account itself."""
+    title: _builtins.str
+    """Its title, in the account's language."""
+    text: _builtins.str
+    """What it says, in the account's language, with amounts and times (of Asia/Shanghai) as they are written in it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When that happened (business time)."""
+
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was marked as read (business time); unset before that."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        category: Global___Preferences.Category.ValueType = ...,
+        template: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        title: _builtins.str = ...,
+        text: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "read_time", b"read_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "create_time", b"create_time", "name", b"name", "read_time", b"read_time", "subject", b"subject", "template", b"template", "text", b"text", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InboxMessage: _TypeAlias = InboxMessage  # noqa: Y015
+
+@_typing.final
+class ListInboxMessagesRequest(_message.Message):
+    """Request of ListInboxMessages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    UNREAD_ONLY_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    account: _builtins.str
+    """`accounts/{uuid}`."""
+    unread_only: _builtins.bool
+    """Only those that were not read yet."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        account: _builtins.str = ...,
+        unread_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "page_size", b"page_size", "page_token", b"page_token", "unread_only", b"unread_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboxMessagesRequest: _TypeAlias = ListInboxMessagesRequest  # noqa: Y015
+
+@_typing.final
+class ListInboxMessagesResponse(_message.Message):
+    """Response of ListInboxMessages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INBOX_MESSAGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def inbox_messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___InboxMessage]:
+        """Messages, newest first."""
+
+    def __init__(
+        self,
+        *,
+        inbox_messages: _abc.Iterable[Global___InboxMessage] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inbox_messages", b"inbox_messages", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInboxMessagesResponse: _TypeAlias = ListInboxMessagesResponse  # noqa: Y015
+
+@_typing.final
+class GetUnreadCountRequest(_message.Message):
+    """Request of GetUnreadCount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUnreadCountRequest: _TypeAlias = GetUnreadCountRequest  # noqa: Y015
+
+@_typing.final
+class UnreadCount(_message.Message):
+    """Answer of GetUnreadCount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNREAD_COUNT_FIELD_NUMBER: _builtins.int
+    unread_count: _builtins.int
+    """How many messages were not read yet; 1,000 where there are more."""
+    def __init__(
+        self,
+        *,
+        unread_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unread_count", b"unread_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnreadCount: _TypeAlias = UnreadCount  # noqa: Y015
+
+@_typing.final
+class MarkInboxMessagesReadRequest(_message.Message):
+    """Request of MarkInboxMessagesRead."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    account: _builtins.str
+    """`accounts/{uuid}`."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`accounts/{uuid}/inboxMessages/{uuid}` of this account, 1 to 100."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "names", b"names", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkInboxMessagesReadRequest: _TypeAlias = MarkInboxMessagesReadRequest  # noqa: Y015
+
+@_typing.final
+class MarkInboxMessagesReadResponse(_message.Message):
+    """Response of MarkInboxMessagesRead."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKED_COUNT_FIELD_NUMBER: _builtins.int
+    marked_count: _builtins.int
+    """How many of them were not read before."""
+    def __init__(
+        self,
+        *,
+        marked_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["marked_count", b"marked_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkInboxMessagesReadResponse: _TypeAlias = MarkInboxMessagesReadResponse  # noqa: Y015

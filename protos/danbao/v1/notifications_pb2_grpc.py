@@ -108,6 +108,31 @@ class NotificationServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_notifications__pb2.RedeliverRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_notifications__pb2.Delivery.FromString,
                 _registered_method=True)
+        self.GetPreferences = channel.unary_unary(
+                '/danbao.v1.NotificationService/GetPreferences',
+                request_serializer=danbao_dot_v1_dot_notifications__pb2.GetPreferencesRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_notifications__pb2.Preferences.FromString,
+                _registered_method=True)
+        self.UpdatePreferences = channel.unary_unary(
+                '/danbao.v1.NotificationService/UpdatePreferences',
+                request_serializer=danbao_dot_v1_dot_notifications__pb2.UpdatePreferencesRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_notifications__pb2.Preferences.FromString,
+                _registered_method=True)
+        self.ListInboxMessages = channel.unary_unary(
+                '/danbao.v1.NotificationService/ListInboxMessages',
+                request_serializer=danbao_dot_v1_dot_notifications__pb2.ListInboxMessagesRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_notifications__pb2.ListInboxMessagesResponse.FromString,
+                _registered_method=True)
+        self.GetUnreadCount = channel.unary_unary(
+                '/danbao.v1.NotificationService/GetUnreadCount',
+                request_serializer=danbao_dot_v1_dot_notifications__pb2.GetUnreadCountRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_notifications__pb2.UnreadCount.FromString,
+                _registered_method=True)
+        self.MarkInboxMessagesRead = channel.unary_unary(
+                '/danbao.v1.NotificationService/MarkInboxMessagesRead',
+                request_serializer=danbao_dot_v1_dot_notifications__pb2.MarkInboxMessagesReadRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_notifications__pb2.MarkInboxMessagesReadResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationServiceServicer(object):
@@ -217,6 +242,45 @@ class NotificationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPreferences(self, request, context):
+        """Answers by which ways the person behind an account is told of what. Refused with PERSON_NOT_FOUND where nobody registered the
+        account as theirs: what happens to it is told to its service, by webhooks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePreferences(self, request, context):
+        """Sets by which ways the person behind an account is told of what, for the categories that are named. Refused with
+        CHANNEL_REQUIRED where CATEGORY_SECURITY lacks the inbox or short messages, which it always has, and with PERSON_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInboxMessages(self, request, context):
+        """Lists what the person behind an account was told in the app, newest first, in the account's language; see "Lists" at the head
+        of common.proto.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUnreadCount(self, request, context):
+        """Answers how many messages of the inbox were not read yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkInboxMessagesRead(self, request, context):
+        """Says that messages were read; those that were read before stay as they are. Refused with INBOX_MESSAGE_NOT_FOUND where one of
+        them is not in the account's inbox: then none is changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -274,6 +338,31 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     servicer.Redeliver,
                     request_deserializer=danbao_dot_v1_dot_notifications__pb2.RedeliverRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_notifications__pb2.Delivery.SerializeToString,
+            ),
+            'GetPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreferences,
+                    request_deserializer=danbao_dot_v1_dot_notifications__pb2.GetPreferencesRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_notifications__pb2.Preferences.SerializeToString,
+            ),
+            'UpdatePreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePreferences,
+                    request_deserializer=danbao_dot_v1_dot_notifications__pb2.UpdatePreferencesRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_notifications__pb2.Preferences.SerializeToString,
+            ),
+            'ListInboxMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInboxMessages,
+                    request_deserializer=danbao_dot_v1_dot_notifications__pb2.ListInboxMessagesRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_notifications__pb2.ListInboxMessagesResponse.SerializeToString,
+            ),
+            'GetUnreadCount': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUnreadCount,
+                    request_deserializer=danbao_dot_v1_dot_notifications__pb2.GetUnreadCountRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_notifications__pb2.UnreadCount.SerializeToString,
+            ),
+            'MarkInboxMessagesRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkInboxMessagesRead,
+                    request_deserializer=danbao_dot_v1_dot_notifications__pb2.MarkInboxMessagesReadRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_notifications__pb2.MarkInboxMessagesReadResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -592,6 +681,141 @@ class NotificationService(object):
             '/danbao.v1.NotificationService/Redeliver',
             danbao_dot_v1_dot_notifications__pb2.RedeliverRequest.SerializeToString,
             danbao_dot_v1_dot_notifications__pb2.Delivery.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.NotificationService/GetPreferences',
+            danbao_dot_v1_dot_notifications__pb2.GetPreferencesRequest.SerializeToString,
+            danbao_dot_v1_dot_notifications__pb2.Preferences.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.NotificationService/UpdatePreferences',
+            danbao_dot_v1_dot_notifications__pb2.UpdatePreferencesRequest.SerializeToString,
+            danbao_dot_v1_dot_notifications__pb2.Preferences.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInboxMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.NotificationService/ListInboxMessages',
+            danbao_dot_v1_dot_notifications__pb2.ListInboxMessagesRequest.SerializeToString,
+            danbao_dot_v1_dot_notifications__pb2.ListInboxMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUnreadCount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.NotificationService/GetUnreadCount',
+            danbao_dot_v1_dot_notifications__pb2.GetUnreadCountRequest.SerializeToString,
+            danbao_dot_v1_dot_notifications__pb2.UnreadCount.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkInboxMessagesRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.NotificationService/MarkInboxMessagesRead',
+            danbao_dot_v1_dot_notifications__pb2.MarkInboxMessagesReadRequest.SerializeToString,
+            danbao_dot_v1_dot_notifications__pb2.MarkInboxMessagesReadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,24 @@ class NotificationServiceStub:
     """Delivers an event to an endpoint once more, under the same event id, with all retries. One that is pending is tried at once
     (in its order). Refused with ENDPOINT_DISABLED.
     """
+    GetPreferences: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.GetPreferencesRequest, _notifications_pb2.Preferences]
+    """Answers by which ways the person behind an account is told of what. Refused with PERSON_NOT_FOUND where nobody registered the
+    account as theirs: what happens to it is told to its service, by webhooks.
+    """
+    UpdatePreferences: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.UpdatePreferencesRequest, _notifications_pb2.Preferences]
+    """Sets by which ways the person behind an account is told of what, for the categories that are named. Refused with
+    CHANNEL_REQUIRED where CATEGORY_SECURITY lacks the inbox or short messages, which it always has, and with PERSON_NOT_FOUND.
+    """
+    ListInboxMessages: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ListInboxMessagesRequest, _notifications_pb2.ListInboxMessagesResponse]
+    """Lists what the person behind an account was told in the app, newest first, in the account's language; see "Lists" at the head
+    of common.proto.
+    """
+    GetUnreadCount: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.GetUnreadCountRequest, _notifications_pb2.UnreadCount]
+    """Answers how many messages of the inbox were not read yet."""
+    MarkInboxMessagesRead: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkInboxMessagesReadRequest, _notifications_pb2.MarkInboxMessagesReadResponse]
+    """Says that messages were read; those that were read before stay as they are. Refused with INBOX_MESSAGE_NOT_FOUND where one of
+    them is not in the account's inbox: then none is changed.
+    """
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
@@ -150,6 +168,24 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     Redeliver: _aio.UnaryUnaryMultiCallable[_notifications_pb2.RedeliverRequest, _notifications_pb2.Delivery]  # type: ignore[assignment]
     """Delivers an event to an endpoint once more, under the same event id, with all retries. One that is pending is tried at once
     (in its order). Refused with ENDPOINT_DISABLED.
+    """
+    GetPreferences: _aio.UnaryUnaryMultiCallable[_notifications_pb2.GetPreferencesRequest, _notifications_pb2.Preferences]  # type: ignore[assignment]
+    """Answers by which ways the person behind an account is told of what. Refused with PERSON_NOT_FOUND where nobody registered the
+    account as theirs: what happens to it is told to its service, by webhooks.
+    """
+    UpdatePreferences: _aio.UnaryUnaryMultiCallable[_notifications_pb2.UpdatePreferencesRequest, _notifications_pb2.Preferences]  # type: ignore[assignment]
+    """Sets by which ways the person behind an account is told of what, for the categories that are named. Refused with
+    CHANNEL_REQUIRED where CATEGORY_SECURITY lacks the inbox or short messages, which it always has, and with PERSON_NOT_FOUND.
+    """
+    ListInboxMessages: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListInboxMessagesRequest, _notifications_pb2.ListInboxMessagesResponse]  # type: ignore[assignment]
+    """Lists what the person behind an account was told in the app, newest first, in the account's language; see "Lists" at the head
+    of common.proto.
+    """
+    GetUnreadCount: _aio.UnaryUnaryMultiCallable[_notifications_pb2.GetUnreadCountRequest, _notifications_pb2.UnreadCount]  # type: ignore[assignment]
+    """Answers how many messages of the inbox were not read yet."""
+    MarkInboxMessagesRead: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkInboxMessagesReadRequest, _notifications_pb2.MarkInboxMessagesReadResponse]  # type: ignore[assignment]
+    """Says that messages were read; those that were read before stay as they are. Refused with INBOX_MESSAGE_NOT_FOUND where one of
+    them is not in the account's inbox: then none is changed.
     """
 
 class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -275,6 +311,54 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_notifications_pb2.Delivery, _abc.Awaitable[_notifications_pb2.Delivery]]:
         """Delivers an event to an endpoint once more, under the same event id, with all retries. One that is pending is tried at once
         (in its order). Refused with ENDPOINT_DISABLED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPreferences(
+        self,
+        request: _notifications_pb2.GetPreferencesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.Preferences, _abc.Awaitable[_notifications_pb2.Preferences]]:
+        """Answers by which ways the person behind an account is told of what. Refused with PERSON_NOT_FOUND where nobody registered the
+        account as theirs: what happens to it is told to its service, by webhooks.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdatePreferences(
+        self,
+        request: _notifications_pb2.UpdatePreferencesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.Preferences, _abc.Awaitable[_notifications_pb2.Preferences]]:
+        """Sets by which ways the person behind an account is told of what, for the categories that are named. Refused with
+        CHANNEL_REQUIRED where CATEGORY_SECURITY lacks the inbox or short messages, which it always has, and with PERSON_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListInboxMessages(
+        self,
+        request: _notifications_pb2.ListInboxMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.ListInboxMessagesResponse, _abc.Awaitable[_notifications_pb2.ListInboxMessagesResponse]]:
+        """Lists what the person behind an account was told in the app, newest first, in the account's language; see "Lists" at the head
+        of common.proto.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUnreadCount(
+        self,
+        request: _notifications_pb2.GetUnreadCountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.UnreadCount, _abc.Awaitable[_notifications_pb2.UnreadCount]]:
+        """Answers how many messages of the inbox were not read yet."""
+
+    @_abc_1.abstractmethod
+    def MarkInboxMessagesRead(
+        self,
+        request: _notifications_pb2.MarkInboxMessagesReadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.MarkInboxMessagesReadResponse, _abc.Awaitable[_notifications_pb2.MarkInboxMessagesReadResponse]]:
+        """Says that messages were read; those that were read before stay as they are. Refused with INBOX_MESSAGE_NOT_FOUND where one of
+        them is not in the account's inbox: then none is changed.
         """
 
 def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -277,6 +277,8 @@ class SentMessage(_message.Message):
         """Never answered."""
         CHANNEL_SMS: SentMessage._Channel.ValueType  # 1
         """A short message to a phone."""
+        CHANNEL_EMAIL: SentMessage._Channel.ValueType  # 2
+        """An e-mail."""
 
     class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
         """By which way."""
@@ -285,6 +287,8 @@ class SentMessage(_message.Message):
     """Never answered."""
     CHANNEL_SMS: SentMessage.Channel.ValueType  # 1
     """A short message to a phone."""
+    CHANNEL_EMAIL: SentMessage.Channel.ValueType  # 2
+    """An e-mail."""
 
     @_typing.final
     class ParametersEntry(_message.Message):
@@ -311,19 +315,25 @@ class SentMessage(_message.Message):
     TEMPLATE_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     channel: Global___SentMessage.Channel.ValueType
     """By which way."""
     address: _builtins.str
-    """To which number, in E.164."""
+    """To which number, in E.164, or which e-mail address."""
     template: _builtins.str
     """What it is about, such as "code" or "password_locked"."""
+    title: _builtins.str
+    """What heads an e-mail, in the language of whom it is for."""
+    text: _builtins.str
+    """What it says, in that language."""
     @_builtins.property
     def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What is filled in, such as `code`."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was sent (business time)."""
+        """When it was written (business time)."""
 
     def __init__(
         self,
@@ -333,10 +343,12 @@ class SentMessage(_message.Message):
         template: _builtins.str = ...,
         parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        title: _builtins.str = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "channel", b"channel", "create_time", b"create_time", "parameters", b"parameters", "template", b"template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "channel", b"channel", "create_time", b"create_time", "parameters", b"parameters", "template", b"template", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,7 +362,7 @@ class ListSentMessagesRequest(_message.Message):
 
     ADDRESS_FIELD_NUMBER: _builtins.int
     address: _builtins.str
-    """The number in E.164."""
+    """The number in E.164, or the e-mail address."""
     def __init__(
         self,
         *,

@@ -128,6 +128,7 @@ class RegisterPersonRequest(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     CURRENCY_CODES_FIELD_NUMBER: _builtins.int
     DEVICE_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     phone: _builtins.str
@@ -140,6 +141,8 @@ class RegisterPersonRequest(_message.Message):
     """What the app calls the device that it runs on, the same at every login: known devices need no challenge unless a second factor
     is enrolled.
     """
+    language: _builtins.str
+    """In which language the person is written to: `zh-CN`, `en`, `fr` or `es`; may be empty, see Account."""
     @_builtins.property
     def currency_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISO 4217 codes of the wallets to open, each once."""
@@ -153,10 +156,11 @@ class RegisterPersonRequest(_message.Message):
         display_name: _builtins.str = ...,
         currency_codes: _abc.Iterable[_builtins.str] | None = ...,
         device_id: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_codes", b"currency_codes", "device_id", b"device_id", "display_name", b"display_name", "login_password", b"login_password", "phone", b"phone", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_codes", b"currency_codes", "device_id", b"device_id", "display_name", b"display_name", "language", b"language", "login_password", b"login_password", "phone", b"phone", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61nbao/v1/verification.proto\x12\tdanbao.v1\x1a\x16\x64\x61nbao/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x03\n\x06\x46\x61\x63tor\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x16.danbao.v1.Factor.KindR\x04kind\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x17.danbao.v1.Factor.StateR\x05state\x12\x14\n\x05label\x18\x04 \x01(\tR\x05label\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"Q\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08KIND_SMS\x10\x01\x12\r\n\tKIND_TOTP\x10\x02\x12\x16\n\x12KIND_RECOVERY_CODE\x10\x03\"V\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x11\n\rSTATE_REMOVED\x10\x03:5\xea\x41\x32\n\rdanbao/Factor\x12\x10\x66\x61\x63tors/{factor}*\x07\x66\x61\x63tors2\x06\x66\x61\x63tor\"\xdd\x04\n\tChallenge\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x36\n\x07purpose\x18\x02 \x01(\x0e\x32\x1c.danbao.v1.Challenge.PurposeR\x07purpose\x12.\n\x06\x66\x61\x63tor\x18\x03 \x01(\x0e\x32\x16.danbao.v1.Factor.KindR\x06\x66\x61\x63tor\x12\x18\n\x07subject\x18\x04 \x01(\tR\x07subject\x12(\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x10.danbao.v1.MoneyR\x06\x61mount\x12;\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12#\n\rattempts_left\x18\x07 \x01(\x05R\x0c\x61ttemptsLeft\"\xe1\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x14\n\x10PURPOSE_REGISTER\x10\x01\x12\x11\n\rPURPOSE_LOGIN\x10\x02\x12\x0f\n\x0bPURPOSE_PAY\x10\x03\x12\x14\n\x10PURPOSE_WITHDRAW\x10\x04\x12\x1b\n\x17PURPOSE_CHANGE_PASSWORD\x10\x05\x12\x1a\n\x16PURPOSE_RESET_PASSWORD\x10\x06\x12\x18\n\x14PURPOSE_CHANGE_PHONE\x10\x07\x12\x1a\n\x16PURPOSE_CHANGE_FACTORS\x10\x08:D\xea\x41\x41\n\x10\x64\x61nbao/Challenge\x12\x16\x63hallenges/{challenge}*\nchallenges2\tchallenge\"\x8a\x02\n\x08\x41pproval\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x36\n\x07purpose\x18\x02 \x01(\x0e\x32\x1c.danbao.v1.Challenge.PurposeR\x07purpose\x12.\n\x06\x66\x61\x63tor\x18\x03 \x01(\x0e\x32\x16.danbao.v1.Factor.KindR\x06\x66\x61\x63tor\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime:?\xea\x41<\n\x0f\x64\x61nbao/Approval\x12\x14\x61pprovals/{approval}*\tapprovals2\x08\x61pproval\"\xf1\x01\n\x11\x45nrollTotpRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x36\n\x05label\x18\x02 \x01(\tB \xbaH\x19r\x17\x18@2\x13^[^\\x00-\\x1f\\x7f]*$\xb8\xbb\x18\x01R\x05label\x12o\n\x08\x61pproval\x18\x03 \x01(\tBS\xfa\x41\x11\n\x0f\x64\x61nbao/Approval\xbaH<r:28^(approvals/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$R\x08\x61pproval\"\x8f\x01\n\x12\x45nrollTotpResponse\x12)\n\x06\x66\x61\x63tor\x18\x01 \x01(\x0b\x32\x11.danbao.v1.FactorR\x06\x66\x61\x63tor\x12\x16\n\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1f\n\x0botpauth_uri\x18\x03 \x01(\tR\notpauthUri\x12\x15\n\x06qr_svg\x18\x04 \x01(\tR\x05qrSvg\"\xd6\x01\n\x12\x43onfirmTotpRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12`\n\x04name\x18\x02 \x01(\tBL\xfa\x41\x0f\n\rdanbao/Factor\xbaH7r523^factors/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12)\n\x04\x63ode\x18\x03 \x01(\tB\x15\xbaH\x0er\x0c\x32\n^[0-9]{6}$\xa8\xbb\x18\x01R\x04\x63ode\"\x14\n\x12ListFactorsRequest\"B\n\x13ListFactorsResponse\x12+\n\x07\x66\x61\x63tors\x18\x01 \x03(\x0b\x32\x11.danbao.v1.FactorR\x07\x66\x61\x63tors\"\x9a\x02\n\x13RemoveFactorRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12`\n\x04name\x18\x02 \x01(\tBL\xfa\x41\x0f\n\rdanbao/Factor\xbaH7r523^factors/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12l\n\x08\x61pproval\x18\x03 \x01(\tBP\xfa\x41\x11\n\x0f\x64\x61nbao/Approval\xbaH9r725^approvals/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x08\x61pproval\"\xbf\x01\n\x1a\x43reateRecoveryCodesRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12l\n\x08\x61pproval\x18\x02 \x01(\tBP\xfa\x41\x11\n\x0f\x64\x61nbao/Approval\xbaH9r725^approvals/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x08\x61pproval\"3\n\x1b\x43reateRecoveryCodesResponse\x12\x14\n\x05\x63odes\x18\x01 \x03(\tR\x05\x63odes\"\xd2\x08\n\x16\x43reateChallengeRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12@\n\x03pay\x18\x02 \x01(\x0b\x32,.danbao.v1.CreateChallengeRequest.PayPurposeH\x00R\x03pay\x12O\n\x08withdraw\x18\x03 \x01(\x0b\x32\x31.danbao.v1.CreateChallengeRequest.WithdrawPurposeH\x00R\x08withdraw\x12\x62\n\x0f\x63hange_password\x18\x04 \x01(\x0b\x32\x37.danbao.v1.CreateChallengeRequest.ChangePasswordPurposeH\x00R\x0e\x63hangePassword\x12Y\n\x0c\x63hange_phone\x18\x05 \x01(\x0b\x32\x34.danbao.v1.CreateChallengeRequest.ChangePhonePurposeH\x00R\x0b\x63hangePhone\x12_\n\x0e\x63hange_factors\x18\x06 \x01(\x0b\x32\x36.danbao.v1.CreateChallengeRequest.ChangeFactorsPurposeH\x00R\rchangeFactors\x12:\n\x06\x66\x61\x63tor\x18\x07 \x01(\x0e\x32\x16.danbao.v1.Factor.KindB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02R\x06\x66\x61\x63tor\x1av\n\nPayPurpose\x12h\n\x07payment\x18\x01 \x01(\tBN\xfa\x41\x10\n\x0e\x64\x61nbao/Payment\xbaH8r624^payments/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x07payment\x1a\x8b\x02\n\x0fWithdrawPurpose\x12t\n\ninstrument\x18\x01 \x01(\tBT\xfa\x41\x13\n\x11\x64\x61nbao/Instrument\xbaH;r927^instruments/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\ninstrument\x12\x81\x01\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x10.danbao.v1.MoneyBW\xbaHT\xba\x01N\n\x13\x61mount_not_positive\x12 an amount must be more than zero\x1a\x15this.amount_minor > 0\xc8\x01\x01R\x06\x61mount\x1a\x17\n\x15\x43hangePasswordPurpose\x1aK\n\x12\x43hangePhonePurpose\x12\x35\n\x05phone\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\xb0\xbb\x18\x01R\x05phone\x1a\x16\n\x14\x43hangeFactorsPurposeB\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"\xea\x01\n\x16\x41nswerChallengeRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x66\n\x04name\x18\x02 \x01(\tBR\xfa\x41\x12\n\x10\x64\x61nbao/Challenge\xbaH:r826^challenges/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12\x33\n\x04\x63ode\x18\x03 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^[0-9A-Za-z-]{6,32}$\xa8\xbb\x18\x01R\x04\x63ode2\x8b\x05\n\x13VerificationService\x12W\n\nEnrollTotp\x12\x1c.danbao.v1.EnrollTotpRequest\x1a\x1d.danbao.v1.EnrollTotpResponse\"\x0c\xa2\xbb\x18\x08\n\x06person\x12M\n\x0b\x43onfirmTotp\x12\x1d.danbao.v1.ConfirmTotpRequest\x1a\x11.danbao.v1.Factor\"\x0c\xa2\xbb\x18\x08\n\x06person\x12Z\n\x0bListFactors\x12\x1d.danbao.v1.ListFactorsRequest\x1a\x1e.danbao.v1.ListFactorsResponse\"\x0c\xa2\xbb\x18\x08\n\x06person\x12O\n\x0cRemoveFactor\x12\x1e.danbao.v1.RemoveFactorRequest\x1a\x11.danbao.v1.Factor\"\x0c\xa2\xbb\x18\x08\n\x06person\x12r\n\x13\x43reateRecoveryCodes\x12%.danbao.v1.CreateRecoveryCodesRequest\x1a&.danbao.v1.CreateRecoveryCodesResponse\"\x0c\xa2\xbb\x18\x08\n\x06person\x12X\n\x0f\x43reateChallenge\x12!.danbao.v1.CreateChallengeRequest\x1a\x14.danbao.v1.Challenge\"\x0c\xa2\xbb\x18\x08\n\x06person\x12Q\n\x0f\x41nswerChallenge\x12!.danbao.v1.AnswerChallengeRequest\x1a\x13.danbao.v1.Approval\"\x06\xa2\xbb\x18\x02\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61nbao/v1/verification.proto\x12\tdanbao.v1\x1a\x16\x64\x61nbao/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x03\n\x06\x46\x61\x63tor\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x16.danbao.v1.Factor.KindR\x04kind\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x17.danbao.v1.Factor.StateR\x05state\x12\x14\n\x05label\x18\x04 \x01(\tR\x05label\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"a\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08KIND_SMS\x10\x01\x12\r\n\tKIND_TOTP\x10\x02\x12\x16\n\x12KIND_RECOVERY_CODE\x10\x03\x12\x0e\n\nKIND_EMAIL\x10\x04\"V\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x11\n\rSTATE_REMOVED\x10\x03:5\xea\x41\x32\n\rdanbao/Factor\x12\x10\x66\x61\x63tors/{factor}*\x07\x66\x61\x63tors2\x06\x66\x61\x63tor\"\xf7\x04\n\tChallenge\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x36\n\x07purpose\x18\x02 \x01(\x0e\x32\x1c.danbao.v1.Challenge.PurposeR\x07purpose\x12.\n\x06\x66\x61\x63tor\x18\x03 \x01(\x0e\x32\x16.danbao.v1.Factor.KindR\x06\x66\x61\x63tor\x12\x18\n\x07subject\x18\x04 \x01(\tR\x07subject\x12(\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x10.danbao.v1.MoneyR\x06\x61mount\x12;\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12#\n\rattempts_left\x18\x07 \x01(\x05R\x0c\x61ttemptsLeft\"\xfb\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x14\n\x10PURPOSE_REGISTER\x10\x01\x12\x11\n\rPURPOSE_LOGIN\x10\x02\x12\x0f\n\x0bPURPOSE_PAY\x10\x03\x12\x14\n\x10PURPOSE_WITHDRAW\x10\x04\x12\x1b\n\x17PURPOSE_CHANGE_PASSWORD\x10\x05\x12\x1a\n\x16PURPOSE_RESET_PASSWORD\x10\x06\x12\x18\n\x14PURPOSE_CHANGE_PHONE\x10\x07\x12\x1a\n\x16PURPOSE_CHANGE_FACTORS\x10\x08\x12\x18\n\x14PURPOSE_CHANGE_EMAIL\x10\t:D\xea\x41\x41\n\x10\x64\x61nbao/Challenge\x12\x16\x63hallenges/{challenge}*\nchallenges2\tchallenge\"\x8a\x02\n\x08\x41pproval\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x36\n\x07purpose\x18\x02 \x01(\x0e\x32\x1c.danbao.v1.Challenge.PurposeR\x07purpose\x12.\n\x06\x66\x61\x63tor\x18\x03 \x01(\x0e\x32\x16.danbao.v1.Factor.KindR\x06\x66\x61\x63tor\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime:?\xea\x41<\n\x0f\x64\x61nbao/Approval\x12\x14\x61pprovals/{approval}*\tapprovals2\x08\x61pproval\"\xf1\x01\n\x11\x45nrollTotpRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x36\n\x05label\x18\x02 \x01(\tB \xbaH\x19r\x17\x18@2\x13^[^\\x00-\\x1f\\x7f]*$\xb8\xbb\x18\x01R\x05label\x12o\n\x08\x61pproval\x18\x03 \x01(\tBS\xfa\x41\x11\n\x0f\x64\x61nbao/Approval\xbaH<r:28^(approvals/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$R\x08\x61pproval\"\x8f\x01\n\x12\x45nrollTotpResponse\x12)\n\x06\x66\x61\x63tor\x18\x01 \x01(\x0b\x32\x11.danbao.v1.FactorR\x06\x66\x61\x63tor\x12\x16\n\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1f\n\x0botpauth_uri\x18\x03 \x01(\tR\notpauthUri\x12\x15\n\x06qr_svg\x18\x04 \x01(\tR\x05qrSvg\"\xd6\x01\n\x12\x43onfirmTotpRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12`\n\x04name\x18\x02 \x01(\tBL\xfa\x41\x0f\n\rdanbao/Factor\xbaH7r523^factors/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12)\n\x04\x63ode\x18\x03 \x01(\tB\x15\xbaH\x0er\x0c\x32\n^[0-9]{6}$\xa8\xbb\x18\x01R\x04\x63ode\"\x14\n\x12ListFactorsRequest\"B\n\x13ListFactorsResponse\x12+\n\x07\x66\x61\x63tors\x18\x01 \x03(\x0b\x32\x11.danbao.v1.FactorR\x07\x66\x61\x63tors\"\x9a\x02\n\x13RemoveFactorRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12`\n\x04name\x18\x02 \x01(\tBL\xfa\x41\x0f\n\rdanbao/Factor\xbaH7r523^factors/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12l\n\x08\x61pproval\x18\x03 \x01(\tBP\xfa\x41\x11\n\x0f\x64\x61nbao/Approval\xbaH9r725^approvals/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x08\x61pproval\"\xbf\x01\n\x1a\x43reateRecoveryCodesRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12l\n\x08\x61pproval\x18\x02 \x01(\tBP\xfa\x41\x11\n\x0f\x64\x61nbao/Approval\xbaH9r725^approvals/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x08\x61pproval\"3\n\x1b\x43reateRecoveryCodesResponse\x12\x14\n\x05\x63odes\x18\x01 \x03(\tR\x05\x63odes\"\xd4\n\n\x16\x43reateChallengeRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12@\n\x03pay\x18\x02 \x01(\x0b\x32,.danbao.v1.CreateChallengeRequest.PayPurposeH\x00R\x03pay\x12O\n\x08withdraw\x18\x03 \x01(\x0b\x32\x31.danbao.v1.CreateChallengeRequest.WithdrawPurposeH\x00R\x08withdraw\x12\x62\n\x0f\x63hange_password\x18\x04 \x01(\x0b\x32\x37.danbao.v1.CreateChallengeRequest.ChangePasswordPurposeH\x00R\x0e\x63hangePassword\x12Y\n\x0c\x63hange_phone\x18\x05 \x01(\x0b\x32\x34.danbao.v1.CreateChallengeRequest.ChangePhonePurposeH\x00R\x0b\x63hangePhone\x12_\n\x0e\x63hange_factors\x18\x06 \x01(\x0b\x32\x36.danbao.v1.CreateChallengeRequest.ChangeFactorsPurposeH\x00R\rchangeFactors\x12Y\n\x0c\x63hange_email\x18\x08 \x01(\x0b\x32\x34.danbao.v1.CreateChallengeRequest.ChangeEmailPurposeH\x00R\x0b\x63hangeEmail\x12<\n\x06\x66\x61\x63tor\x18\x07 \x01(\x0e\x32\x16.danbao.v1.Factor.KindB\x0c\xbaH\t\x82\x01\x06\x18\x01\x18\x02\x18\x04R\x06\x66\x61\x63tor\x1av\n\nPayPurpose\x12h\n\x07payment\x18\x01 \x01(\tBN\xfa\x41\x10\n\x0e\x64\x61nbao/Payment\xbaH8r624^payments/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x07payment\x1a\x8b\x02\n\x0fWithdrawPurpose\x12t\n\ninstrument\x18\x01 \x01(\tBT\xfa\x41\x13\n\x11\x64\x61nbao/Instrument\xbaH;r927^instruments/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\ninstrument\x12\x81\x01\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x10.danbao.v1.MoneyBW\xbaHT\xba\x01N\n\x13\x61mount_not_positive\x12 an amount must be more than zero\x1a\x15this.amount_minor > 0\xc8\x01\x01R\x06\x61mount\x1a\x17\n\x15\x43hangePasswordPurpose\x1a\xa2\x01\n\x12\x43hangeEmailPurpose\x12\x8b\x01\n\x05\x65mail\x18\x01 \x01(\tBu\xbaHnrl\x18\xfe\x01\x32g^[A-Za-z0-9.!#$%&\'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z]{2,63}$\xb0\xbb\x18\x01R\x05\x65mail\x1aK\n\x12\x43hangePhonePurpose\x12\x35\n\x05phone\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\xb0\xbb\x18\x01R\x05phone\x1a\x16\n\x14\x43hangeFactorsPurposeB\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"\xea\x01\n\x16\x41nswerChallengeRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x66\n\x04name\x18\x02 \x01(\tBR\xfa\x41\x12\n\x10\x64\x61nbao/Challenge\xbaH:r826^challenges/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12\x33\n\x04\x63ode\x18\x03 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^[0-9A-Za-z-]{6,32}$\xa8\xbb\x18\x01R\x04\x63ode2\x8b\x05\n\x13VerificationService\x12W\n\nEnrollTotp\x12\x1c.danbao.v1.EnrollTotpRequest\x1a\x1d.danbao.v1.EnrollTotpResponse\"\x0c\xa2\xbb\x18\x08\n\x06person\x12M\n\x0b\x43onfirmTotp\x12\x1d.danbao.v1.ConfirmTotpRequest\x1a\x11.danbao.v1.Factor\"\x0c\xa2\xbb\x18\x08\n\x06person\x12Z\n\x0bListFactors\x12\x1d.danbao.v1.ListFactorsRequest\x1a\x1e.danbao.v1.ListFactorsResponse\"\x0c\xa2\xbb\x18\x08\n\x06person\x12O\n\x0cRemoveFactor\x12\x1e.danbao.v1.RemoveFactorRequest\x1a\x11.danbao.v1.Factor\"\x0c\xa2\xbb\x18\x08\n\x06person\x12r\n\x13\x43reateRecoveryCodes\x12%.danbao.v1.CreateRecoveryCodesRequest\x1a&.danbao.v1.CreateRecoveryCodesResponse\"\x0c\xa2\xbb\x18\x08\n\x06person\x12X\n\x0f\x43reateChallenge\x12!.danbao.v1.CreateChallengeRequest\x1a\x14.danbao.v1.Challenge\"\x0c\xa2\xbb\x18\x08\n\x06person\x12Q\n\x0f\x41nswerChallenge\x12!.danbao.v1.AnswerChallengeRequest\x1a\x13.danbao.v1.Approval\"\x06\xa2\xbb\x18\x02\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,6 +75,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECHALLENGEREQUEST_WITHDRAWPURPOSE'].fields_by_name['instrument']._serialized_options = b'\372A\023\n\021danbao/Instrument\272H;r927^instruments/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
   _globals['_CREATECHALLENGEREQUEST_WITHDRAWPURPOSE'].fields_by_name['amount']._loaded_options = None
   _globals['_CREATECHALLENGEREQUEST_WITHDRAWPURPOSE'].fields_by_name['amount']._serialized_options = b'\272HT\272\001N\n\023amount_not_positive\022 an amount must be more than zero\032\025this.amount_minor > 0\310\001\001'
+  _globals['_CREATECHALLENGEREQUEST_CHANGEEMAILPURPOSE'].fields_by_name['email']._loaded_options = None
+  _globals['_CREATECHALLENGEREQUEST_CHANGEEMAILPURPOSE'].fields_by_name['email']._serialized_options = b'\272Hnrl\030\376\0012g^[A-Za-z0-9.!#$%&\'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z]{2,63}$\260\273\030\001'
   _globals['_CREATECHALLENGEREQUEST_CHANGEPHONEPURPOSE'].fields_by_name['phone']._loaded_options = None
   _globals['_CREATECHALLENGEREQUEST_CHANGEPHONEPURPOSE'].fields_by_name['phone']._serialized_options = b'\272H\030r\0262\024^\\+[1-9][0-9]{6,14}$\260\273\030\001'
   _globals['_CREATECHALLENGEREQUEST'].oneofs_by_name['subject']._loaded_options = None
@@ -82,7 +84,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECHALLENGEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATECHALLENGEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
   _globals['_CREATECHALLENGEREQUEST'].fields_by_name['factor']._loaded_options = None
-  _globals['_CREATECHALLENGEREQUEST'].fields_by_name['factor']._serialized_options = b'\272H\007\202\001\004\030\001\030\002'
+  _globals['_CREATECHALLENGEREQUEST'].fields_by_name['factor']._serialized_options = b'\272H\t\202\001\006\030\001\030\002\030\004'
   _globals['_ANSWERCHALLENGEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_ANSWERCHALLENGEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
   _globals['_ANSWERCHALLENGEREQUEST'].fields_by_name['name']._loaded_options = None
@@ -104,47 +106,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFICATIONSERVICE'].methods_by_name['AnswerChallenge']._loaded_options = None
   _globals['_VERIFICATIONSERVICE'].methods_by_name['AnswerChallenge']._serialized_options = b'\242\273\030\002\020\001'
   _globals['_FACTOR']._serialized_start=161
-  _globals['_FACTOR']._serialized_end=595
+  _globals['_FACTOR']._serialized_end=611
   _globals['_FACTOR_KIND']._serialized_start=371
-  _globals['_FACTOR_KIND']._serialized_end=452
-  _globals['_FACTOR_STATE']._serialized_start=454
-  _globals['_FACTOR_STATE']._serialized_end=540
-  _globals['_CHALLENGE']._serialized_start=598
-  _globals['_CHALLENGE']._serialized_end=1203
-  _globals['_CHALLENGE_PURPOSE']._serialized_start=908
-  _globals['_CHALLENGE_PURPOSE']._serialized_end=1133
-  _globals['_APPROVAL']._serialized_start=1206
-  _globals['_APPROVAL']._serialized_end=1472
-  _globals['_ENROLLTOTPREQUEST']._serialized_start=1475
-  _globals['_ENROLLTOTPREQUEST']._serialized_end=1716
-  _globals['_ENROLLTOTPRESPONSE']._serialized_start=1719
-  _globals['_ENROLLTOTPRESPONSE']._serialized_end=1862
-  _globals['_CONFIRMTOTPREQUEST']._serialized_start=1865
-  _globals['_CONFIRMTOTPREQUEST']._serialized_end=2079
-  _globals['_LISTFACTORSREQUEST']._serialized_start=2081
-  _globals['_LISTFACTORSREQUEST']._serialized_end=2101
-  _globals['_LISTFACTORSRESPONSE']._serialized_start=2103
-  _globals['_LISTFACTORSRESPONSE']._serialized_end=2169
-  _globals['_REMOVEFACTORREQUEST']._serialized_start=2172
-  _globals['_REMOVEFACTORREQUEST']._serialized_end=2454
-  _globals['_CREATERECOVERYCODESREQUEST']._serialized_start=2457
-  _globals['_CREATERECOVERYCODESREQUEST']._serialized_end=2648
-  _globals['_CREATERECOVERYCODESRESPONSE']._serialized_start=2650
-  _globals['_CREATERECOVERYCODESRESPONSE']._serialized_end=2701
-  _globals['_CREATECHALLENGEREQUEST']._serialized_start=2704
-  _globals['_CREATECHALLENGEREQUEST']._serialized_end=3810
-  _globals['_CREATECHALLENGEREQUEST_PAYPURPOSE']._serialized_start=3278
-  _globals['_CREATECHALLENGEREQUEST_PAYPURPOSE']._serialized_end=3396
-  _globals['_CREATECHALLENGEREQUEST_WITHDRAWPURPOSE']._serialized_start=3399
-  _globals['_CREATECHALLENGEREQUEST_WITHDRAWPURPOSE']._serialized_end=3666
-  _globals['_CREATECHALLENGEREQUEST_CHANGEPASSWORDPURPOSE']._serialized_start=3668
-  _globals['_CREATECHALLENGEREQUEST_CHANGEPASSWORDPURPOSE']._serialized_end=3691
-  _globals['_CREATECHALLENGEREQUEST_CHANGEPHONEPURPOSE']._serialized_start=3693
-  _globals['_CREATECHALLENGEREQUEST_CHANGEPHONEPURPOSE']._serialized_end=3768
-  _globals['_CREATECHALLENGEREQUEST_CHANGEFACTORSPURPOSE']._serialized_start=3770
-  _globals['_CREATECHALLENGEREQUEST_CHANGEFACTORSPURPOSE']._serialized_end=3792
-  _globals['_ANSWERCHALLENGEREQUEST']._serialized_start=3813
-  _globals['_ANSWERCHALLENGEREQUEST']._serialized_end=4047
-  _globals['_VERIFICATIONSERVICE']._serialized_start=4050
-  _globals['_VERIFICATIONSERVICE']._serialized_end=4701
+  _globals['_FACTOR_KIND']._serialized_end=468
+  _globals['_FACTOR_STATE']._serialized_start=470
+  _globals['_FACTOR_STATE']._serialized_end=556
+  _globals['_CHALLENGE']._serialized_start=614
+  _globals['_CHALLENGE']._serialized_end=1245
+  _globals['_CHALLENGE_PURPOSE']._serialized_start=924
+  _globals['_CHALLENGE_PURPOSE']._serialized_end=1175
+  _globals['_APPROVAL']._serialized_start=1248
+  _globals['_APPROVAL']._serialized_end=1514
+  _globals['_ENROLLTOTPREQUEST']._serialized_start=1517
+  _globals['_ENROLLTOTPREQUEST']._serialized_end=1758
+  _globals['_ENROLLTOTPRESPONSE']._serialized_start=1761
+  _globals['_ENROLLTOTPRESPONSE']._serialized_end=1904
+  _globals['_CONFIRMTOTPREQUEST']._serialized_start=1907
+  _globals['_CONFIRMTOTPREQUEST']._serialized_end=2121
+  _globals['_LISTFACTORSREQUEST']._serialized_start=2123
+  _globals['_LISTFACTORSREQUEST']._serialized_end=2143
+  _globals['_LISTFACTORSRESPONSE']._serialized_start=2145
+  _globals['_LISTFACTORSRESPONSE']._serialized_end=2211
+  _globals['_REMOVEFACTORREQUEST']._serialized_start=2214
+  _globals['_REMOVEFACTORREQUEST']._serialized_end=2496
+  _globals['_CREATERECOVERYCODESREQUEST']._serialized_start=2499
+  _globals['_CREATERECOVERYCODESREQUEST']._serialized_end=2690
+  _globals['_CREATERECOVERYCODESRESPONSE']._serialized_start=2692
+  _globals['_CREATERECOVERYCODESRESPONSE']._serialized_end=2743
+  _globals['_CREATECHALLENGEREQUEST']._serialized_start=2746
+  _globals['_CREATECHALLENGEREQUEST']._serialized_end=4110
+  _globals['_CREATECHALLENGEREQUEST_PAYPURPOSE']._serialized_start=3413
+  _globals['_CREATECHALLENGEREQUEST_PAYPURPOSE']._serialized_end=3531
+  _globals['_CREATECHALLENGEREQUEST_WITHDRAWPURPOSE']._serialized_start=3534
+  _globals['_CREATECHALLENGEREQUEST_WITHDRAWPURPOSE']._serialized_end=3801
+  _globals['_CREATECHALLENGEREQUEST_CHANGEPASSWORDPURPOSE']._serialized_start=3803
+  _globals['_CREATECHALLENGEREQUEST_CHANGEPASSWORDPURPOSE']._serialized_end=3826
+  _globals['_CREATECHALLENGEREQUEST_CHANGEEMAILPURPOSE']._serialized_start=3829
+  _globals['_CREATECHALLENGEREQUEST_CHANGEEMAILPURPOSE']._serialized_end=3991
+  _globals['_CREATECHALLENGEREQUEST_CHANGEPHONEPURPOSE']._serialized_start=3993
+  _globals['_CREATECHALLENGEREQUEST_CHANGEPHONEPURPOSE']._serialized_end=4068
+  _globals['_CREATECHALLENGEREQUEST_CHANGEFACTORSPURPOSE']._serialized_start=4070
+  _globals['_CREATECHALLENGEREQUEST_CHANGEFACTORSPURPOSE']._serialized_end=4092
+  _globals['_ANSWERCHALLENGEREQUEST']._serialized_start=4113
+  _globals['_ANSWERCHALLENGEREQUEST']._serialized_end=4347
+  _globals['_VERIFICATIONSERVICE']._serialized_start=4350
+  _globals['_VERIFICATIONSERVICE']._serialized_end=5001
 # @@protoc_insertion_point(module_scope)

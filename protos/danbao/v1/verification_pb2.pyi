@@ -41,6 +41,8 @@ class Factor(_message.Message):
         """An authenticator."""
         KIND_RECOVERY_CODE: Factor._Kind.ValueType  # 3
         """A recovery code, used in place of TOTP."""
+        KIND_EMAIL: Factor._Kind.ValueType  # 4
+        """The e-mail address, to which a code is sent; it approves nothing but itself."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What kind of thing."""
@@ -53,6 +55,8 @@ class Factor(_message.Message):
     """An authenticator."""
     KIND_RECOVERY_CODE: Factor.Kind.ValueType  # 3
     """A recovery code, used in place of TOTP."""
+    KIND_EMAIL: Factor.Kind.ValueType  # 4
+    """The e-mail address, to which a code is sent; it approves nothing but itself."""
 
     class _State:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -145,6 +149,8 @@ class Challenge(_message.Message):
         """To change the phone number; the code goes to the new number."""
         PURPOSE_CHANGE_FACTORS: Challenge._Purpose.ValueType  # 8
         """To enrol or remove a factor, or make recovery codes."""
+        PURPOSE_CHANGE_EMAIL: Challenge._Purpose.ValueType  # 9
+        """To change the e-mail address; the code goes to the new one."""
 
     class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
         """What an approval is for."""
@@ -167,6 +173,8 @@ class Challenge(_message.Message):
     """To change the phone number; the code goes to the new number."""
     PURPOSE_CHANGE_FACTORS: Challenge.Purpose.ValueType  # 8
     """To enrol or remove a factor, or make recovery codes."""
+    PURPOSE_CHANGE_EMAIL: Challenge.Purpose.ValueType  # 9
+    """To change the e-mail address; the code goes to the new one."""
 
     NAME_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
@@ -533,6 +541,26 @@ class CreateChallengeRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class ChangeEmailPurpose(_message.Message):
+        """Changing the e-mail address; by KIND_EMAIL, because the code goes to the new address and shows that it is theirs."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        EMAIL_FIELD_NUMBER: _builtins.int
+        email: _builtins.str
+        """The new address."""
+        def __init__(
+            self,
+            *,
+            email: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class ChangePhonePurpose(_message.Message):
         """Changing the phone number; by KIND_SMS, because the code goes to the new number and shows that it is theirs."""
 
@@ -573,11 +601,12 @@ class CreateChallengeRequest(_message.Message):
     CHANGE_PASSWORD_FIELD_NUMBER: _builtins.int
     CHANGE_PHONE_FIELD_NUMBER: _builtins.int
     CHANGE_FACTORS_FIELD_NUMBER: _builtins.int
+    CHANGE_EMAIL_FIELD_NUMBER: _builtins.int
     FACTOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     factor: Global___Factor.Kind.ValueType
-    """With which factor: KIND_SMS or KIND_TOTP."""
+    """With which factor: KIND_SMS or KIND_TOTP; KIND_EMAIL for `change_email`, and for nothing else."""
     @_builtins.property
     def pay(self) -> Global___CreateChallengeRequest.PayPurpose:
         """Paying a payment of which the caller is the payer."""
@@ -598,6 +627,10 @@ class CreateChallengeRequest(_message.Message):
     def change_factors(self) -> Global___CreateChallengeRequest.ChangeFactorsPurpose:
         """Enrolling or removing a factor, or making recovery codes."""
 
+    @_builtins.property
+    def change_email(self) -> Global___CreateChallengeRequest.ChangeEmailPurpose:
+        """Changing the e-mail address."""
+
     def __init__(
         self,
         *,
@@ -607,13 +640,14 @@ class CreateChallengeRequest(_message.Message):
         change_password: Global___CreateChallengeRequest.ChangePasswordPurpose | None = ...,
         change_phone: Global___CreateChallengeRequest.ChangePhonePurpose | None = ...,
         change_factors: Global___CreateChallengeRequest.ChangeFactorsPurpose | None = ...,
+        change_email: Global___CreateChallengeRequest.ChangeEmailPurpose | None = ...,
         factor: Global___Factor.Kind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change_factors", b"change_factors", "change_password", b"change_password", "change_phone", b"change_phone", "pay", b"pay", "subject", b"subject", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_email", b"change_email", "change_factors", b"change_factors", "change_password", b"change_password", "change_phone", b"change_phone", "pay", b"pay", "subject", b"subject", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_factors", b"change_factors", "change_password", b"change_password", "change_phone", b"change_phone", "factor", b"factor", "pay", b"pay", "request_id", b"request_id", "subject", b"subject", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_email", b"change_email", "change_factors", b"change_factors", "change_password", b"change_password", "change_phone", b"change_phone", "factor", b"factor", "pay", b"pay", "request_id", b"request_id", "subject", b"subject", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["pay", "withdraw", "change_password", "change_phone", "change_factors"]  # noqa: Y015
+    _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["pay", "withdraw", "change_password", "change_phone", "change_factors", "change_email"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_subject) -> _WhichOneofReturnType_subject | None: ...
 

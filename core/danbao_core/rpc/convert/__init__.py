@@ -8,11 +8,13 @@ from danbao_core.rpc.convert.accounts import (
     funding,
     open_wallet,
     top_up,
+    update_account,
     withdraw,
 )
 from danbao_core.rpc.convert.bulk import create_payments, payments
 from danbao_core.rpc.convert.events import watched_payment
 from danbao_core.rpc.convert.identity import identity, instrument
+from danbao_core.rpc.convert.news import inbox_message, mark_read, preferences, update_preferences
 from danbao_core.rpc.convert.notifications import (
     create_webhook_endpoint,
     delete_webhook_endpoint,
@@ -94,7 +96,9 @@ __all__ = [
     "funding",
     "id_of",
     "identity",
+    "inbox_message",
     "instrument",
+    "mark_read",
     "money",
     "money_of",
     "open_item",
@@ -107,6 +111,7 @@ __all__ = [
     "payout",
     "payout_schedule",
     "period_of",
+    "preferences",
     "proposal",
     "put_payment",
     "reconciliation",
@@ -131,6 +136,8 @@ __all__ = [
     "timestamp",
     "top_up",
     "unfreeze_account",
+    "update_account",
+    "update_preferences",
     "update_webhook_endpoint",
     "void_payment",
     "watched_payment",

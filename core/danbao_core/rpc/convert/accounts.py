@@ -1,7 +1,7 @@
 """Accounts and fundings."""
 
 from danbao.v1 import accounts_pb2
-from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccount, OpenWallet, Purpose
+from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccount, OpenWallet, Purpose, UpdateAccount
 from danbao_core.engine import Origin
 from danbao_core.errors import FieldInvalid, Violation
 from danbao_core.fundings import Funding, TopUp, Withdraw
@@ -19,7 +19,13 @@ def create_account(request: accounts_pb2.CreateAccountRequest, origin: Origin) -
         display_name=request.display_name,
         currencies=tuple(request.currency_codes),
         external_id=request.external_id,
+        language=request.language,
     )
+
+
+def update_account(request: accounts_pb2.UpdateAccountRequest, origin: Origin) -> UpdateAccount:
+    """The command for a request, whose mask names the one field that there is to change."""
+    return UpdateAccount(origin=origin, account_id=id_of(request.name), language=request.language)
 
 
 def open_wallet(request: accounts_pb2.OpenWalletRequest, origin: Origin) -> OpenWallet:
@@ -69,6 +75,7 @@ def account(row: Account) -> accounts_pb2.Account:
         update_time=timestamp(row.updated_at),
         external_id=row.external_id,
         plan=_plan(row) if row.kind is AccountKind.MERCHANT else None,
+        language=row.language,
     )
 
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from danbao.v1 import identity_pb2, sandbox_pb2, sessions_pb2
 from danbao_core.people.changing import Changed
-from danbao_core.people.messages import Message
+from danbao_core.people.messages import Message, Opened
 from danbao_core.people.sessions import Session
 from danbao_core.rpc.convert.parts import timestamp
 
@@ -29,12 +29,14 @@ def password_change(changed: Changed) -> identity_pb2.PasswordChange:
     return identity_pb2.PasswordChange(change_time=timestamp(changed.at))
 
 
-def sent_message(row: Message, address: str, parameters: dict[str, str]) -> sandbox_pb2.SentMessage:
-    """The message for a row, opened."""
+def sent_message(row: Message, opened: Opened) -> sandbox_pb2.SentMessage:
+    """The message for a row, as its reader gets it."""
     return sandbox_pb2.SentMessage(
         channel=sandbox_pb2.SentMessage.Channel.ValueType(row.channel),
-        address=address,
+        address=opened.address,
         template=row.template,
-        parameters=parameters,
+        parameters=opened.parameters,
         create_time=timestamp(row.created_at),
+        title=opened.worded.title,
+        text=opened.worded.text,
     )

@@ -93,6 +93,10 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
         accounts, token = page.show_found(found, convert.account)
         return accounts_pb2.ListAccountsResponse(accounts=accounts, next_page_token=token)
 
+    async def UpdateAccount(self, request: accounts_pb2.UpdateAccountRequest, context: "_Context") -> accounts_pb2.Account:
+        command = convert.update_account(request, calls.current().origin)
+        return convert.account(await calls.submit(self._engine, command))
+
     async def OpenWallet(self, request: accounts_pb2.OpenWalletRequest, context: "_Context") -> accounts_pb2.Account:
         command = convert.open_wallet(request, calls.current().origin)
         return convert.account(await calls.submit(self._engine, command))

@@ -45,18 +45,25 @@ class Desk:
         login_passwords: LoginPasswords,
         authenticator: Authenticator,
         *,
-        sandbox: bool,
+        sends: bool,
+        mails: bool,
     ) -> None:
         self.engine = engine
         self.pool = pool
         self.keyring = keyring
         self.login_passwords = login_passwords
         self.authenticator = authenticator
-        self._sandbox = sandbox
+        self._sends = sends
+        self._mails = mails
 
     def must_send(self) -> None:
-        """Raises MessagesMissing where this core has no channel for messages to people."""
-        if not self._sandbox:
+        """Raises MessagesMissing where this core has no channel for messages to phones."""
+        if not self._sends:
+            raise MessagesMissing
+
+    def must_mail(self) -> None:
+        """Raises MessagesMissing where this core has no channel for e-mail."""
+        if not self._mails:
             raise MessagesMissing
 
     # --- Who it is ---
@@ -95,6 +102,10 @@ class Desk:
         """The number of a person in E.164; None once it was erased."""
         return None if person.phone is None else self.keyring.open(person.phone, "person", "phone", person.account_id)
 
+    def email_of(self, person: Person) -> str | None:
+        """The confirmed e-mail address of a person; None where there is none."""
+        return None if person.email is None else self.keyring.open(person.email, "person", "email", person.account_id)
+
     # --- What a command is made of ---
 
     async def login_proof(self, person: Person | None, password: str, by: str) -> LoginProof:
@@ -119,7 +130,7 @@ class Desk:
     def letter_to(self, person: Person, template: str, **parameters: str) -> Letter | None:
         """A message to a person; None once their number is erased."""
         phone = self.phone_of(person)
-        return None if phone is None else letter(self.keyring, phone, template, **parameters)
+        return None if phone is None else letter(self.keyring, phone, template, **parameters).of(person.account_id)
 
 
 def public_origin(caller: str) -> Origin:

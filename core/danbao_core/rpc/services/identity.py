@@ -169,6 +169,7 @@ class Identity:
             number=number,
             instruments=map(convert.instrument, await self._instruments(account.id, unbound=True)),
             device_ids=[row["device_id"] for row in devices],
+            email=self._desk.email_of(person) or "",
         )
 
     async def ErasePersonalData(

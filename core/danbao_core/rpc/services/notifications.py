@@ -18,6 +18,7 @@ from danbao_core.notifications.targets import must_be_a_target
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages, place_of
+from danbao_core.rpc.services.inbox import Inbox
 from danbao_core.rpc.services.visible import account_for_list, may_see
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[Any]
 
 
-class Notifications(notifications_pb2_grpc.NotificationServiceServicer):
-    """Webhook endpoints, and what is delivered to them."""
+class Notifications(Inbox, notifications_pb2_grpc.NotificationServiceServicer):
+    """Webhook endpoints, and what is delivered to them; what people are told."""
 
     def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, keyring: Keyring, *, sandbox: bool) -> None:
         self._engine = engine

@@ -9,9 +9,16 @@ from danbao_core.ids import uuid7
 from danbao_core.keyring import Keyring, Use
 from danbao_core.people.asking import new_sms_code
 from danbao_core.people.challenges import Approval, FactorKind, Purpose
-from danbao_core.people.changing import ChangeLoginPassword, ChangePaymentPassword, ChangePhone, SetPaymentPassword
-from danbao_core.people.masks import mask_phone
-from danbao_core.people.messages import letter
+from danbao_core.people.changing import (
+    ChangeEmail,
+    ChangeLoginPassword,
+    ChangePaymentPassword,
+    ChangePhone,
+    SetPaymentPassword,
+)
+from danbao_core.people.emails import email_of
+from danbao_core.people.masks import mask_email, mask_phone
+from danbao_core.people.messages import Channel, letter, letter_by
 from danbao_core.people.passwords import lock_letter, new_payment_password, payment_proof
 from danbao_core.people.person import Person
 from danbao_core.people.phones import phone_of
@@ -101,14 +108,15 @@ class Passwords(accounts_pb2_grpc.AccountServiceServicer):
         desk.must_send()
         known = await desk.known(phone_of(request.phone))
         person = known.person
+        account_id = None if person is None else person.account_id
         enrolled = looks_enrolled(desk.keyring, known.phone) if person is None else person.totp_id is not None
         command = StartReset(
             id=challenge_id,
             origin=public_origin(f"phone:{known.hashes[0].hex()}"),
             phone_hashes=known.hashes,
-            account_id=None if person is None else person.account_id,
+            account_id=account_id,
             factor=FactorKind.TOTP if enrolled else FactorKind.SMS,
-            sms=None if enrolled else new_sms_code(desk.keyring, challenge_id, known.phone),
+            sms=None if enrolled else new_sms_code(desk.keyring, challenge_id, known.phone, account_id=account_id),
         )
         return convert.challenge(await calls.submit(desk.engine, command))
 
@@ -160,10 +168,32 @@ class Passwords(accounts_pb2_grpc.AccountServiceServicer):
             old_hashes=() if old is None else desk.lookups(old),
             new_hashes=desk.lookups(phone),
             phone=desk.keyring.seal(phone, "person", "phone", person.account_id),
-            welcome=letter(desk.keyring, phone, "phone_changed", phone=mask_phone(phone)),
+            welcome=letter(desk.keyring, phone, "phone_changed", phone=mask_phone(phone)).of(person.account_id),
         )
         await calls.submit(desk.engine, command)
         return identity_pb2.PhoneChange(phone=mask_phone(phone))
+
+    async def ChangeEmail(self, request: identity_pb2.ChangeEmailRequest, context: "_Context") -> identity_pb2.EmailChange:
+        desk, keyring = self._desk, self._desk.keyring
+        person, session = await desk.caller()
+        address, before = email_of(request.email) if request.email else "", desk.email_of(person)
+        told = ("email_changed", {"email": mask_email(address)}) if address else ("email_removed", {})
+        farewell = None
+        if before is not None:
+            farewell = letter_by(keyring, Channel.EMAIL, before, told[0], **told[1]).of(person.account_id)
+        command = ChangeEmail(
+            origin=calls.current().origin,
+            device_id=session.device_id,
+            letter=desk.letter_to(person, told[0], **told[1]),
+            proof=await desk.login_proof(person, request.login_password, str(person.account_id)),
+            approval_id=optional_id_of(request.approval),
+            email_hash=keyring.lookup("email", address) if address else b"",
+            email=keyring.seal(address, "person", "email", person.account_id) if address else None,
+            seen=person.email,
+            farewell=farewell,
+        )
+        await calls.submit(desk.engine, command)
+        return identity_pb2.EmailChange(email=mask_email(address) if address else "")
 
     def _own_words(self, person: Person) -> tuple[str, ...]:
         """What others know of a person, which is no password."""

@@ -2,16 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from danbao.v1 import accounts_pb2, sandbox_pb2, sandbox_pb2_grpc
 from danbao_core import sql
 from danbao_core.bank.port import BankNotAnswering
 from danbao_core.engine import Engine
-from danbao_core.engine.reads import fetch_rows
+from danbao_core.engine.reads import from_record
 from danbao_core.errors import BankMissing, BankUnavailable
 from danbao_core.keyring import Keyring
-from danbao_core.people.messages import Message
+from danbao_core.people.emails import email_of
+from danbao_core.people.messages import Channel, Message, opened
 from danbao_core.people.phones import phone_of
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
     _Context = grpc.aio.ServicerContext[Any, Any]
     _Pool = asyncpg.Pool[Any]
+
+
+_message = from_record(Message)
 
 
 class Sandbox(sandbox_pb2_grpc.SandboxServiceServicer):
@@ -67,10 +69,11 @@ class Sandbox(sandbox_pb2_grpc.SandboxServiceServicer):
     async def ListSentMessages(
         self, request: sandbox_pb2.ListSentMessagesRequest, context: "_Context"
     ) -> sandbox_pb2.ListSentMessagesResponse:
-        address, keyring = phone_of(request.address), self._keyring
-        text = sql.load("danbao_core.people", "list_messages")
-        rows = await fetch_rows(self._pool, Message, text, keyring.lookups("phone", address))
-        opened = [(row, msgspec.json.decode(keyring.open(row.parameters, "message", "parameters", row.id))) for row in rows]
+        channel = Channel.SMS if request.address.startswith("+") else Channel.EMAIL
+        address = phone_of(request.address) if channel is Channel.SMS else email_of(request.address)
+        hashes = self._keyring.lookups(channel.address_kind, address)
+        records = await self._pool.fetch(sql.load("danbao_core.people", "list_messages"), hashes)
+        rows = [(_message(record), record["account_language"]) for record in records]
         return sandbox_pb2.ListSentMessagesResponse(
-            messages=[convert.sent_message(row, address, parameters) for row, parameters in opened]
+            messages=[convert.sent_message(row, opened(self._keyring, row, language)) for row, language in rows]
         )

@@ -48,14 +48,14 @@ class Sessions(sessions_pb2_grpc.SessionServiceServicer):
         phone = phone_of(request.phone)
         stored = await desk.login_passwords.hashed(request.login_password, phone[1:], request.display_name)
         hashes, challenge_id = desk.lookups(phone), uuid7()
-        details = RegistrationDetails(phone, stored, request.display_name, tuple(request.currency_codes))
+        details = RegistrationDetails(phone, stored, request.display_name, tuple(request.currency_codes), request.language)
         command = Register(
             id=challenge_id,
             origin=public_origin(f"phone:{hashes[0].hex()}"),
             phone_hashes=hashes,
             currencies=details.currencies,
             device_id=request.device_id,
-            sms=new_sms_code(keyring, challenge_id, phone),
+            sms=new_sms_code(keyring, challenge_id, phone, language=request.language),
             known=letter(keyring, phone, "already_registered"),
             details=keyring.seal(msgspec.json.encode(details).decode(), "challenge", _DETAILS, challenge_id),
         )
@@ -82,7 +82,7 @@ class Sessions(sessions_pb2_grpc.SessionServiceServicer):
         sms = None
         if account_id is not None:
             place = (account_id, request.device_id) if device_known else None
-            sms = new_sms_code(desk.keyring, command_id, known.phone, place)
+            sms = new_sms_code(desk.keyring, command_id, known.phone, place, account_id=account_id)
         return LogIn(
             id=command_id,
             origin=public_origin(f"phone:{by}"),
@@ -132,6 +132,7 @@ class Sessions(sessions_pb2_grpc.SessionServiceServicer):
             login_password=details.login_password,
             display_name=details.display_name,
             currencies=details.currencies,
+            language=details.language,
         )
 
     async def _approved_login(

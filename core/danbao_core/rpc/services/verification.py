@@ -15,9 +15,11 @@ from danbao_core.fundings import AskToWithdraw
 from danbao_core.ids import uuid7
 from danbao_core.payments.approving import AskToPay
 from danbao_core.people.answering import AnswerChallenge, code_for, code_shown
-from danbao_core.people.asking import new_sms_code
+from danbao_core.people.asking import new_email_code, new_sms_code
 from danbao_core.people.challenges import FactorKind, Purpose, binding, personal_binding
+from danbao_core.people.changing import email_binding
 from danbao_core.people.devices import Device
+from danbao_core.people.emails import email_of
 from danbao_core.people.enrolment import (
     ConfirmTotp,
     CreateRecoveryCodes,
@@ -159,6 +161,8 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
         """The command for a request."""
         person, session = await self._desk.caller()
         factor, subject = FactorKind(request.factor), request.WhichOneof("subject")
+        if (factor is FactorKind.EMAIL) != (subject == "change_email"):
+            raise FieldInvalid([Violation("factor", "must be KIND_EMAIL for change_email, and only for it")])
         new_phone = phone_of(request.change_phone.phone) if subject == "change_phone" else ""
         if new_phone and factor is not FactorKind.SMS:
             raise FieldInvalid([Violation("factor", "must be KIND_SMS: the code shows that the new number is theirs")])
@@ -170,13 +174,21 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
             "device_id": session.device_id,
             "sms": None,
         }
+        if subject == "change_email":
+            self._desk.must_mail()
+            address, device = email_of(request.change_email.email), await self._known_device(person, session.device_id)
+            facts["sms"] = new_email_code(self._keyring, challenge_id, address, device, person.account_id)
+            bound_to = email_binding(person.account_id, self._keyring.lookup("email", address))
+            return AskForChange(**facts, purpose=Purpose.CHANGE_EMAIL, bound_to=bound_to)
         if factor is FactorKind.SMS:
             self._desk.must_send()
             phone = new_phone or self._desk.phone_of(person)
             if phone is None:
                 raise FactorMissing(factor=factor.name)
             device = await self._known_device(person, session.device_id)
-            facts["sms"] = new_sms_code(self._keyring, challenge_id, phone, device, own_number=not new_phone)
+            facts["sms"] = new_sms_code(
+                self._keyring, challenge_id, phone, device, own_number=not new_phone, account_id=person.account_id
+            )
         if subject == "pay":
             return AskToPay(**facts, payment_id=convert.id_of(request.pay.payment))
         if subject == "withdraw":
