@@ -179,6 +179,25 @@ async def test_a_row_that_another_engine_made_first(engine: Engine, second_engin
     assert exported(engine)["danbao_engine_retries_total{cause=unique_violation}"] == 1
 
 
+async def test_who_was_answered_and_asks_again_shares_the_next_batch(engine: Engine) -> None:
+    payer, payee = await an_account(engine, funds_minor=10), await a_merchant(engine)
+    waiting = []
+
+    async def somebody_else_asks() -> None:
+        waiting.append(asyncio.create_task(engine.submit(transfer(payer, payee))))
+        await asyncio.sleep(0)
+
+    async def asking_twice() -> None:
+        await engine.submit(transfer(payer, payee))
+        await engine.submit(transfer(payer, payee))
+
+    Meanwhile(engine, "FOR NO KEY UPDATE", somebody_else_asks)
+    changes = await changes_of(engine, asking_twice())
+    await asyncio.gather(*waiting)
+    assert changes["danbao_engine_batch_commands_count"] == 2
+    assert changes["danbao_engine_batch_commands_sum"] == 3
+
+
 async def test_a_snapshot_that_is_too_old(engine: Engine, second_engine: Engine) -> None:
     payer, payee = await an_account(engine, funds_minor=10), await a_merchant(engine)
     payment = (await engine.submit(an_order(payer, payee))).result

@@ -52,6 +52,10 @@ ATTEMPTS: Final = 5
 
 _RECONNECT_SECONDS: Final = 0.5
 
+_TURNS_BETWEEN_BATCHES: Final = 10
+"""So often the event loop turns between one batch and the next: those who were answered ask again, and share the next batch. A
+batch costs as much as some of its payments, and a turn in which nothing happens some microseconds."""
+
 _log = structlog.get_logger("danbao.engine")
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -196,6 +200,8 @@ class Engine:
                 self._refuse(batch, _internal_fault("the engine failed", error))
                 if not isinstance(error, Exception):
                     raise
+            for _ in range(_TURNS_BETWEEN_BATCHES):
+                await asyncio.sleep(0)
 
     async def _idle(self) -> None:
         """Waits for work; without a connection, tries to get one meanwhile."""
