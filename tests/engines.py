@@ -48,3 +48,10 @@ async def money(engine: Engine, account: Account) -> tuple[int, int]:
 async def breaches(database_url: str) -> list[str]:
     """What the audit finds wrong."""
     return [check.breach for check in await audit(database_url) if check.breach is not None]
+
+
+async def between_transactions(engine: Engine) -> Any:
+    """The connection of an idle engine, without the transaction that waits there for the next batch."""
+    assert engine._connection is not None
+    await engine._connection.execute("ROLLBACK")
+    return engine._connection

@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.proxy import Proxy
 
-_COMMIT: Final = b"COMMIT\0"
+_COMMITS: Final = (b"COMMIT\0", b"COMMIT AND CHAIN\0")
 
 
 class Loss(Enum):
@@ -55,7 +55,7 @@ class PostgresProxy(Proxy):
         self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, back: "asyncio.Task[None]"
     ) -> None:
         while data := await reader.read(65_536):
-            committing = _COMMIT in data
+            committing = any(commit in data for commit in _COMMITS)
             if committing and self.loss is Loss.BEFORE_COMMIT:
                 self._strike()
                 return

@@ -73,6 +73,10 @@ _BEGINNINGS: Final = {
 }
 """The first two digits of numbers that issuers have, with their lengths: most rows of digits are told from cards by these."""
 
+_FIRST_DIGITS: Final = "".join(sorted({beginning[0] for beginning, _ in _BEGINNINGS}))
+_NUMBER_LIKE: Final = re.compile(rf"[{_FIRST_DIGITS}](?<!\d\d)(?:[ \t.,/_-]{{0,3}}\d){{11}}".encode())
+"""In ASCII, twelve digits that begin as a number of an issuer does, where a group of digits begins."""
+
 
 def is_card_number(digits: str) -> bool:
     """Whether 12 to 19 digits can be a card's number: the last one checks (Luhn), and the first is that of an issuer at all."""
@@ -98,7 +102,8 @@ def holds_card_number(text: str) -> bool:
 
 def may_hold_card_number(line: bytes) -> bool:
     """Whether it is worth a closer look at a line in ASCII."""
-    return _TWELVE in line.translate(_ALL_DIGITS_ALIKE, _ASCII_GAPS)  # six times as fast as an expression that seeks digits
+    # Twelve digits are found so six times as fast as by an expression, which then tells most ids from cards.
+    return _TWELVE in line.translate(_ALL_DIGITS_ALIKE, _ASCII_GAPS) and _NUMBER_LIKE.search(line) is not None
 
 
 def _is_worth_a_look(text: str) -> bool:

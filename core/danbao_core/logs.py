@@ -3,6 +3,8 @@
 Should a card number reach a line all the same, such as in a request id, its last four digits are what is left of it.
 """
 
+import asyncio
+import contextlib
 import logging
 import sys
 import traceback
@@ -21,19 +23,41 @@ MOST_FRAMES: Final = 12
 
 
 class _Lines:
-    """Writes lines. One that cannot be written (a full disk, a reader that left) is lost: no payment fails for it."""
+    """Writes lines. One that cannot be written (a full disk, a reader that left) is lost: no payment fails for it.
+
+    Within an event loop, what is no more than information goes out at the end of the loop's turn, together: of the calls that
+    one batch answers each has a line, and a system call takes longer than a line.
+    """
 
     def __init__(self) -> None:
         self._file = sys.stderr.buffer
+        self._waiting_in: asyncio.AbstractEventLoop | None = None
+        """The loop at the end of whose turn lines go out."""
 
-    def msg(self, line: bytes) -> None:
+    def later(self, line: bytes) -> None:
         try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.at_once(line)
+            return
+        with contextlib.suppress(OSError, ValueError):
+            self._file.write(line)
+        if self._waiting_in is not loop:
+            self._waiting_in = loop
+            loop.call_soon(self._end_of_turn)
+
+    def at_once(self, line: bytes) -> None:
+        with contextlib.suppress(OSError, ValueError):
             self._file.write(line)
             self._file.flush()
-        except (OSError, ValueError):
-            return
 
-    debug = info = warning = error = critical = msg
+    def _end_of_turn(self) -> None:
+        self._waiting_in = None
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
+
+    debug = info = later
+    warning = error = critical = msg = at_once
 
 
 def configure(level: str) -> None:

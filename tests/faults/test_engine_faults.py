@@ -15,7 +15,7 @@ from danbao_core.engine.engine import ATTEMPTS
 from danbao_core.errors import DatabaseUnavailable, RetriesExhausted
 from danbao_core.policy import PolicySchedule
 from tests.builders import a_merchant, an_account
-from tests.engines import available, breaches, transfer
+from tests.engines import available, between_transactions, breaches, transfer
 from tests.postgres_proxy import Loss, PostgresProxy
 
 Connection = Any
@@ -136,8 +136,7 @@ async def test_a_batch_that_is_killed_in_the_middle_changes_nothing(engine: Engi
 
 async def test_a_row_that_others_keep_locked_is_waited_for_and_then_given_up(engine: Engine, connection: Connection) -> None:
     payer, payee = await an_account(engine, funds_minor=100), await a_merchant(engine)
-    assert engine._connection is not None
-    await engine._connection.execute("SET lock_timeout = '50ms'")
+    await (await between_transactions(engine)).execute("SET lock_timeout = '50ms'")
     async with connection.transaction():
         await connection.execute("SELECT FROM balance WHERE id = $1 FOR UPDATE", balance_id(payer.id, "CNY", Purpose.AVAILABLE))
         with pytest.raises(RetriesExhausted) as refused:
@@ -166,8 +165,8 @@ async def test_a_deadlock_with_somebody_else_is_tried_again(engine: Engine, conn
     deadlocks = engine.metrics.retries["deadlock"]
     assert deadlocks >= 1  # again where the engine is back before who waits for its lock has woken up
     assert await available(engine, first) == 99
-    assert engine._connection is not None
-    await engine._connection.execute("SELECT pg_stat_force_next_flush()")
-    await engine._connection.execute("SELECT 1")
+    session = await between_transactions(engine)
+    await session.execute("SELECT pg_stat_force_next_flush()")
+    await session.execute("SELECT 1")
     assert await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == deadlocks
     assert await breaches(database_url) == []

@@ -18,7 +18,7 @@ from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode, PayPayment
 from danbao_core.policy import PolicySchedule
 from tests.builders import a_merchant, an_account, origin
-from tests.engines import together, transfer
+from tests.engines import between_transactions, together, transfer
 from tests.integration.test_engine import Poison
 from tests.rpc_client import a_core
 from tests.rpc_client import an_account as an_account_over_the_wire
@@ -179,11 +179,29 @@ async def test_a_row_that_another_engine_made_first(engine: Engine, second_engin
     assert exported(engine)["danbao_engine_retries_total{cause=unique_violation}"] == 1
 
 
+async def test_who_was_answered_and_asks_again_shares_the_next_batch(engine: Engine) -> None:
+    payer, payee = await an_account(engine, funds_minor=10), await a_merchant(engine)
+    waiting = []
+
+    async def somebody_else_asks() -> None:
+        waiting.append(asyncio.create_task(engine.submit(transfer(payer, payee))))
+        await asyncio.sleep(0)
+
+    async def asking_twice() -> None:
+        await engine.submit(transfer(payer, payee))
+        await engine.submit(transfer(payer, payee))
+
+    Meanwhile(engine, "FOR NO KEY UPDATE", somebody_else_asks)
+    changes = await changes_of(engine, asking_twice())
+    await asyncio.gather(*waiting)
+    assert changes["danbao_engine_batch_commands_count"] == 2
+    assert changes["danbao_engine_batch_commands_sum"] == 3
+
+
 async def test_a_snapshot_that_is_too_old(engine: Engine, second_engine: Engine) -> None:
     payer, payee = await an_account(engine, funds_minor=10), await a_merchant(engine)
     payment = (await engine.submit(an_order(payer, payee))).result
-    assert engine._connection is not None
-    await engine._connection.execute("SET default_transaction_isolation = 'repeatable read'")
+    await (await between_transactions(engine)).execute("SET default_transaction_isolation = 'repeatable read'")
     Meanwhile(engine, "FOR NO KEY UPDATE", lambda: second_engine.submit(transfer(payer, payee)))
     paying = PayPayment(origin=origin(), payment_id=payment.id)  # which reads the payment before it locks anything
     assert isinstance(await engine.submit(paying), Answer)

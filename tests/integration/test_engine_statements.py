@@ -1,14 +1,19 @@
 """The statements of a batch: how many there are, and how Postgres carries them out."""
 
 import re
+from datetime import datetime
 from typing import Any
+
+import pytest
 
 from danbao_core.accounts import CloseAccount
 from danbao_core.engine import Engine, statements
+from danbao_core.engine import connection as connections
 from danbao_core.engine.requests import Request
 from tests.builders import a_merchant, an_account, carried_out, origin
-from tests.engines import transfer
+from tests.engines import between_transactions, transfer
 from tests.every_table import READINGS, TABLES
+from tests.rpc_client import until
 
 Connection = Any
 
@@ -38,8 +43,9 @@ async def test_tables_that_grew_under_a_warm_connection_are_not_scanned(engine: 
     for _ in range(8):
         await engine.submit(transfer(payer, payee))
     await carried_out(engine, CloseAccount(origin=origin(), account_id=(await an_account(engine)).id))
-    await engine._connection.execute("SELECT pg_stat_force_next_flush()")  # type: ignore[union-attr]
-    await engine._connection.execute("SELECT 1")  # type: ignore[union-attr]
+    session = await between_transactions(engine)
+    await session.execute("SELECT pg_stat_force_next_flush()")
+    await session.execute("SELECT 1")
     after = {row["relname"]: row["seq_scan"] for row in await connection.fetch(scans)}
     assert after == before
 
@@ -83,7 +89,7 @@ async def test_statements_are_planned_once(engine: Engine) -> None:
     assert plans[1] >= 8
 
 
-async def test_a_payment_alone_takes_five_round_trips(engine: Engine) -> None:
+async def test_a_payment_alone_takes_four_round_trips(engine: Engine) -> None:
     """Each of them costs a lone caller more than anything that is done in between."""
     payer, payee = await an_account(engine, funds_minor=1_000), await a_merchant(engine)
     real, told = engine._connection, []
@@ -97,7 +103,7 @@ async def test_a_payment_alone_takes_five_round_trips(engine: Engine) -> None:
                 return method
 
             def call(text: str, *arguments: Any, **more: Any) -> Any:
-                told.append(text.split(maxsplit=1)[0])
+                told.append(text if text.startswith("COMMIT") else text.split(maxsplit=1)[0])
                 return method(text, *arguments, **more)
 
             return call
@@ -105,4 +111,53 @@ async def test_a_payment_alone_takes_five_round_trips(engine: Engine) -> None:
     engine._connection = Listening()  # type: ignore[assignment]
     await engine.submit(transfer(payer, payee))
     engine._connection = real
-    assert told == ["BEGIN", "SELECT", "SELECT", "WITH", "COMMIT"]
+    assert told == ["SELECT", "SELECT", "WITH", "COMMIT AND CHAIN"]
+
+
+# --- Transactions that follow each other ------------------------------------------------------------------------------------
+
+
+async def session_of(engine: Engine, connection: Connection) -> tuple[str, bool]:
+    """What Postgres says of the engine's session: its state, and whether it holds anything back from vacuum."""
+    session = await connection.fetchrow(
+        "SELECT state, backend_xid IS NOT NULL OR backend_xmin IS NOT NULL AS holds FROM pg_stat_activity "
+        "WHERE application_name = $1",
+        f"danbao-engine {engine.id}",
+    )
+    return session["state"], session["holds"]
+
+
+async def test_the_transaction_that_waits_for_a_batch_holds_nothing(engine: Engine, connection: Connection) -> None:
+    await an_account(engine)
+    assert await session_of(engine, connection) == ("idle in transaction", False)
+
+
+async def test_an_idle_engine_has_no_transaction(
+    engine: Engine, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "CHAINED_SECONDS", 0.1)
+    await an_account(engine)
+
+    async def idle() -> bool:
+        return await session_of(engine, connection) == ("idle", False)
+
+    await until(idle)
+    account = await an_account(engine)  # and it goes on as before
+    assert account.version == 1
+
+
+async def test_now_and_then_a_busy_engine_is_between_transactions(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "CHAINED_SECONDS", 0.0)
+    await an_account(engine)
+    assert engine._connection is not None
+    assert not engine._connection.is_in_transaction()
+
+
+async def test_the_time_of_a_batch_is_not_that_of_a_transaction_that_waited_for_it(
+    engine: Engine, connection: Connection
+) -> None:
+    await an_account(engine)
+    between: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    assert engine._connection is not None
+    assert engine._connection.is_in_transaction()
+    assert (await an_account(engine)).created_at > between

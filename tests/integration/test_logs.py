@@ -1,5 +1,6 @@
 """One line in the log for each call: what operators need to know of it, and nothing that belongs to people."""
 
+import asyncio
 import io
 import json
 import sys
@@ -204,3 +205,40 @@ class FullDisk(io.BytesIO):
 def test_a_line_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(FullDisk()))
     logs._Lines().info(b"a line\n")
+
+
+class Writes(io.RawIOBase):
+    """Counts how often it is written to."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.written.append(bytes(data))
+        return len(data)
+
+
+async def test_lines_of_one_turn_of_the_loop_go_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Writes()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(file)))
+    lines = logs._Lines()
+    for _ in range(2):
+        lines.info(b"one\n")
+        lines.info(b"two\n")
+        assert not file.written
+        await asyncio.sleep(0)
+        assert file.written == [b"one\ntwo\n"]
+        file.written.clear()
+    lines.info(b"one\n")
+    lines.error(b"wrong\n")
+    assert file.written == [b"one\nwrong\n"], "what is wrong waits for nothing"
+
+
+def test_a_line_outside_of_a_loop_goes_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Writes()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(file)))
+    logs._Lines().info(b"one\n")
+    assert file.written == [b"one\n"]

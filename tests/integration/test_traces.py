@@ -112,7 +112,8 @@ async def test_a_payment_has_exactly_these_spans(tracing: Any) -> None:
     rows = {f"INSERT INTO {table}" for table in ("payment", "balance", "journal", "entry", "outbox", "request")}
     assert set(written.split(", ")) == rows | {"UPDATE balance", "UPDATE engine"}
     assert statements.pop("gather")[0] == "SELECT balance FOR NO KEY UPDATE"
-    assert statements == {"begin": ["BEGIN"], "decide": [], "commit": ["COMMIT"]}
+    assert statements.pop("begin") in ([], ["BEGIN"])  # mostly the end of the transaction before has begun it
+    assert statements == {"decide": [], "commit": ["COMMIT"]}
     for span in found.all:
         assert span["resource"]["attributes"]["service.name"] == "danbao"
         if span["name"].startswith(("SELECT", "INSERT")):
@@ -266,6 +267,7 @@ def test_traceparents(traceparent: str, is_sampled: bool) -> None:
     ("text", "said"),
     [
         ("COMMIT", "COMMIT"),
+        ("COMMIT AND CHAIN", "COMMIT"),
         ("SELECT t.id FROM unnest($1::uuid[]) AS k (id) JOIN payment AS t USING (id)", "SELECT payment"),
         ("SELECT t.id FROM payment AS t ORDER BY t.id FOR NO KEY UPDATE OF t", "SELECT payment FOR NO KEY UPDATE"),
         ("INSERT INTO entry (a) SELECT * FROM unnest($1::bigint[])", "INSERT INTO entry"),

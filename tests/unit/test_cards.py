@@ -9,6 +9,8 @@ import pytest
 import structlog
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
 
 from danbao.v1 import common_pb2
 from danbao_core import logs
@@ -92,6 +94,14 @@ def test_every_other_check_digit_is_wrong(number: str) -> None:
 @pytest.mark.parametrize("number", ["", "42", "0" * 16, "4" * 20, VISA + " ", "\uff14" + VISA[1:], "4111x11111111111"])
 def test_what_is_no_card_number(number: str) -> None:
     assert not is_card_number(number)
+
+
+@given(
+    st.lists(st.sampled_from([*ISSUED.values(), *"0123456789", " ", "-", ".", "x", ":", "12", "2026", "00000"]), max_size=24)
+)
+def test_what_tells_most_texts_from_cards_hides_none(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert holds_card_number(text) == (without_card_numbers(text) != text)
 
 
 # --- In requests ------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 -- not under way: time has closed it, although nobody may have come by to write it down.
 SELECT k.account_id, open.payment_id, open.funding_id, open.refund_id
 FROM unnest($1::uuid[]) AS k (account_id)
-CROSS JOIN (SELECT now() + make_interval(secs => clock_offset_seconds) AS now FROM installation WHERE id = 1) AS clock
+CROSS JOIN (
+    SELECT statement_timestamp() + make_interval(secs => clock_offset_seconds) AS now FROM installation WHERE id = 1
+) AS clock
 CROSS JOIN LATERAL (
     (
         SELECT id AS payment_id, NULL::uuid AS funding_id, NULL::uuid AS refund_id FROM payment

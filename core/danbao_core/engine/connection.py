@@ -1,6 +1,7 @@
 """The engine's own connection: its planner settings, its row, and the stripe that it leases."""
 
 from datetime import datetime
+from time import perf_counter
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -56,6 +57,32 @@ async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
     )
 
 
+CHAINED_SECONDS: Final = 1.0
+"""How long transactions follow each other at once, and how long the last one waits for a batch."""
+
+
+class Chain:
+    """Transactions, most of which the end of the one before begins: a round trip less for every batch.
+
+    One that no batch has needed yet has seen nothing and holds nothing. Now and then there is none for a moment: only then does
+    Postgres take up what the session did to its tables, from which autovacuum knows its work.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0  # of perf_counter
+
+    async def begin(self, connection: Connection) -> None:
+        """Begins a transaction, where the last one has not begun it."""
+        if not connection.is_in_transaction():
+            await connection.execute("BEGIN")
+            self._until = perf_counter() + CHAINED_SECONDS
+
+    async def end(self, connection: Connection, how: str) -> str:
+        """Ends the transaction by COMMIT or ROLLBACK. Answers which of them the database did."""
+        chained = perf_counter() < self._until
+        return await connection.execute(f"{how} AND CHAIN" if chained else how)
+
+
 async def register(connection: Connection, engine_id: UUID) -> None:
     """Makes the engine's row, where it is not there yet, and names the connection after it: the row says since when the engine
     runs, through all its connections."""
@@ -73,8 +100,9 @@ async def lease_stripe(connection: Connection) -> int:
     raise NoStripeLeft(f"all {STRIPES} stripes are leased by other engines")
 
 
-TIME: Final = "now(), (SELECT clock_offset_seconds FROM installation WHERE id = 1)"
-"""The database's time, the same for a whole transaction, and the sandbox's offset in seconds: two columns of a SELECT."""
+TIME: Final = "statement_timestamp(), (SELECT clock_offset_seconds FROM installation WHERE id = 1)"
+"""The database's time and the sandbox's offset in seconds: two columns of a SELECT. Not the time of the transaction, which may
+have begun a second before its batch."""
 
 
 async def read_time(connection: Connection) -> tuple[datetime, int]:
