@@ -24,6 +24,7 @@ from danbao_core.ids import uuid7
 from danbao_core.money import Money
 from danbao_core.opening import keyring_of
 from danbao_core.people.instruments import BindInstrument, Card
+from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.fundings import FUNDINGS
 from danbao_workers.reconciliations import reconcile_what_waits
 from danbao_workers.work import Background
@@ -96,8 +97,10 @@ class Asking:
     """What a worker does for fundings of cards and for reconciliations, on an engine and a bank of the test."""
 
     def __init__(self, engine: Engine, pool: "asyncpg.Pool[Any]", bank: Bank) -> None:
-        settings = worker_settings(engine._database_url, "redis://127.0.0.1:1")
-        self.background = Background(settings, engine, pool, cast("Any", None), keyring_of(settings), _at_once, bank)
+        settings, none = worker_settings(engine._database_url, "redis://127.0.0.1:1"), cast("Any", None)
+        self.background = Background(
+            settings, engine, pool, none, keyring_of(settings), _at_once, none, EventNumbers(), none, bank
+        )
 
     async def due(self) -> list[UUID]:
         """The fundings that are due."""
