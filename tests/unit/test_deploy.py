@@ -18,8 +18,12 @@ from danbao_core.metrics_page import registry_of
 from danbao_core.rpc.seen import RpcMetrics
 from danbao_core.rpc.status import CODES
 from danbao_core.settings import Settings
+<<<<<<< HEAD
 from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.postman import Postman
+=======
+from danbao_workers.bank_metrics import BankMetrics
+>>>>>>> bank
 from danbao_workers.sweep import Lateness
 from danbao_workers.worker import WorkerMetrics
 from danbao_workers.works import WORKS
@@ -103,7 +107,7 @@ def test_all_that_compose_asks_for_is_in_the_example_and_made_by_the_script() ->
     assert asked == set(EXAMPLE)
     script = (DEPLOY / "prepare.sh").read_text()
     assert all(re.search(rf"\b{name}\b", script) for name in asked)
-    assert all(value in ("change-me", "10001:10001") for value in EXAMPLE.values()), "no secret is committed"
+    assert all(value in ("change-me", "10001:10001", "") for value in EXAMPLE.values()), "no secret is committed"
 
 
 def test_every_image_has_a_version() -> None:
@@ -185,9 +189,15 @@ def exported() -> dict[str, dict[str, set[str]]]:
     lateness = Lateness()
     for work in WORKS:
         lateness.tell(work, ())
+<<<<<<< HEAD
     none: Any = None
     of_workers = (WorkerMetrics(lambda: 0, Counter(), lateness), EventNumbers(), Postman(none, none, {}))
     for family in registry_of(EngineMetrics(lambda: 0), rpc, *of_workers).collect():
+=======
+    for family in registry_of(
+        EngineMetrics(lambda: 0), rpc, WorkerMetrics(lambda: 0, Counter(), lateness), BankMetrics(None)
+    ).collect():
+>>>>>>> bank
         for sample in family.samples:
             labels = samples.setdefault(sample.name, {})
             for name, value in sample.labels.items():
