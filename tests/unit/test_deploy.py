@@ -18,12 +18,9 @@ from danbao_core.metrics_page import registry_of
 from danbao_core.rpc.seen import RpcMetrics
 from danbao_core.rpc.status import CODES
 from danbao_core.settings import Settings
-<<<<<<< HEAD
+from danbao_workers.bank_metrics import BankMetrics
 from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.postman import Postman
-=======
-from danbao_workers.bank_metrics import BankMetrics
->>>>>>> bank
 from danbao_workers.sweep import Lateness
 from danbao_workers.worker import WorkerMetrics
 from danbao_workers.works import WORKS
@@ -189,15 +186,9 @@ def exported() -> dict[str, dict[str, set[str]]]:
     lateness = Lateness()
     for work in WORKS:
         lateness.tell(work, ())
-<<<<<<< HEAD
     none: Any = None
-    of_workers = (WorkerMetrics(lambda: 0, Counter(), lateness), EventNumbers(), Postman(none, none, {}))
+    of_workers = (WorkerMetrics(lambda: 0, Counter(), lateness), BankMetrics(None), EventNumbers(), Postman(none, none, {}))
     for family in registry_of(EngineMetrics(lambda: 0), rpc, *of_workers).collect():
-=======
-    for family in registry_of(
-        EngineMetrics(lambda: 0), rpc, WorkerMetrics(lambda: 0, Counter(), lateness), BankMetrics(None)
-    ).collect():
->>>>>>> bank
         for sample in family.samples:
             labels = samples.setdefault(sample.name, {})
             for name, value in sample.labels.items():
