@@ -329,16 +329,17 @@ def valid_requests() -> Iterator[Message]:
     yield operations_pb2.AuditLedgerRequest()
     yield freeze(ada)
     yield unfreeze(ada)
+    yield from valid_requests_of_sandboxes()
+    yield from chain(valid_requests_of_notifications(), valid_requests_of_refunds(), valid_requests_of_payouts())
+    yield from valid_requests_of_people()
+
+
+def valid_requests_of_sandboxes() -> Iterator[Message]:
+    """One request for every RPC that only a sandbox has, as `valid_requests`, but for those about people."""
     yield advance_clock()
     yield sandbox_pb2.GetClockRequest()
     yield the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)
     yield answer_funding(f"fundings/{UNKNOWN}", accepted=True)
-    yield from chain(
-        valid_requests_of_notifications(),
-        valid_requests_of_refunds(),
-        valid_requests_of_people(),
-        valid_requests_of_payouts(),
-    )
 
 
 def valid_requests_of_refunds() -> Iterator[Message]:

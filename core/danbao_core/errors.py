@@ -157,7 +157,7 @@ class TopicUnknown(Refusal):
 
 
 class WebhookUrlRefused(Refusal):
-    """The URL is none that events are sent to; name an https URL of a host that everybody can reach, without user or fragment."""
+    """No events are sent to this URL; name an https URL of a host that everybody can reach, without user and fragment."""
 
     kind = Kind.INVALID
 

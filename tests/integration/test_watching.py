@@ -8,15 +8,29 @@ import grpc
 import pytest
 
 from danbao.v1 import payments_pb2
-from danbao_workers.relay import relay_once
+from danbao_core.rpc import interceptor, watching
+from danbao_core.rpc.cursors import Cursors
 from tests import rpc_client
-from tests.rpc_client import Caller, Core, refused
-from tests.rpc_requests import a_payment, confirm, path_of, ship
-from tests.workers import a_background
-
-core = rpc_client.core
+from tests.rpc_client import HASH_KEY, Caller, Connection, Core, a_core, refused
+from tests.rpc_requests import a_payment, a_transfer, confirm, create_key, path_of, revoke, ship
+from tests.shared_postgres import SharedServer, a_database
+from tests.workers import a_valkey, a_worker
 
 SECONDS = 20.0
+HEARTBEAT_SECONDS = 0.2
+SOLD = ["payment.paid", "payment.shipped", "payment.succeeded"]
+
+
+@pytest.fixture(scope="module")
+async def core(postgres: SharedServer, administrator: Connection) -> AsyncIterator[Core]:
+    """A server, and a worker that relays."""
+    async with (
+        a_database(administrator, postgres) as database_url,
+        a_valkey() as valkey,
+        a_core(database_url, watch_heartbeat_seconds=HEARTBEAT_SECONDS) as running,
+        a_worker(database_url, valkey.valkey_url, hash_key=HASH_KEY),
+    ):
+        yield running
 
 
 class Watch:
@@ -32,84 +46,195 @@ class Watch:
         self.call = method(request, timeout=SECONDS, metadata=[("authorization", f"Bearer {caller.token}")])
         self.cursor = ""
 
+    async def message(self) -> Any:
+        """The next message, whatever it is."""
+        message = await self.call.read()
+        assert message is not grpc.aio.EOF, "it ended"
+        self.cursor = message.cursor
+        return message
+
     async def next(self) -> Any:
         """The next event."""
-        while True:
-            message = await self.call.read()
-            assert message is not grpc.aio.EOF, "it ended"
-            self.cursor = message.cursor
-            if message.event_id:
-                return message
-
-    async def topics(self, count: int) -> list[str]:
-        return [(await self.next()).topic for _ in range(count)]
+        while not (message := await self.message()).event_id:
+            assert not message.HasField("payment")
+        return message
 
     async def heartbeat(self) -> str:
-        """The next sign of life; it has a cursor and no event."""
-        message = await self.call.read()
-        assert not message.event_id, message
-        assert not message.HasField("payment")
+        """The cursor of the next sign of life."""
+        while (message := await self.message()).event_id:
+            pass
         return str(message.cursor)
+
+    async def some(self, count: int) -> list[Any]:
+        return [await self.next() for _ in range(count)]
 
     async def end(self) -> rpc_client.Refused:
         """How it ends, whatever is told before."""
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            while await self.call.read() is not grpc.aio.EOF:
-                pass
-            raise AssertionError("it ended well")
-        return refused(caught.value)
+            await self._read_on()
+        refusal = refused(caught.value)
+        rpc_client.must_keep_the_rules(refusal)
+        return refusal
+
+    async def _read_on(self) -> None:
+        while await self.call.read() is not grpc.aio.EOF:
+            pass
 
 
-@pytest.fixture(scope="module", autouse=True)
-async def relaying(core: Core) -> AsyncIterator[None]:
-    """What a worker does, but without Valkey."""
-    async with a_background(core.settings) as background:
+class Shop:
+    """A merchant, a buyer, and somebody with the merchant's key."""
 
-        async def on() -> None:
-            while True:
-                await relay_once(background)
-                await asyncio.sleep(0.01)
+    def __init__(self, core: Core, buyer: str, name: str, keeper: Caller) -> None:
+        self.core, self.buyer, self.name, self.keeper = core, buyer, name, keeper
 
-        task = asyncio.create_task(on())
-        yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    async def sell(self) -> str:
+        payment = await self.core.operator.ask(a_payment(self.buyer, self.name, 1))
+        await self.core.operator.ask(ship(payment.name))
+        await self.core.operator.ask(confirm(payment.name))
+        return str(payment.name)
 
 
-async def a_purchase(core: Core, buyer: str, shop: str) -> str:
-    payment = await core.operator.ask(a_payment(buyer, shop, 1))
-    await core.operator.ask(ship(payment.name))
-    await core.operator.ask(confirm(payment.name))
-    return str(payment.name)
+@pytest.fixture
+async def shop(core: Core) -> Shop:
+    buyer, name = await rpc_client.an_account(core, funds_minor=100_000), await rpc_client.a_merchant(core)
+    return Shop(core, buyer, name, await core.caller("payments.read", account=name))
 
 
-SOLD = ["payment.paid", "payment.shipped", "payment.succeeded"]
-
-
-async def a_party(core: Core) -> tuple[str, str, Caller]:
-    """A buyer, a shop, and somebody with the shop's key."""
-    buyer, shop = await rpc_client.an_account(core, funds_minor=100_000), await rpc_client.a_merchant(core)
-    return buyer, shop, await core.caller("payments.read", account=shop)
-
-
-async def test_a_watch_tells_what_happens_from_now_on(core: Core) -> None:
-    buyer, shop, keeper = await a_party(core)
-    await a_purchase(core, buyer, shop)
-    watch = Watch(keeper, cursor=await the_end(keeper))
-    payment = await a_purchase(core, buyer, shop)
-    seen = [await watch.next() for _ in range(3)]
+async def test_what_happens_is_told_as_it_was_then(core: Core, shop: Shop) -> None:
+    watch = Watch(shop.keeper)
+    await watch.heartbeat()
+    payment = await shop.sell()
+    seen = await watch.some(3)
     assert [each.topic for each in seen] == SOLD
     assert [each.payment.state for each in seen] == [2, 3, 4]
     assert {each.payment.name for each in seen} == {payment}
+    watch.call.cancel()
 
 
-async def the_end(caller: Caller) -> str:
-    """The cursor behind everything that has happened so far."""
-    watch = Watch(caller, cursor="beginning")
-    while not (message := await watch.call.read()).event_id or watch.call.done():
-        break
+async def test_the_beginning_is_all_that_is_kept(core: Core, shop: Shop) -> None:
+    await shop.sell()
+    watch = Watch(shop.keeper, cursor="beginning")
+    assert [each.topic for each in await watch.some(3)] == SOLD
     watch.call.cancel()
-    watch = Watch(caller)
-    cursor = await watch.heartbeat()
+
+
+async def test_who_goes_on_from_a_cursor_misses_nothing_and_meets_nothing_twice(core: Core, shop: Shop) -> None:
+    selling = asyncio.create_task(_sell_on(shop, 15))
+    seen: list[str] = []
+    cursor = "beginning"
+    while len(seen) < 45:
+        watch = Watch(shop.keeper, cursor=cursor)
+        seen += [message.event_id for message in await watch.some(min(4, 45 - len(seen)))]
+        cursor = watch.cursor
+        watch.call.cancel()
+    await selling
+    stored = await core.connection.fetch(
+        "SELECT id::text FROM event WHERE account_id = $1 ORDER BY position", rpc_client.id_of(shop.name)
+    )
+    assert seen == [row["id"] for row in stored]
+
+
+async def _sell_on(shop: Shop, count: int) -> None:
+    for _ in range(count):
+        await shop.sell()
+
+
+async def test_a_bound_key_sees_its_own_payments_and_an_unbound_one_all(core: Core, shop: Shop) -> None:
+    friend = await rpc_client.an_account(core)
+    payer = await core.caller("payments.read", account=shop.buyer)
+    watches = [Watch(shop.keeper), Watch(payer), Watch(core.operator), Watch(core.operator, account=friend)]
+    for watch in watches:
+        await watch.heartbeat()
+    sold = await core.operator.ask(a_transfer(shop.buyer, shop.name, 1))
+    given = await core.operator.ask(a_transfer(shop.buyer, friend, 1))
+    again = await core.operator.ask(a_transfer(shop.buyer, shop.name, 1))
+    wanted = ([sold, again], [sold, given, again], [sold, given, again], [given])
+    for watch, payments in zip(watches, wanted, strict=True):
+        assert [each.payment.name for each in await watch.some(len(payments))] == [each.name for each in payments]
+        watch.call.cancel()
+
+
+async def test_one_payment_can_be_watched(core: Core, shop: Shop) -> None:
+    payment = await core.operator.ask(a_payment(shop.buyer, shop.name, 1, pay=False))
+    watch = Watch(core.operator, payment=payment.name, cursor="beginning")
+    assert (await watch.next()).topic == "payment.created"
+    await shop.sell()
+    await core.operator.ask(payments_pb2.CancelPaymentRequest(request_id="one", name=payment.name))
+    assert (await watch.next()).topic == "payment.closed"
     watch.call.cancel()
-    return cursor
+
+
+async def test_a_strange_account_is_not_there(core: Core, shop: Shop) -> None:
+    refusal = await Watch(shop.keeper, account=shop.buyer).end()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "ACCOUNT_NOT_FOUND")
+
+
+async def test_a_cursor_that_was_made_up_is_refused(core: Core, shop: Shop) -> None:
+    cursors = Cursors(bytes.fromhex(HASH_KEY))
+    good = cursors.cursor(1)
+    for cursor in ("x", good[:-2], good[::-1], cursors.cursor(10**9), Cursors(b"another").cursor(1)):
+        refusal = await Watch(shop.keeper, cursor=cursor).end()
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"), cursor
+
+
+async def test_who_does_not_read_is_cut_off_and_goes_on_from_the_last_cursor(
+    core: Core, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "MOST_BUFFERED", 4)
+    slow = Watch(shop.keeper)
+    await slow.heartbeat()
+    monkeypatch.setattr(watching.Watcher, "next", _never)
+    stuck = Watch(shop.keeper, cursor=slow.cursor)
+    await asyncio.gather(*(shop.sell() for _ in range(4)))
+    refusal = await stuck.end()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "WATCH_TOO_SLOW")
+    monkeypatch.undo()
+    again = Watch(shop.keeper, cursor=slow.cursor)
+    assert len(await again.some(12)) == 12
+    for watch in (slow, again):
+        watch.call.cancel()
+
+
+async def _never(self: watching.Watcher, patience_seconds: float) -> None:
+    """A reader that takes nothing: it waits until its outlet is ended."""
+    while True:
+        self.outlet.must_go_on()
+        await asyncio.sleep(0.01)
+
+
+async def test_a_revoked_key_watches_no_longer(core: Core, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interceptor, "AGAIN_SECONDS", 0.1)
+    made = await core.operator.ask(create_key("payments.read", account=shop.name))
+    watch = Watch(core.operator.with_token(made.token))
+    await watch.heartbeat()
+    await core.operator.ask(revoke(made.service_key.name))
+    assert (await watch.end()).reason == "KEY_REVOKED"
+
+
+async def test_what_is_forgotten_cannot_be_watched(core: Core, shop: Shop) -> None:
+    await shop.sell()
+    watch = Watch(shop.keeper, cursor="beginning")
+    await watch.next()
+    watch.call.cancel()
+    position = await core.connection.fetchval("SELECT last_position FROM event_log")
+    await core.connection.execute("DELETE FROM event WHERE position <= $1", position)
+    await core.connection.execute("UPDATE event_log SET forgotten_position = $1", position)
+    refusal = await Watch(shop.keeper, cursor=watch.cursor).end()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED")
+    watch = Watch(shop.keeper, cursor="beginning")
+    await watch.heartbeat()
+    await shop.sell()
+    assert [each.topic for each in await watch.some(3)] == SOLD
+    watch.call.cancel()
+
+
+async def test_a_server_that_stops_says_so(postgres: SharedServer, administrator: Connection) -> None:
+    async with a_database(administrator, postgres) as database_url:
+        async with a_core(database_url) as stopping:
+            watch = Watch(stopping.operator)
+            await asyncio.sleep(0)
+            await watch.call.wait_for_connection()
+            ending = asyncio.create_task(watch.end())
+            await stopping.server.__aexit__(None, None, None)
+            refusal = await ending
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")

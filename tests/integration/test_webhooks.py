@@ -167,7 +167,7 @@ async def test_an_unordered_endpoint_waits_for_nothing(core: Core, worker: None,
     shop = await a_shop(core, receiver, unordered=True)
     await shop.sell()
     await until(lambda: came(receiver, *SOLD))
-    (paid, *others) = await shop.deliveries()
+    paid = (await shop.deliveries())[0]
     assert paid.topic == "payment.paid"
     assert paid.state != Delivery.STATE_SUCCEEDED
 

@@ -4,14 +4,15 @@ The model knows nothing of books, batches or balances ids: a wallet is a number,
 answers, the model must have foreseen, reasons included.
 """
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, multiple, rule
 
 from danbao_core.accounts import (
+    Account,
     AccountKind,
     Balance,
     CloseAccount,
@@ -21,8 +22,6 @@ from danbao_core.accounts import (
     Purpose,
     UnfreezeAccount,
 )
-from danbao_core.engine import Command
-from danbao_core.errors import Refusal
 from danbao_core.fundings import SettleFunding, TopUp, Withdraw
 from danbao_core.ledger import Entry, Journal
 from danbao_core.money import Money
@@ -36,6 +35,7 @@ from danbao_core.payments import (
     Mode,
     Payment,
     PayPayment,
+    Refund,
     Shipment,
     ShipmentMethod,
     ShipPayment,
@@ -50,22 +50,19 @@ from tests.property.payments_model import (
     CURRENCIES,
     DAY,
     EXTENSION,
+    PAYMENTS,
     PEOPLE,
-    Core,
     Expected,
-    Model,
 )
+from tests.property.refunds_machine import RefundRules
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class PaymentsMachine(Model, RuleBasedStateMachine):
+class PaymentsMachine(RefundRules, RuleBasedStateMachine):
     """Buyers, sellers, payments in every mode and four currencies, closing accounts, and time."""
 
-    payments = Bundle("payments")
-    core: Core
-    granted: ClassVar[set[type[Command[Any]]]] = set()
-    """What was granted at least once, in any run."""
+    payments = PAYMENTS
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,15 +85,6 @@ class PaymentsMachine(Model, RuleBasedStateMachine):
 
     def account(self, number: int) -> UUID:
         return list(dict.fromkeys(account for account, _ in self.wallets))[number]
-
-    def attempt(self, command: Command[R]) -> tuple[R | None, str]:
-        """The result and OK, or None and the reason."""
-        try:
-            result = self.core.carry_out(command)
-        except Refusal as refusal:
-            return None, refusal.reason
-        self.granted.add(type(command))
-        return result, "OK"
 
     # --- Rules ---
 
@@ -138,6 +126,8 @@ class PaymentsMachine(Model, RuleBasedStateMachine):
             assert outcome == "WALLET_MISSING"
         elif account in self.frozen:
             assert outcome == "ACCOUNT_FROZEN"
+        elif self._waiting(account):
+            assert outcome == "REFUNDS_WAITING"
         elif self.wallets[account, currency] < amount:
             assert outcome == "INSUFFICIENT_FUNDS"
         else:
@@ -230,13 +220,24 @@ class PaymentsMachine(Model, RuleBasedStateMachine):
         mode=st.sampled_from(Mode),
         method=st.sampled_from(list(CONFIRM_AFTER)),
         percent=st.sampled_from([0, 0, 33, 50, 100]),
+        at_once=st.booleans(),
     )
     def purchase(
-        self, payer: int, payee: int, currency: str, amount: int, mode: Mode, method: ShipmentMethod, percent: int
+        self,
+        payer: int,
+        payee: int,
+        currency: str,
+        amount: int,
+        mode: Mode,
+        method: ShipmentMethod,
+        percent: int,
+        at_once: bool,
     ) -> Any:
         """What is rarely reached by chance: goods under way or money held, and the end of both, which 0 percent leaves open."""
-        payment = self.create(payer, payee, currency, amount, mode, "", pay=True)
+        payment = self.create(payer, payee, currency, amount, mode, "", pay=at_once)
         if isinstance(payment, UUID):
+            if not at_once:
+                self.pay(payment)
             if mode is Mode.AUTHORIZATION and percent:
                 self.capture(payment, percent, None)
             if mode is Mode.ESCROW:
@@ -261,13 +262,6 @@ class PaymentsMachine(Model, RuleBasedStateMachine):
             return "ORDER_NO_TAKEN"
         return "INSUFFICIENT_FUNDS" if pay and self.wallets[of, currency] < amount else "OK"
 
-    def _newest(self, state: str) -> UUID | None:
-        """The newest payment that is in a state, for which a step is wanted that is granted; by chance few are."""
-        for payment, expected in reversed(self.expected.items()):
-            if expected.state == state and expected.due is not None and expected.due > self.now:
-                return payment
-        return None
-
     @rule(which=payments, wanted=st.booleans())
     def pay(self, which: UUID, wanted: bool = False) -> None:
         which = (wanted and self._newest("AWAITING_PAYMENT")) or which
@@ -290,7 +284,7 @@ class PaymentsMachine(Model, RuleBasedStateMachine):
         which = (wanted and self._newest("PAID")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(ShipPayment(origin=origin(), payment_id=which, shipment=Shipment(method)))
-        assert outcome == ("OK" if expected.state == "PAID" else "INVALID_TRANSITION")
+        assert outcome == self._foresee_going_on(expected, "PAID")
         if outcome == "OK":
             expected.state, expected.due = "SHIPPED", self.now + CONFIRM_AFTER[method]
 
@@ -302,9 +296,15 @@ class PaymentsMachine(Model, RuleBasedStateMachine):
         if expected.payer in self.frozen:
             assert outcome == "ACCOUNT_FROZEN"
             return
-        assert outcome == ("OK" if expected.state == "SHIPPED" else "INVALID_TRANSITION")
+        assert outcome == self._foresee_going_on(expected, "SHIPPED")
         if outcome == "OK":
             self._release(expected, self.now)
+
+    def _foresee_going_on(self, expected: Expected, state: str) -> str:
+        """Of a step on goods and money of which refunds may leave nothing."""
+        if expected.state != state:
+            return "INVALID_TRANSITION"
+        return "REFUND_IN_PROGRESS" if expected.held == expected.reserved else "OK"
 
     @rule(which=payments, wanted=st.booleans(), method=st.sampled_from(list(CONFIRM_AFTER)))
     def correct(self, which: UUID, method: ShipmentMethod, wanted: bool = False) -> None:
@@ -392,6 +392,8 @@ class PaymentsMachine(Model, RuleBasedStateMachine):
             assert outcome == "PAYMENTS_OPEN"
         elif account in [of for of, _, _ in self.withdrawing.values()]:
             assert outcome == "FUNDINGS_OPEN"
+        elif any(each.reserved for each in self.expected.values() if account in (each.payer, each.payee)):
+            assert outcome == "REFUNDS_OPEN"
         elif account in self.taken and self.now < self.taken[account] + 60 * DAY:
             assert outcome == "TAKINGS_TOO_RECENT"
         else:
@@ -433,6 +435,15 @@ class PaymentsMachine(Model, RuleBasedStateMachine):
             assert (payment.state.name, payment.held_minor) == (expected.state, expected.held)
             assert (payment.released_minor, payment.returned_minor) == (expected.released, expected.returned)
             assert payment.fee_minor == expected.fee
+            assert (payment.refund_reserved_minor, payment.refund_count) == (expected.reserved, len(expected.refunds))
+            assert payment.refunded_minor == expected.of_refunds("SUCCEEDED")
+            assert payment.refund_taken_minor == expected.of_refunds("PENDING", "SUCCEEDED", source="PAYEE")
+            assert payment.fee_returned_minor == sum(each.share for each in expected.refunds)
+        for refund in self.core.all(Refund):
+            foreseen = self.refunds[refund.id]
+            assert (refund.state.name, refund.fee_share_minor) == (foreseen.state, foreseen.share)
+        for account in self.core.all(Account):
+            assert account.refunds_waiting == len(self._waiting(account.id))
         held = {wallet: self._held(*wallet) for wallet in self.wallets}
         core: dict[Purpose, dict[tuple[UUID, str], int]] = {purpose: {} for purpose in Purpose}
         platform = dict.fromkeys(self.platform, 0) | {("BANK_CLEARING", currency): 0 for currency in CURRENCIES}

@@ -2,21 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import ClassVar, Final, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
+from hypothesis.stateful import Bundle
 
 from danbao_core.accounts import (
     AccountKind,
 )
 from danbao_core.engine import Command, Row
+from danbao_core.errors import Refusal
 from danbao_core.fundings import SettleFunding, Withdraw
 from danbao_core.payments import (
     CancelPayment,
     CapturePayment,
+    CarryOutRefund,
     ConfirmPayment,
     CorrectShipment,
+    CreateRefund,
     ExtendConfirmation,
     Mode,
     PayPayment,
@@ -29,6 +33,8 @@ from danbao_core.proposals import ApproveProposal
 R = TypeVar("R", bound=msgspec.Struct)
 S = TypeVar("S", bound=Row)
 
+PAYMENTS = Bundle("payments")
+"""Every payment that was made."""
 CURRENCIES = ("CNY", "USD", "JPY", "KWD")
 PEOPLE: Final = (
     (AccountKind.PERSONAL, CURRENCIES),
@@ -45,6 +51,8 @@ STEPS: Final = {
     ApproveProposal,
     CancelPayment,
     CapturePayment,
+    CarryOutRefund,
+    CreateRefund,
     ConfirmPayment,
     CorrectShipment,
     ExtendConfirmation,
@@ -57,6 +65,15 @@ STEPS: Final = {
 """What the machine does with payments, and with the money of who takes part in them."""
 ENDS: Final = {*Mode, *CURRENCIES, "captured in part"}
 """How, and in which currencies, payments are to end well."""
+REFUNDED: Final = {
+    *(f"{source} {state}" for source in ("ESCROW", "PAYEE") for state in ("SUCCEEDED", "FAILED")),
+    *(f"closed from {state}" for state in ("PAID", "SHIPPED", "SUCCEEDED")),
+    "served",
+    "released in part",
+    "confirmation put off",
+    "finish put off",
+}
+"""What is to become of refunds, and of payments by them."""
 BY_TIME = {
     "AWAITING_PAYMENT": "CLOSED",
     "PAID": "CLOSED",
@@ -74,6 +91,19 @@ class Core(Protocol):
     def all(self, row_type: type[S]) -> Iterable[S]: ...
 
 
+class ExpectedRefund:
+    """What the model knows of a refund."""
+
+    def __init__(self, payment: "Expected", amount: int, source: str) -> None:
+        self.payment, self.amount, self.source = payment, amount, source
+        self.state, self.share = "PENDING", 0
+        self.due: int | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.state in ("PENDING", "AWAITING_FUNDS")
+
+
 class Expected:
     """What the model knows of a payment. Moments are seconds since the machine began."""
 
@@ -82,13 +112,39 @@ class Expected:
         self.state, self.held, self.released, self.returned = "AWAITING_PAYMENT", 0, 0, 0
         self.corrected = self.extended = False
         self.due: int | None = at + DUE_AFTER["AWAITING_PAYMENT"]
+        self.refunds: list[ExpectedRefund] = []
+        self.touched = at
+        """When a refund last changed it."""
+
+    def of_refunds(self, *states: str, source: str = "") -> int:
+        """What refunds in these states come to."""
+        return sum(each.amount for each in self.refunds if each.state in states and source in ("", each.source))
+
+    @property
+    def reserved(self) -> int:
+        return self.of_refunds("PENDING", "AWAITING_FUNDS")
+
+    @property
+    def refundable(self) -> int:
+        paid = self.released if self.mode is Mode.AUTHORIZATION else self.amount
+        return paid - self.reserved - self.of_refunds("SUCCEEDED")
+
+    @property
+    def put_off(self) -> bool:
+        """Whether refunds keep time from doing what is due."""
+        return self.reserved > 0 and (self.state == "SUCCEEDED" or (self.state == "SHIPPED" and self.reserved == self.held))
 
 
 class Model:
     """Who has what, where the payments stand, and what each step does to both."""
 
+    core: Core
+    granted: ClassVar[set[type[Command[Any]]]] = set()
+    """What was granted at least once, in any run."""
     ended: ClassVar[set[Mode | str]] = set()
     """How, and in which currencies, payments ended well at least once, in any run."""
+    went_back: ClassVar[set[str]] = set()
+    """What became of refunds at least once, in any run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,6 +162,23 @@ class Model:
         """Withdrawals that the bank has left open."""
         self.platform = {(purpose, currency): 0 for purpose in ("ESCROW", "FEES", "SUSPENSE") for currency in CURRENCIES}
         self.outside = dict.fromkeys(CURRENCIES, 0)
+        self.refunds: dict[UUID, ExpectedRefund] = {}
+
+    def attempt(self, command: Command[R]) -> tuple[R | None, str]:
+        """The result and OK, or None and the reason."""
+        try:
+            result = self.core.carry_out(command)
+        except Refusal as refusal:
+            return None, refusal.reason
+        self.granted.add(type(command))
+        return result, "OK"
+
+    def _newest(self, state: str) -> UUID | None:
+        """The newest payment that is in a state, for which a step is wanted that is granted; by chance few are."""
+        for payment, expected in reversed(self.expected.items()):
+            if expected.state == state and expected.due is not None and expected.due > self.now:
+                return payment
+        return None
 
     def _pay(self, expected: Expected) -> None:
         self.wallets[expected.payer, expected.currency] -= expected.amount
@@ -118,36 +191,56 @@ class Model:
         expected.due = self.now + DUE_AFTER[expected.state]
 
     def _release(self, expected: Expected, at: int) -> None:
-        self._unhold(expected)
-        self._succeed(expected, expected.amount, at)
+        reserved, released = expected.reserved, expected.held - expected.reserved
+        self._unhold(expected, leaving=reserved)
+        if released < expected.amount:
+            self.went_back.add("released in part")
+        self._succeed(expected, released, at)
 
     def _capture(self, expected: Expected, amount: int) -> None:
         self._unhold(expected)
-        expected.fee, expected.returned = self._fee(expected.payee, amount), expected.amount - amount
+        expected.returned = expected.amount - amount
         self._give(expected.payer, expected.currency, expected.returned)
         self._succeed(expected, amount, self.now)
 
     def _succeed(self, expected: Expected, amount: int, at: int) -> None:
+        expected.fee = self._fee(expected.payee, amount)
         self._give(expected.payee, expected.currency, amount - expected.fee)
         if expected.payee in self.merchants:
             self.taken[expected.payee] = self.now
         self.platform["FEES", expected.currency] += expected.fee
         expected.state, expected.released, expected.due = "SUCCEEDED", amount, at + DUE_AFTER["SUCCEEDED"]
-        self.ended.update((expected.mode if amount == expected.amount else "captured in part", expected.currency))
+        in_part = amount < expected.amount and expected.mode is Mode.AUTHORIZATION
+        self.ended.update(("captured in part" if in_part else expected.mode, expected.currency))
 
     def _return(self, expected: Expected) -> None:
-        expected.returned = expected.held
+        returned = expected.held
+        expected.returned += returned
         self._unhold(expected)
-        self._give(expected.payer, expected.currency, expected.returned)
+        self._give(expected.payer, expected.currency, returned)
         expected.state, expected.due = "CLOSED", None
+        for refund in expected.refunds:
+            if refund.open:
+                refund.state = "FAILED"
+                self.went_back.add("ESCROW FAILED")
 
-    def _unhold(self, expected: Expected) -> None:
+    def _unhold(self, expected: Expected, leaving: int = 0) -> None:
         if expected.mode is Mode.ESCROW:
-            self.platform["ESCROW", expected.currency] -= expected.held
-        expected.held = 0
+            self.platform["ESCROW", expected.currency] -= expected.held - leaving
+        expected.held = leaving
 
     def _held(self, account: UUID, currency: str) -> int:
-        """What an account's authorizations and withdrawals hold."""
+        """What an account's authorizations, withdrawals and refunds hold."""
+        refunds = (refund for each in self.expected.values() for refund in each.refunds)
+        parts = sum(
+            each.amount - each.share
+            for each in refunds
+            if (each.source, each.state) == ("PAYEE", "PENDING")
+            and (each.payment.payee, each.payment.currency) == (account, currency)
+        )
+        return parts + self._held_for_others(account, currency)
+
+    def _held_for_others(self, account: UUID, currency: str) -> int:
         authorizations = (each for each in self.expected.values() if each.mode is Mode.AUTHORIZATION)
         held = sum(each.held for each in authorizations if (each.payer, each.currency) == (account, currency))
         return held + sum(minor for *of, minor in self.withdrawing.values() if of == [account, currency])
@@ -172,9 +265,14 @@ class Model:
 
     def _caught_up(self, which: UUID) -> Expected:
         """What the payment is by now. An action that comes late first does what time has brought about."""
-        expected = self.expected[which]
+        return self._caught_up_of(self.expected[which])
+
+    def _caught_up_of(self, expected: Expected) -> Expected:
         while expected.due is not None and expected.due <= self.now:
-            at, after = expected.due, BY_TIME[expected.state]
+            if expected.put_off:
+                self.went_back.add(f"{'finish' if expected.state == 'SUCCEEDED' else 'confirmation'} put off")
+                break
+            at, after = max(expected.due, expected.touched), BY_TIME[expected.state]
             if after == "CLOSED":
                 self._return(expected)
             elif after == "SUCCEEDED":
@@ -182,3 +280,63 @@ class Model:
             else:
                 expected.state, expected.due = after, None
         return expected
+
+    # --- Refunds ---
+
+    def _waiting(self, payee: UUID) -> list[ExpectedRefund]:
+        """The refunds that wait for an account's money."""
+        refunds = (refund for each in self.expected.values() if each.payee == payee for refund in each.refunds)
+        return [refund for refund in refunds if refund.state == "AWAITING_FUNDS"]
+
+    def _share(self, refund: ExpectedRefund) -> int:
+        """What of the fee goes back with one more refund of what was released."""
+        of = refund.payment
+        taken = [each for each in of.refunds if each.source == "PAYEE" and each.state in ("PENDING", "SUCCEEDED")]
+        before = [each for each in taken if each is not refund]
+        in_all = of.fee * (sum(each.amount for each in before) + refund.amount) // of.released
+        return in_all - sum(each.share for each in before)
+
+    def _take(self, refund: ExpectedRefund) -> bool:
+        """Sets the payee's part aside, where it is there."""
+        wallet, share = (refund.payment.payee, refund.payment.currency), self._share(refund)
+        if self.wallets[wallet] < refund.amount - share:
+            return False
+        refund.share, refund.state, refund.due = share, "PENDING", None
+        self.wallets[wallet] -= refund.amount - share
+        return True
+
+    def _refund(self, expected: Expected, amount: int) -> ExpectedRefund:
+        """A refund that is granted."""
+        refund = ExpectedRefund(expected, amount, "PAYEE" if expected.state == "SUCCEEDED" else "ESCROW")
+        must_wait = bool(self._waiting(expected.payee))
+        expected.refunds.append(refund)
+        expected.touched = self.now
+        if refund.source == "PAYEE" and (must_wait or not self._take(refund)):
+            refund.state, refund.due = "AWAITING_FUNDS", self.now + 7 * DAY
+        return refund
+
+    def _step(self, refund: ExpectedRefund) -> None:
+        """The next step of a refund, where one can be taken."""
+        if not refund.open:
+            return
+        expected = self._caught_up_of(refund.payment)
+        if refund.state == "PENDING":
+            refund.state = "SUCCEEDED"
+            self._give(expected.payer, expected.currency, refund.amount)
+            if refund.source == "ESCROW":
+                self.platform["ESCROW", expected.currency] -= refund.amount
+                expected.held -= refund.amount
+                expected.returned += refund.amount
+            self.platform["FEES", expected.currency] -= refund.share
+            if expected.refundable == 0 and not expected.reserved:
+                self.went_back.add(f"closed from {expected.state}")
+                expected.state, expected.due = "CLOSED", None
+        elif refund.state == "AWAITING_FUNDS" and refund.due is not None and refund.due <= self.now:
+            refund.state = "FAILED"
+        elif refund.state == "AWAITING_FUNDS" and self._take(refund):
+            self.went_back.add("served")
+        else:
+            return
+        expected.touched = self.now
+        self.went_back.add(f"{refund.source} {refund.state}")
+        self._caught_up_of(expected)

@@ -19,7 +19,7 @@ from danbao_core.sandbox import AdvanceClock
 from tests.builders import origin
 from tests.memory_core import MemoryCore
 from tests.property.payments_machine import PaymentsMachine
-from tests.property.payments_model import ENDS, STEPS
+from tests.property.payments_model import ENDS, REFUNDED, STEPS
 from tests.shared_postgres import TEMPLATE, SharedServer
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -33,6 +33,7 @@ class InMemory(PaymentsMachine):
 
     granted: ClassVar[set[type[Command[Any]]]] = set()
     ended: ClassVar[set[Mode | str]] = set()
+    went_back: ClassVar[set[str]] = set()
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,6 +84,7 @@ def test_payments_do_what_the_model_says() -> None:
     )
     assert InMemory.granted >= STEPS, "else nothing was checked of what was never granted"
     assert InMemory.ended >= ENDS, "nor of what never ended well"
+    assert InMemory.went_back >= REFUNDED, "nor of what never went back"
 
 
 def test_a_real_engine_does_what_the_model_says(postgres: SharedServer) -> None:

@@ -87,7 +87,6 @@ def freeze(shop: Shop, account: Account) -> None:
 PROMISED = """
 PENDING         WAIT       AWAITING_FUNDS
 PENDING         TAKE       PENDING
-PENDING         SEND       PENDING
 PENDING         FALL_BACK  PENDING
 PENDING         SUCCEED    SUCCEEDED
 PENDING         FAIL       FAILED
@@ -520,3 +519,15 @@ def test_what_the_payee_gave_and_the_payer_cannot_take_returns() -> None:
     assert journals(shop, refund) == ["refund.hold", "refund.return"]
     payment = shop.now(payment)
     assert (payment.refundable_minor, payment.refund_taken_minor, payment.fee_returned_minor) == (1_000, 0, 0)
+
+
+def test_events_are_told_in_order_with_those_of_the_payment() -> None:
+    shop = Shop()
+    payment = shop.order(pay=True)
+    superseded = shop.refund(payment, 1)
+    shop.carried_out(shop.refund(payment, 2))
+    shop.step(CancelPayment, payment)
+    assert shop.now(superseded).state is RefundState.FAILED
+    told = [each for each in shop.core.all(Outbox) if each.topic.startswith("refund.")]
+    assert {each.topic for each in told} == {"refund.created", "refund.succeeded", "refund.failed"}
+    assert {each.ordering_id for each in told} == {payment.id}

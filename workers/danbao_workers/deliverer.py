@@ -39,6 +39,9 @@ _log = structlog.get_logger("danbao.deliveries")
 RETRY_SECONDS: Final = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
 """How long after an attempt that failed the next one is due; after the last one there is none."""
 
+HOPELESS_SECONDS = float(sum(RETRY_SECONDS))
+"""An endpoint that fails for so long, whatever is sent to it, is disabled."""
+
 _JITTER: Final = 0.1
 """By what part of it a pause may be longer, so that what failed together does not come back together."""
 
@@ -49,7 +52,7 @@ MOST_TO_ONE: Final = 16
 """Requests to one endpoint at a time; one that was not called lately begins with a few."""
 
 _FEW: Final = 2
-_FAILURES_TO_REST: Final = 5
+_FAILURES_TO_REST = 5
 _MOST_AT_ONCE: Final = 512
 """Requests of a worker at a time."""
 
@@ -334,7 +337,7 @@ class Deliverer:
             return []
         arguments = (changed, [failed[each] for each in changed], [each in succeeded for each in changed])
         text = sql.load("danbao_workers", "write_health")
-        rows: list[Any] = await connection.fetch(text, *arguments, _FAILURES_TO_REST, float(sum(RETRY_SECONDS)))
+        rows: list[Any] = await connection.fetch(text, *arguments, _FAILURES_TO_REST, HOPELESS_SECONDS)
         return rows
 
     def _learn(self, endpoint_id: UUID, *, succeeded: bool) -> None:

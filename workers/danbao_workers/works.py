@@ -3,6 +3,7 @@
 from typing import Final
 
 from danbao_workers.deliveries import DELIVERIES
+from danbao_workers.forgetting import FORGETTING
 from danbao_workers.payment_timers import PAYMENT_TIMERS
 from danbao_workers.payouts import PAYOUT_ENDS, PAYOUTS
 from danbao_workers.refunds import REFUNDS
@@ -11,4 +12,4 @@ from danbao_workers.work import Singleton, Work
 
 WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS, REFUNDS, PAYOUTS, PAYOUT_ENDS)
 
-SINGLETONS: Final[tuple[Singleton, ...]] = (RELAY,)
+SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, RELAY)

@@ -131,8 +131,9 @@ class CloseAccount(Command[Account], frozen=True):
         if account.kind is AccountKind.MERCHANT:
             _must_not_have_taken_lately(book, account)
         closed = account.replace(state=AccountState.CLOSED, updated_at=book.now, version=account.version + 1)
-        trace = trail.audit_event(self.ids(), self.origin, Account, account.id, book.now)
-        return Decision(closed, [closed, trace])
+        ids = self.ids()
+        trace = trail.audit_event(ids, self.origin, Account, account.id, book.now)
+        return Decision(closed, [closed, trace, trail.account_event(ids, "account.closed", account.id, book.now)])
 
 
 def _in_use(book: Book, account: Account) -> list[Balance]:

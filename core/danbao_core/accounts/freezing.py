@@ -20,6 +20,7 @@ class _SetState(Command[Account], frozen=True):
 
     result_type = Account
     state: ClassVar[AccountState]
+    topic: ClassVar[str]
     account_id: UUID
     reason: str
     """Why, in the operator's words; the audit event keeps it."""
@@ -36,17 +37,20 @@ class _SetState(Command[Account], frozen=True):
         if account.state is self.state:
             return Decision(account)
         changed = account.replace(state=self.state, updated_at=book.now, version=account.version + 1)
-        trace = trail.audit_event(self.ids(), self.origin, Account, account.id, book.now, memo=self.reason)
-        return Decision(changed, [changed, trace])
+        ids = self.ids()
+        trace = trail.audit_event(ids, self.origin, Account, account.id, book.now, memo=self.reason)
+        return Decision(changed, [changed, trace, trail.account_event(ids, self.topic, account.id, book.now)])
 
 
 class FreezeAccount(_SetState, frozen=True):
     """Refuses what the owner starts from now on; a frozen account stays as it is. Refused: AccountNotFound, AccountClosed."""
 
     state = AccountState.FROZEN
+    topic = "account.frozen"
 
 
 class UnfreezeAccount(_SetState, frozen=True):
     """Ends a freeze; an account that is not frozen stays as it is. Refused: AccountNotFound, AccountClosed."""
 
     state = AccountState.ACTIVE
+    topic = "account.unfrozen"

@@ -1,6 +1,6 @@
 -- A refund is PENDING (1), AWAITING_FUNDS (2), SUCCEEDED (3) or FAILED (4), in the first two with a time at which something is to
 -- happen and in the others with one at which it ended, failed for a reason and only then. Only what the payee has got (source
--- 2) can be lacking, and has a share of the fee, once it was taken. A card that was asked for is named.
+-- 2) can be lacking, and has a share of the fee, once it was taken. A card that was asked for is named, and its bank asked while the refund is pending.
 WITH broken AS MATERIALIZED (
     SELECT *
     FROM refund
@@ -12,7 +12,9 @@ WITH broken AS MATERIALIZED (
         OR (fee_share_minor <> 0 AND (source <> 2 OR state IN (2, 4)))
         OR fee_share_minor NOT BETWEEN 0 AND amount_minor
         OR amount_minor <= 0
-        OR (instrument_id IS NULL AND (destination = 2 OR fallback <> 0 OR sent_at IS NOT NULL))
+        OR (instrument_id IS NULL AND (destination = 2 OR fallback <> 0 OR attempts <> 0))
+        OR (attempts > 0) <> (sent_at IS NOT NULL)
+        OR (next_attempt_at IS NOT NULL) <> (state = 1 AND destination = 2)
         OR (instrument_id IS NOT NULL AND (destination = 2) <> (fallback = 0))
 )
 SELECT format(

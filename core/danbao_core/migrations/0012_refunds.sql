@@ -19,6 +19,8 @@ CREATE TABLE refund (
     failure smallint NOT NULL CHECK (failure BETWEEN 0 AND 3),
     fallback smallint NOT NULL CHECK (fallback BETWEEN 0 AND 2),
     due_at timestamptz,
+    attempts bigint NOT NULL,
+    next_attempt_at timestamptz,
     sent_at timestamptz,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -29,11 +31,14 @@ CREATE TABLE refund (
     CONSTRAINT refund_failed_for_a_reason CHECK ((state = 4) = (failure <> 0)),
     CONSTRAINT refund_waits_for_the_payee CHECK (state <> 2 OR (source = 2 AND fee_share_minor = 0)),
     CONSTRAINT refund_of_escrow_has_no_share CHECK (source = 2 OR fee_share_minor = 0),
-    CONSTRAINT refund_to_a_card_names_it CHECK (instrument_id IS NOT NULL OR (destination = 1 AND fallback = 0 AND sent_at IS NULL))
+    CONSTRAINT refund_to_a_card_names_it CHECK (instrument_id IS NOT NULL OR (destination = 1 AND fallback = 0 AND attempts = 0)),
+    CONSTRAINT refund_was_sent_if_tried CHECK ((attempts > 0) = (sent_at IS NOT NULL)),
+    CONSTRAINT refund_asks_for_a_card_alone CHECK (next_attempt_at IS NULL OR (state = 1 AND destination = 2))
 ) WITH (fillfactor = 80);
 
 -- What is to be done, and who waits for money; what keeps an account from closing, in the words of `read_obligation.sql`; lists.
 CREATE INDEX refund_due ON refund (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX refund_at_bank ON refund (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX refund_waiting ON refund (payee_id, currency, id) WHERE state = 2;
 CREATE INDEX refund_open_of_payer ON refund (payer_id) WHERE due_at IS NOT NULL;
 CREATE INDEX refund_open_of_payee ON refund (payee_id) WHERE due_at IS NOT NULL;

@@ -182,7 +182,7 @@ def _retry_after(header: str) -> float:
 
 
 def _in_a_word(error: Exception) -> str:
-    if isinstance(error, AddressRefused) or isinstance(getattr(error, "os_error", None), AddressRefused):
+    if isinstance(error, AddressRefused | aiohttp.InvalidURL) or isinstance(getattr(error, "os_error", None), AddressRefused):
         return "address"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "name"

@@ -20,6 +20,7 @@ from danbao_core.payments.commands import (
 from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State
 from danbao_core.payments.refund_rows import Refund, RefundState
 from danbao_core.payments.refunding import CarryOutRefund, CreateRefund
+from danbao_core.payments.refunds_at_bank import LeaveUnboundCard, TakeRefundOutcome
 from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "CreateRefund",
     "Event",
     "ExtendConfirmation",
+    "LeaveUnboundCard",
     "Mode",
     "OrderRef",
     "PayPayment",
@@ -47,5 +49,6 @@ __all__ = [
     "Shipment",
     "ShipmentMethod",
     "State",
+    "TakeRefundOutcome",
     "VoidPayment",
 ]

@@ -5,8 +5,10 @@ from enum import IntEnum
 from typing import Any, Final
 from uuid import UUID
 
+from danbao_core import trail
 from danbao_core.engine import Row, table
 from danbao_core.errors import InvalidTransition
+from danbao_core.ids import IdSequence
 
 
 class RefundState(IntEnum):
@@ -27,12 +29,10 @@ class RefundEvent(IntEnum):
     """The payee lacks the money."""
     TAKE = 2
     """The payee's part is set aside."""
-    SEND = 3
-    """The bank is about to be asked."""
-    FALL_BACK = 4
+    FALL_BACK = 3
     """The money goes to the wallet after all."""
-    SUCCEED = 5
-    FAIL = 6
+    SUCCEED = 4
+    FAIL = 5
 
 
 class Source(IntEnum):
@@ -75,7 +75,6 @@ class Fallback(IntEnum):
 TRANSITIONS: Final[dict[tuple[RefundState, RefundEvent], RefundState]] = {
     (RefundState.PENDING, RefundEvent.WAIT): RefundState.AWAITING_FUNDS,
     (RefundState.PENDING, RefundEvent.TAKE): RefundState.PENDING,
-    (RefundState.PENDING, RefundEvent.SEND): RefundState.PENDING,
     (RefundState.PENDING, RefundEvent.FALL_BACK): RefundState.PENDING,
     (RefundState.PENDING, RefundEvent.SUCCEED): RefundState.SUCCEEDED,
     (RefundState.PENDING, RefundEvent.FAIL): RefundState.FAILED,
@@ -111,6 +110,10 @@ class Refund(Row, frozen=True):
     fallback: Fallback
     due_at: datetime | None
     """When something is to happen: to a pending one at once, one that awaits funds fails then."""
+    attempts: int
+    """How often somebody set out to ask the bank."""
+    next_attempt_at: datetime | None
+    """When the bank is asked next, by wall time; None where it is not to be asked."""
     sent_at: datetime | None
     """When the bank was first to be asked: from then on the money may have moved, so nothing supersedes the refund."""
     created_at: datetime
@@ -143,9 +146,19 @@ class Refund(Row, frozen=True):
         state = TRANSITIONS.get((self.state, event))
         if state is None:
             raise InvalidTransition(state=self.state.name, event=event.name)
-        ended = {} if state in OPEN else {"due_at": None, "ended_at": at}
+        ended = {} if state in OPEN else {"due_at": None, "next_attempt_at": None, "ended_at": at}
         return self.replace(state=state, updated_at=at, version=self.version + 1, **(facts | ended))
+
+    def to_wallet(self, fallback: Fallback, at: datetime) -> "Refund":
+        """Itself when the money cannot go to the card. Raises InvalidTransition."""
+        facts = {"destination": Destination.WALLET, "fallback": fallback, "due_at": at, "next_attempt_at": None}
+        return self.after(RefundEvent.FALL_BACK, at, **facts)
 
     def failed(self, failure: RefundFailure, at: datetime) -> "Refund":
         """Itself after it failed. Raises InvalidTransition."""
         return self.after(RefundEvent.FAIL, at, failure=failure, fee_share_minor=0)
+
+
+def event(ids: IdSequence, what: str, refund: Refund, at: datetime) -> trail.Outbox:
+    """The event that something happened to a refund, told in order with those of its payment."""
+    return trail.event(ids, f"refund.{what}", refund.id, refund.version, refund, at, refund.payment_id)

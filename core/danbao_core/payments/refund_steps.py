@@ -11,7 +11,7 @@ from danbao_core.ids import IdSequence
 from danbao_core.money import Money
 from danbao_core.payments import refund_counts, steps
 from danbao_core.payments.lifecycle import Actor, Event, State
-from danbao_core.payments.refund_rows import Destination, Refund, RefundEvent, RefundFailure, RefundState, Source
+from danbao_core.payments.refund_rows import Destination, Refund, RefundEvent, RefundFailure, RefundState, Source, event
 from danbao_core.payments.rows import Payment
 from danbao_core.people import spending
 
@@ -39,7 +39,9 @@ def taking(payment: Payment, amount_minor: int) -> Sequence[ledger.Posting]:
 def take_funds(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, refund: Refund) -> Refund:
     """Sets the payee's part aside; from then on the refund can lack nothing. The payee must have it."""
     share_minor = refund_counts.fee_share(payment, refund.amount_minor)
-    funded = refund.after(RefundEvent.TAKE, draft.now, fee_share_minor=share_minor, due_at=draft.now)
+    asked_at = draft.book.database_time if refund.destination is Destination.INSTRUMENT else None
+    facts = {"fee_share_minor": share_minor, "due_at": draft.now, "next_attempt_at": asked_at}
+    funded = refund.after(RefundEvent.TAKE, draft.now, **facts)
     draft.put(funded, refund_counts.taken(payment, funded, draft.now))
     _move(draft, ids, origin, "refund.hold", funded, taking(payment, funded.payees_part_minor))
     return funded
@@ -78,7 +80,7 @@ def succeed(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, ref
     if payer is not None and payment.paid_at is not None:
         amount = Money(refund.amount_minor, refund.currency)
         spending.give_back(draft, payer, amount, spent_at=payment.paid_at, at=draft.now)
-    draft.put(trail.event(ids, "refund.succeeded", after.id, after.version, after, draft.now))
+    draft.put(event(ids, "succeeded", after, draft.now))
     if payment.refunded_minor == payment.paid_minor and payment.state is not State.CLOSED:
         payment = steps.take(draft, ids, origin, payment, Event.RETURN, Actor.TIMER)
     steps.catch_up(draft, ids, origin, payment)
@@ -103,7 +105,7 @@ def fail(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, refund
     draft.put(after, payment)
     _need(draft, ledger.keys(draft.book, refund.currency, moving))
     _move(draft, ids, origin, kind, refund, moving)
-    draft.put(trail.event(ids, "refund.failed", after.id, after.version, after, draft.now))
+    draft.put(event(ids, "failed", after, draft.now))
     steps.catch_up(draft, ids, origin, payment)
     return after
 

@@ -31,6 +31,7 @@ from danbao_core.payments.refund_rows import (
     RefundFailure,
     RefundState,
     Source,
+    event,
 )
 from danbao_core.payments.rows import Payment
 from danbao_core.people.instruments import Instrument, must_be_bound
@@ -109,6 +110,8 @@ class CreateRefund(Command[Refund], frozen=True):
             failure=RefundFailure.NOT_FAILED,
             fallback=Fallback.NONE,
             due_at=draft.now,
+            attempts=0,
+            next_attempt_at=None if self.instrument_id is None else draft.book.database_time,
             sent_at=None,
             created_at=draft.now,
             updated_at=draft.now,
@@ -137,7 +140,7 @@ class CreateRefund(Command[Refund], frozen=True):
 
     def _made(self, draft: Draft, ids: IdSequence, payment: Payment, refund: Refund) -> Refund:
         payment = refund_counts.reserved(payment, refund, draft.now)
-        draft.put(payment, refund, trail.event(ids, "refund.created", refund.id, refund.version, refund, draft.now))
+        draft.put(payment, refund, event(ids, "created", refund, draft.now))
         if refund.source is Source.ESCROW:
             draft.put(trail.audit_event(ids, self.origin, Refund, refund.id, draft.now))
             return refund
@@ -148,12 +151,12 @@ class CreateRefund(Command[Refund], frozen=True):
     def _waiting(self, draft: Draft, ids: IdSequence, refund: Refund) -> Refund:
         """The refund after the payee was found to lack the money, or to owe earlier refunds their turn."""
         due_at = draft.now + timedelta(seconds=draft.policy.refund_funds_seconds)
-        waiting = refund.after(RefundEvent.WAIT, draft.now, due_at=due_at)
+        waiting = refund.after(RefundEvent.WAIT, draft.now, due_at=due_at, next_attempt_at=None)
         _count_waiting(draft, refund.payee_id, 1)
         draft.put(
             waiting,
             trail.audit_event(ids, self.origin, Refund, refund.id, draft.now),
-            trail.event(ids, "refund.awaiting_funds", waiting.id, waiting.version, waiting, draft.now),
+            event(ids, "awaiting_funds", waiting, draft.now),
         )
         return waiting
 

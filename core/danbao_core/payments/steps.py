@@ -14,6 +14,7 @@ from danbao_core.money import Money, fee_minor
 from danbao_core.payments import refund_counts
 from danbao_core.payments.lifecycle import Actor, Event, Mode, State
 from danbao_core.payments.refund_rows import Refund, RefundFailure
+from danbao_core.payments.refund_rows import event as refund_event
 from danbao_core.payments.rows import Payment
 from danbao_core.people import spending
 
@@ -179,7 +180,7 @@ def _supersede(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, 
             draft.put(
                 failed,
                 trail.audit_event(ids, origin, Refund, failed.id, draft.now),
-                trail.event(ids, "refund.failed", failed.id, failed.version, failed, at),
+                refund_event(ids, "failed", failed, at),
             )
     return payment
 

@@ -52,9 +52,11 @@ class _OfTheirs(Command[Changed], frozen=True):
         """By what wrong login passwords are counted."""
         return device_counter(self.account_id, self.device_id, self.origin.session_epoch)
 
-    def done(self, draft: Draft, person: Person) -> Decision[Changed]:
-        """The decision that a person has changed."""
-        draft.put(person, trail.audit_event(self.ids(), self.origin, Person, person.account_id, draft.now))
+    def done(self, draft: Draft, person: Person, topic: str) -> Decision[Changed]:
+        """The decision that a person has changed, and the event that tells of it."""
+        ids = self.ids()
+        draft.put(person, trail.audit_event(ids, self.origin, Person, person.account_id, draft.now))
+        draft.put(trail.account_event(ids, topic, person.account_id, draft.now))
         if self.letter is not None:
             draft.put(self.letter.sent(draft.now))
         return Decision(Changed(draft.now), draft.changes)
@@ -90,7 +92,8 @@ class SetPaymentPassword(_OfTheirs, frozen=True):
         refusal = must_show_login_password(draft, self.origin, person, self.proof, self.counter)
         if refusal is not None:
             return Decision(Changed(book.now), draft.changes, refusal)
-        return self.done(draft, with_payment_password(person, self.new, book.now).replace(changed_at=person.changed_at))
+        person = with_payment_password(person, self.new, book.now).replace(changed_at=person.changed_at)
+        return self.done(draft, person, "account.payment_password_changed")
 
 
 class ChangeLoginPassword(_OfTheirs, frozen=True):
@@ -124,7 +127,7 @@ class ChangeLoginPassword(_OfTheirs, frozen=True):
         draft.put(session.replace(epoch=person.session_epoch, version=session.version + 1))
         if known:
             devices.make_known(draft, person, self.device_id)
-        return self.done(draft, person)
+        return self.done(draft, person, "account.password_changed")
 
 
 class ChangePaymentPassword(_OfTheirs, frozen=True):
@@ -149,7 +152,7 @@ class ChangePaymentPassword(_OfTheirs, frozen=True):
         if refusal is not None:
             return Decision(Changed(book.now), draft.changes, refusal)
         consume_own(draft, self.approval_id, self.origin, person, Purpose.CHANGE_PASSWORD)
-        return self.done(draft, with_payment_password(person, self.new, book.now))
+        return self.done(draft, with_payment_password(person, self.new, book.now), "account.payment_password_changed")
 
 
 class ChangePhone(_OfTheirs, frozen=True):
@@ -197,7 +200,7 @@ class ChangePhone(_OfTheirs, frozen=True):
         take_number(draft, given_up, None)
         take_number(draft, self.new_hashes, person.account_id)
         draft.put(self.welcome.sent(book.now))
-        return self.done(draft, changed(person, book.now, phone=self.phone))
+        return self.done(draft, changed(person, book.now, phone=self.phone), "account.phone_changed")
 
 
 def phone_binding(account_id: UUID, phone_hash: bytes) -> bytes:

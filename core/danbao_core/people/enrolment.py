@@ -116,6 +116,7 @@ class ConfirmTotp(Command[Factor], frozen=True):
             state=FactorState.ACTIVE, last_step=self.shown.step, updated_at=book.now, version=factor.version + 1
         )
         draft.put(active, trail.audit_event(ids, self.origin, Factor, factor.id, book.now))
+        draft.put(trail.account_event(ids, "account.factor_enrolled", person.account_id, book.now))
         _changed(draft, person, factor.id, self.letter)
         return Decision(active.replace(secret=None), draft.changes)
 
@@ -176,7 +177,9 @@ class CreateRecoveryCodes(Command[Factor], frozen=True):
         consume_own(draft, self.approval_id, self.origin, person, Purpose.CHANGE_FACTORS)
         generation = factor.recovery_generation + 1
         made = factor.replace(recovery_generation=generation, updated_at=book.now, version=factor.version + 1)
-        draft.put(made, trail.audit_event(self.ids(), self.origin, Factor, factor.id, book.now))
+        ids = self.ids()
+        draft.put(made, trail.audit_event(ids, self.origin, Factor, factor.id, book.now))
+        draft.put(trail.account_event(ids, "account.recovery_codes_created", account_id, book.now))
         draft.put(*(RecoveryCode(factor.id, each, generation, None, book.now, 1) for each in self.code_hashes))
         if self.letter is not None:
             draft.put(self.letter.sent(book.now))
@@ -203,6 +206,7 @@ def _remove(draft: Draft, ids: IdSequence, origin: Origin, factor_id: UUID, why:
         raise FactorNotFound(factor=f"factors/{factor_id}")
     removed = factor.replace(state=FactorState.REMOVED, secret=None, updated_at=draft.now, version=factor.version + 1)
     draft.put(removed, trail.audit_event(ids, origin, Factor, factor.id, draft.now, why))
+    draft.put(trail.account_event(ids, "account.factor_removed", factor.account_id, draft.now))
     return removed
 
 

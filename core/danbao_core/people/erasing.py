@@ -70,7 +70,9 @@ class ErasePerson(Command[Account], frozen=True):
                 message: Message = book[Message, message_id]
                 draft.put(message.replace(address=b"", parameters=b"", version=message.version + 1))
         erased = account.replace(display_name=ERASED_NAME, updated_at=book.now, version=account.version + 1)
-        draft.put(erased, _nobody(person, book), trail.audit_event(self.ids(), self.origin, Account, account.id, book.now))
+        ids = self.ids()
+        draft.put(erased, _nobody(person, book), trail.audit_event(ids, self.origin, Account, account.id, book.now))
+        draft.put(trail.account_event(ids, "account.erased", account.id, book.now))
         return Decision(erased, draft.changes)
 
     def _give_up_numbers(self, draft: Draft) -> None:

@@ -83,7 +83,9 @@ class ConfirmIdentity(Command[Confirmed], frozen=True):
             known = known.replace(
                 document=self.document, real_name=self.real_name, number=self.number, number_hash=self.number_hashes[0]
             )
-        draft.put(known, trail.audit_event(self.ids(), self.origin, Person, self.account_id, book.now))
+        ids = self.ids()
+        draft.put(known, trail.audit_event(ids, self.origin, Person, self.account_id, book.now))
+        draft.put(trail.account_event(ids, "account.identity_verified", self.account_id, book.now))
         return Decision(confirmed(known), draft.changes)
 
 

@@ -144,6 +144,7 @@ class BindInstrument(Command[Bound], frozen=True):
                 version=1,
             ),
             trail.audit_event(ids, self.origin, Instrument, instrument_id, book.now),
+            trail.account_event(ids, "account.instrument_bound", self.account_id, book.now),
         )
         return Decision(Bound(instrument_id), draft.changes)
 
@@ -164,8 +165,10 @@ class UnbindInstrument(Command[Bound], frozen=True):
         if instrument.unbound_at is not None:
             return Decision(Bound(instrument.id))
         unbound = instrument.replace(unbound_at=book.now, version=instrument.version + 1)
-        trace = trail.audit_event(self.ids(), self.origin, Instrument, instrument.id, book.now)
-        return Decision(Bound(instrument.id), [unbound, trace])
+        ids = self.ids()
+        trace = trail.audit_event(ids, self.origin, Instrument, instrument.id, book.now)
+        told = trail.account_event(ids, "account.instrument_unbound", instrument.account_id, book.now)
+        return Decision(Bound(instrument.id), [unbound, trace, told])
 
 
 def must_be_bound(book: Book | Draft, instrument_id: UUID | None, account_id: UUID) -> None:

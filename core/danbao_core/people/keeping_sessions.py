@@ -114,4 +114,8 @@ class RevokeAllSessions(Command[Ended], frozen=True):
             raise PersonNeeded
         person = person_of(book, self.origin.account_id)
         ended = person.replace(session_epoch=person.session_epoch + 1, updated_at=book.now, version=person.version + 1)
-        return Decision(Ended(), [ended, trail.audit_event(self.ids(), self.origin, Person, person.account_id, book.now)])
+        ids = self.ids()
+        trace = trail.audit_event(ids, self.origin, Person, person.account_id, book.now)
+        return Decision(
+            Ended(), [ended, trace, trail.account_event(ids, "account.sessions_ended", person.account_id, book.now)]
+        )

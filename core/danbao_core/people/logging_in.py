@@ -133,13 +133,14 @@ class CompleteLogin(Command[Session], frozen=True):
     def decide(self, book: Book) -> Decision[Session]:
         draft, person = Draft(book), person_of(book, self.account_id)
         consume(draft, self.approval_id, self.origin, Purpose.LOGIN, _login_binding(person, self.device_id))
+        ids = self.ids()
+        session = new_session(ids.take(), person, self.device_id, self.origin.received_at)
         if not devices.is_known(book, person, self.device_id):
             devices.make_known(draft, person, self.device_id)
             draft.put(person.replace(changed_at=book.now, updated_at=book.now, version=person.version + 1))
+            draft.put(trail.account_event(ids, "account.device_added", person.account_id, book.now))
             if self.letter is not None:
                 draft.put(self.letter.sent(book.now))
-        ids = self.ids()
-        session = new_session(ids.take(), person, self.device_id, self.origin.received_at)
         draft.put(session, trail.audit_event(ids, self.origin, Session, session.id, book.now))
         return Decision(session, draft.changes)
 

@@ -143,8 +143,12 @@ def must_show_payment_password(draft: Draft, origin: Origin, person: Person, pro
 
 def tell_of_lock(draft: Draft, origin: Origin, person: Person, told: Letter) -> None:
     """Puts into the draft what tells a person that a password of theirs is locked, and what tells the operators."""
-    event = trail.audit_event(IdSequence(told.id), origin, Person, person.account_id, draft.now, memo="locked")
-    draft.put(told.sent(draft.now), event)
+    ids = IdSequence(told.id)
+    draft.put(
+        told.sent(draft.now),
+        trail.audit_event(ids, origin, Person, person.account_id, draft.now, memo="locked"),
+        trail.account_event(ids, "account.password_locked", person.account_id, draft.now),
+    )
 
 
 def locked(counter: attempts.Attempts) -> PasswordLocked:

@@ -20,6 +20,7 @@ from danbao_core.engine.reads import fetch_rows
 from danbao_core.errors import Refusal
 from danbao_core.ids import BEFORE_ALL
 from danbao_core.keyring import Keyring, SealBroken, sealed_under
+from danbao_core.notifications.endpoints import WebhookEndpoint
 from danbao_core.people.challenges import LIFETIME, Challenge
 from danbao_core.people.documents import number_hashes
 from danbao_core.people.factors import Factor
@@ -43,6 +44,7 @@ SEALED: Final[dict[type[Row], tuple[str, tuple[str, ...]]]] = {
     Message: ("id", ("address", "parameters")),
     Factor: ("id", ("secret",)),
     Challenge: ("id", ("details",)),
+    WebhookEndpoint: ("id", ("secret", "old_secret")),
 }
 """Every table with sealed columns: what its key is, and which they are. The place of each is (table, column, key)."""
 

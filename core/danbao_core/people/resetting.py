@@ -116,7 +116,9 @@ class ResetPassword(Command[Changed], frozen=True):
             else with_payment_password(person, self.new, draft.now)
         )
         draft.put(person.replace(session_epoch=person.session_epoch + 1))
-        draft.put(trail.audit_event(self.ids(), self.origin, Person, person.account_id, draft.now))
+        ids, what = self.ids(), "password_changed" if isinstance(self.new, str) else "payment_password_changed"
+        draft.put(trail.audit_event(ids, self.origin, Person, person.account_id, draft.now))
+        draft.put(trail.account_event(ids, f"account.{what}", person.account_id, draft.now))
         if self.letter is not None:
             draft.put(self.letter.sent(draft.now))
         return Decision(Changed(draft.now), draft.changes)

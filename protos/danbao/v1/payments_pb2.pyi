@@ -1282,74 +1282,6 @@ class PaymentResult(_message.Message):
 Global___PaymentResult: _TypeAlias = PaymentResult  # noqa: Y015
 
 @_typing.final
-class WatchPaymentsRequest(_message.Message):
-    """Request of WatchPayments."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ACCOUNT_FIELD_NUMBER: _builtins.int
-    PAYMENT_FIELD_NUMBER: _builtins.int
-    CURSOR_FIELD_NUMBER: _builtins.int
-    account: _builtins.str
-    """`accounts/{uuid}`: only its payments. Empty for those of all accounts or, for a key that is bound to one, of that."""
-    payment: _builtins.str
-    """`payments/{uuid}`: only this one. Empty for any."""
-    cursor: _builtins.str
-    """Behind which event to begin: the `cursor` of an earlier message, `beginning` for all that is kept, or empty for what happens
-    from now on. A cursor says where in the order of all events, and is good with any filter, for any caller.
-    """
-    def __init__(
-        self,
-        *,
-        account: _builtins.str = ...,
-        payment: _builtins.str = ...,
-        cursor: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cursor", b"cursor", "payment", b"payment"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___WatchPaymentsRequest: _TypeAlias = WatchPaymentsRequest  # noqa: Y015
-
-@_typing.final
-class WatchPaymentsResponse(_message.Message):
-    """One message of WatchPayments: an event or, without a payment, a sign of life."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CURSOR_FIELD_NUMBER: _builtins.int
-    EVENT_ID_FIELD_NUMBER: _builtins.int
-    TOPIC_FIELD_NUMBER: _builtins.int
-    PAYMENT_FIELD_NUMBER: _builtins.int
-    cursor: _builtins.str
-    """Leads on behind this message."""
-    event_id: _builtins.str
-    """The event's id, the same as in webhooks."""
-    topic: _builtins.str
-    """What happened, such as `payment.succeeded`."""
-    @_builtins.property
-    def payment(self) -> Global___Payment:
-        """The payment as the event left it."""
-
-    def __init__(
-        self,
-        *,
-        cursor: _builtins.str = ...,
-        event_id: _builtins.str = ...,
-        topic: _builtins.str = ...,
-        payment: Global___Payment | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "payment", b"payment", "topic", b"topic"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___WatchPaymentsResponse: _TypeAlias = WatchPaymentsResponse  # noqa: Y015
-
-@_typing.final
 class CreateRefundRequest(_message.Message):
     """Request of CreateRefund."""
 
@@ -1511,3 +1443,71 @@ class ListRefundsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRefundsResponse: _TypeAlias = ListRefundsResponse  # noqa: Y015
+
+@_typing.final
+class WatchPaymentsRequest(_message.Message):
+    """Request of WatchPayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}`: only its payments. Empty for those of all accounts or, for a key that is bound to one, of that."""
+    payment: _builtins.str
+    """`payments/{uuid}`: only this one. Empty for any."""
+    cursor: _builtins.str
+    """Behind which event to begin: the `cursor` of an earlier message, `beginning` for all that is kept, or empty for what happens
+    from now on. A cursor says where in the order of all events, and is good with any filter, for any caller.
+    """
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        payment: _builtins.str = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cursor", b"cursor", "payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPaymentsRequest: _TypeAlias = WatchPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class WatchPaymentsResponse(_message.Message):
+    """One message of WatchPayments: an event or, without a payment, a sign of life."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Leads on behind this message."""
+    event_id: _builtins.str
+    """The event's id, the same as in webhooks."""
+    topic: _builtins.str
+    """What happened, such as `payment.succeeded`."""
+    @_builtins.property
+    def payment(self) -> Global___Payment:
+        """The payment as the event left it."""
+
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.str = ...,
+        event_id: _builtins.str = ...,
+        topic: _builtins.str = ...,
+        payment: Global___Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "payment", b"payment", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPaymentsResponse: _TypeAlias = WatchPaymentsResponse  # noqa: Y015

@@ -15,7 +15,7 @@ from danbao_core.ledger import OpenItem
 from danbao_core.notifications.endpoints import WebhookEndpoint
 from danbao_core.notifications.events import Event
 from danbao_core.notifications.topics import kind_of
-from danbao_core.payments import Payment
+from danbao_core.payments import Payment, Refund
 from danbao_core.payouts import Payout
 from danbao_core.proposals import Proposal
 from danbao_core.rpc.convert.accounts import funding
@@ -23,6 +23,7 @@ from danbao_core.rpc.convert.notifications import webhook_endpoint
 from danbao_core.rpc.convert.payments import payment, put_payment
 from danbao_core.rpc.convert.payouts import payout
 from danbao_core.rpc.convert.proposals import open_item, proposal
+from danbao_core.rpc.convert.refunds import refund
 from danbao_core.trail import OfAccount
 
 Parties = tuple[UUID | None, UUID | None]
@@ -54,6 +55,7 @@ KINDS: Final[dict[str, EventKind]] = {
     "payment": EventKind(Payment, payment, lambda row: (row.payee_id, row.payer_id)),
     "payout": EventKind(Payout, payout, lambda row: (row.account_id, None)),
     "proposal": EventKind(Proposal, proposal, _of_the_platform),
+    "refund": EventKind(Refund, refund, lambda row: (row.payee_id, row.payer_id)),
     "webhook_endpoint": EventKind(WebhookEndpoint, webhook_endpoint, lambda row: (row.account_id, None)),
 }
 """By the first word of their topics."""

@@ -1,0 +1,243 @@
+"""Deliveries under stress: many subscribers of which some are dead, and workers that die, hang or claim the same."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from danbao_core.ids import IdSequence, first_at, uuid7
+from danbao_core.keyring import Keyring
+from danbao_core.trail import account_event
+from danbao_workers import deliverer, forgetting
+from danbao_workers.deliverer import Deliverer
+from danbao_workers.relay import relay_once
+from danbao_workers.work import Background
+from danbao_workers.worker import background_of
+from tests.receiver import Receiver, a_receiver, answer, hang
+from tests.rpc_client import until
+from tests.workers import HASH_KEY, a_valkey, worker_settings
+
+KEYRING = Keyring({"0": bytes.fromhex(HASH_KEY)})
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+async def background(database_url: str) -> AsyncIterator[Background]:
+    """What a worker works with; nothing runs but its deliverer."""
+    async with a_valkey() as valkey, background_of(worker_settings(database_url, valkey.valkey_url)) as made:
+        yield made
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with a_receiver() as listening:
+        yield listening
+
+
+async def some_endpoints(background: Background, urls: list[str], *, unordered: bool = False) -> list[tuple[UUID, UUID]]:
+    """Endpoints of accounts of their own; answers account and endpoint of each."""
+    made = [(uuid7(), uuid7()) for _ in urls]
+    await background.pool.executemany(
+        "INSERT INTO webhook_endpoint VALUES ($1, $2, $3, '*', '', $4, 1, 0, $5, NULL, NULL, now(), now(), now(), 1)",
+        [
+            (endpoint, account, url, unordered, KEYRING.seal(SECRET, "webhook_endpoint", "secret", endpoint))
+            for (account, endpoint), url in zip(made, urls, strict=True)
+        ],
+    )
+    return made
+
+
+async def happen(background: Background, *account_ids: UUID) -> None:
+    """Something happens to each account, as a command would write it, and is relayed."""
+    rows = [account_event(IdSequence(uuid7()), "account.frozen", each, NOON) for each in account_ids]
+    await background.pool.executemany(
+        "INSERT INTO outbox (id, topic, subject_id, subject_version, payload, created_at, ordering_id) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [
+            (row.id, row.topic, row.subject_id, row.subject_version, row.payload, row.created_at, row.ordering_id)
+            for row in rows
+        ],
+    )
+    while (await relay_once(background))[0]:
+        pass
+
+
+async def left(background: Background) -> int:
+    """How many deliveries are pending."""
+    count: int = await background.pool.fetchval("SELECT count(*) FROM delivery WHERE state = 1")
+    return count
+
+
+def delivered(background: Background, pending: int = 0) -> Any:
+    async def are_delivered() -> bool:
+        return await left(background) == pending
+
+    return are_delivered
+
+
+async def test_a_hundred_dead_of_a_thousand_subscribers_delay_nobody(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.by_path["/dead"] = hang
+    urls = [f"{receiver.url}/{'dead' if number % 10 == 0 else number}" for number in range(1_000)]
+    endpoints = await some_endpoints(background, urls)
+    await happen(background, *(account for account, _ in endpoints))
+    background.deliverer.see_to(endpoint for _, endpoint in endpoints)
+    await until(delivered(background, pending=100))
+    alive = [each.path for each in receiver.got if each.path != "/dead"]
+    assert len(alive) == len(set(alive)) == 900
+
+
+async def test_two_workers_claim_the_same_and_one_delivers(background: Background, receiver: Receiver) -> None:
+    endpoints = await some_endpoints(background, [f"{receiver.url}/{number}" for number in range(50)])
+    for _ in range(3):
+        await happen(background, *(account for account, _ in endpoints))
+    async with another(background) as other:
+        for each in (background.deliverer, other, background.deliverer):
+            each.see_to(endpoint for _, endpoint in endpoints)
+            await asyncio.sleep(0)
+        await until(delivered(background))
+    assert len(receiver.got) == len({(each.path, each.id) for each in receiver.got}) == 150
+
+
+def another(background: Background) -> Deliverer:
+    """The deliverer of another worker."""
+    return Deliverer(
+        background.engine, background.pool, background.keyring, background.wall_clock, background.numbers, sandbox=True
+    )
+
+
+async def test_what_a_killed_worker_was_at_is_sent_by_another_under_the_same_id(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.answers = [hang, answer(200)]
+    monkeypatch.setattr(deliverer, "LEASE_SECONDS", 0.3)
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    killed = another(background)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(killed)
+        killed.see_to([endpoint])
+        await until(lambda: has_come(receiver, 1))
+        killed._keeping[1].cancel()  # a dead worker renews no lease
+        while len(receiver.got) < 2:
+            background.deliverer.see_to([endpoint])
+            await asyncio.sleep(0.02)
+        await until(delivered(background))
+        for task in killed._sending:
+            task.cancel()
+    first, second = receiver.got
+    assert first.id == second.id
+
+
+async def has_come(receiver: Receiver, count: int) -> bool:
+    return len(receiver.got) >= count
+
+
+async def test_an_endpoint_that_keeps_failing_rests_and_is_tried_by_one_request_at_a_time(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [0.01] * 9)
+    receiver.answers = [answer(500)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"], unordered=True)
+    for _ in range(20):
+        await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: rests(background, endpoint))
+    before = len(receiver.got)
+    background.deliverer.see_to([endpoint])
+    await asyncio.sleep(0.1)
+    assert len(receiver.got) - before <= deliverer._FEW  # what was on its way when it was found out
+    receiver.answers = [answer(200)]
+    await background.pool.execute("UPDATE webhook_health SET rests_until = now()")
+    background.deliverer.see_to([endpoint])
+    await until(delivered(background))
+
+
+async def rests(background: Background, endpoint: UUID) -> bool:
+    return bool(
+        await background.pool.fetchval("SELECT rests_until > now() FROM webhook_health WHERE endpoint_id = $1", endpoint)
+    )
+
+
+async def test_an_endpoint_to_which_nothing_gets_through_for_days_is_disabled(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "_FAILURES_TO_REST", 1)
+    receiver.answers = [answer(500)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: rests(background, endpoint))
+    await background.pool.execute("UPDATE webhook_health SET failing_since = now() - interval '4 days', rests_until = NULL")
+    await background.pool.execute("UPDATE delivery SET due_at = now()")
+    background.deliverer.see_to([endpoint])
+    await until(lambda: is_disabled(background, endpoint))
+
+
+async def is_disabled(background: Background, endpoint: UUID) -> bool:
+    return bool(await background.pool.fetchval("SELECT state = 2 FROM webhook_endpoint WHERE id = $1", endpoint))
+
+
+async def test_what_waits_behind_something_that_is_not_due_is_not_looked_at_again_and_again(
+    background: Background, receiver: Receiver
+) -> None:
+    receiver.answers = [answer(500)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: has_failed(background))
+    await happen(background, account)  # comes when the first is due again
+    background.deliverer.see_to([endpoint])
+    await until(lambda: nothing_due(background))
+    assert len(receiver.got) == 1
+
+
+async def has_failed(background: Background) -> bool:
+    return bool(await background.pool.fetchval("SELECT bool_and(failures > 0) FROM delivery"))
+
+
+async def nothing_due(background: Background) -> bool:
+    return not await background.pool.fetchval("SELECT count(*) FROM delivery WHERE due_at <= now()")
+
+
+async def test_events_are_relayed_once_by_relays_that_both_believe_to_lead(background: Background) -> None:
+    accounts = [uuid7() for _ in range(200)]
+    rows = [account_event(IdSequence(uuid7()), "account.frozen", each, NOON) for each in accounts]
+    await background.pool.executemany(
+        "INSERT INTO outbox (id, topic, subject_id, subject_version, payload, created_at, ordering_id) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [
+            (row.id, row.topic, row.subject_id, row.subject_version, row.payload, row.created_at, row.ordering_id)
+            for row in rows
+        ],
+    )
+    counts = await asyncio.gather(*(relay_once(background) for _ in range(3)))
+    assert sum(count for count, _ in counts) == 200
+    told = await background.pool.fetch("SELECT position, subject_id FROM event ORDER BY position")
+    assert [tuple(row) for row in told] == list(enumerate(accounts, 1))
+
+
+async def test_what_is_ninety_days_old_is_forgotten(background: Background, receiver: Receiver) -> None:
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    for _ in range(3):
+        await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(delivered(background))
+    old = first_at(datetime.now(UTC) - timedelta(days=forgetting.KEPT_DAYS, minutes=1))
+    await background.pool.execute("UPDATE event SET relayed_at = now() - interval '91 days' WHERE position <= 2")
+    oldest = await background.pool.fetchval("SELECT min(id::text)::uuid FROM delivery")
+    await background.pool.execute("UPDATE delivery_attempt SET delivery_id = $1 WHERE delivery_id = $2", old, oldest)
+    await background.pool.execute("UPDATE delivery SET id = $1 WHERE id = $2", old, oldest)
+    assert [await forgetting.forget_some(background) for _ in range(3)] == [1, 2, 0]
+    counts = {
+        table: await background.pool.fetchval(f"SELECT count(*) FROM {table}")
+        for table in ("event", "delivery", "delivery_attempt")
+    }
+    assert counts == {"event": 1, "delivery": 2, "delivery_attempt": 2}
+    assert await background.pool.fetchval("SELECT forgotten_position FROM event_log") == 2

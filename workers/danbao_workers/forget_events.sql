@@ -1,0 +1,17 @@
+-- Forgets the oldest events, $2 at most, that are older than $1 days; answers how many those were.
+WITH old AS (
+    SELECT position
+    FROM event
+    WHERE relayed_at < now() - make_interval(days => $1)
+    ORDER BY position
+    LIMIT $2
+),
+gone AS (
+    DELETE FROM event WHERE position IN (SELECT position FROM old) RETURNING position
+),
+told AS (
+    UPDATE event_log
+    SET forgotten_position = greatest(forgotten_position, coalesce((SELECT max(position) FROM gone), 0))
+    WHERE id = 1
+)
+SELECT count(*) FROM gone
