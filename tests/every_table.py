@@ -1,26 +1,25 @@
 """Every row type of the core: importing the modules declares their tables."""
 
-from danbao_core import accounts, fundings, ledger, payments, payouts, proposals, sandbox, service_keys, trail
-from danbao_core.engine import requests, rows
-from danbao_core.notifications import deliveries, endpoints
-from danbao_core.people import attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions
-
-PEOPLE = (attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions)
-NOTIFICATIONS = (deliveries, endpoints)
-MODULES = (
+from danbao_core import (
     accounts,
     fundings,
     ledger,
     payments,
     payouts,
     proposals,
-    requests,
+    reconciliation,
     sandbox,
     service_keys,
     trail,
-    *NOTIFICATIONS,
-    *PEOPLE,
 )
+from danbao_core.engine import requests, rows
+from danbao_core.notifications import deliveries, endpoints
+from danbao_core.people import attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions
+
+PEOPLE = (attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions)
+NOTIFICATIONS = (deliveries, endpoints)
+BOOKS = (accounts, fundings, ledger, payments, payouts, proposals, reconciliation, sandbox, service_keys)
+MODULES = (*BOOKS, requests, trail, *NOTIFICATIONS, *PEOPLE)
 
 READINGS = {name: row_type for name, row_type in rows.TABLES.items() if row_type.table.reading is not None}
 """What is read out of other tables, and is none itself."""

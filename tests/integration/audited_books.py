@@ -21,6 +21,7 @@ from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant, OpenItemSettlement, Side
 from danbao_core.sandbox import BankBehaviour
 from tests import builders, payouts
+from tests.integration.bank_books import fundings_of_cards
 from tests.shared_postgres import SharedServer, a_database
 
 Connection = Any
@@ -76,6 +77,7 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
     ids |= await what_takes_two_operators(engine)
     ids |= await refunds_of_every_kind(engine)
     ids |= await payouts_of_every_kind(engine)
+    ids |= await fundings_of_cards(engine)
     return (
         ids
         | fundings

@@ -16,7 +16,7 @@ CROSS JOIN LATERAL (
         LIMIT 1
     )
     UNION ALL
-    (SELECT NULL, id, NULL FROM funding WHERE account_id = k.account_id AND state = 2 LIMIT 1)
+    (SELECT NULL, id, NULL FROM funding WHERE account_id = k.account_id AND state IN (2, 4) LIMIT 1)
     UNION ALL
     (SELECT payment_id, NULL, id FROM refund WHERE payer_id = k.account_id AND due_at IS NOT NULL LIMIT 1)
     UNION ALL

@@ -61,6 +61,8 @@ INVARIANTS: Final = (
     "payout_matches_funding",
     "payout_matches_entries",
     "payout_schedule_matches_payouts",
+    "funding_asks_its_bank",
+    "difference_is_explained",
     # People.
     "account_has_person",
     "person_has_phone_ref",

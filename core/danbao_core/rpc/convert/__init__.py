@@ -52,8 +52,9 @@ from danbao_core.rpc.convert.payments import (
 )
 from danbao_core.rpc.convert.payouts import payout, payout_schedule, set_payout_schedule, settlement_report
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
+from danbao_core.rpc.convert.reconciliation import difference, reconciliation, settle_difference, start_reconciliation
 from danbao_core.rpc.convert.refunds import create_refund, refund, refund_filter, refund_ids
-from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
+from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, channel_behaviour, clock, set_bank_behaviour
 from danbao_core.rpc.convert.sessions import password_change, sent_message, session
 from danbao_core.rpc.convert.statements import format_of, period_of
 from danbao_core.rpc.convert.verification import challenge
@@ -69,6 +70,7 @@ __all__ = [
     "cancel_payment",
     "capture_payment",
     "challenge",
+    "channel_behaviour",
     "clock",
     "close_account",
     "confirm_payment",
@@ -82,6 +84,7 @@ __all__ = [
     "create_webhook_endpoint",
     "delete_webhook_endpoint",
     "delivery",
+    "difference",
     "enable_webhook_endpoint",
     "entry",
     "extend_confirmation",
@@ -106,6 +109,7 @@ __all__ = [
     "period_of",
     "proposal",
     "put_payment",
+    "reconciliation",
     "redeliver",
     "refund",
     "refund_filter",
@@ -120,8 +124,10 @@ __all__ = [
     "set_bank_behaviour",
     "set_merchant_plan",
     "set_payout_schedule",
+    "settle_difference",
     "settlement_report",
     "ship_payment",
+    "start_reconciliation",
     "timestamp",
     "top_up",
     "unfreeze_account",
