@@ -12,6 +12,7 @@ from danbao_core.accounts import AccountState, Purpose, balance_id
 from danbao_core.audit import INVARIANTS, NotAuditable, audit, audit_within
 from danbao_core.engine import Engine
 from danbao_core.fundings import FundingKind, FundingState
+from danbao_core.statements.words import words_of
 from tests import builders
 from tests.integration import audited_books
 from tests.integration.audited_books import Books, Plant, breaches, planted
@@ -50,6 +51,13 @@ async def test_the_story_has_what_the_invariants_speak_of(books: str) -> None:
     never = {(FundingKind.WITHDRAWAL, FundingState.REVERSED)}
     assert {tuple(row) for row in fundings} == set(itertools.product(FundingKind, FundingState)) - never
     assert {row["state"] for row in account_states} == set(AccountState)
+
+
+async def test_statements_have_words_for_whatever_moves_money(books: str) -> None:
+    connection = await asyncpg.connect(books)
+    kinds = {record["kind"] for record in await connection.fetch("SELECT DISTINCT kind FROM journal")}
+    await connection.close()
+    assert kinds <= set(words_of("en").kinds)
 
 
 async def test_progress_names_each_invariant_before_it_is_checked(database_url: str) -> None:
