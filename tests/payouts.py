@@ -21,9 +21,10 @@ async def a_schedule(engine: Engine, shop: Account, **facts: Any) -> PayoutSched
     return await carried_out(engine, set_hourly(shop, **facts))
 
 
-def pay_out(schedule: PayoutSchedule, *, till: bool = True) -> PayOut:
+def pay_out(schedule: PayoutSchedule, *, has_bank: bool = False, has_till: bool = True) -> PayOut:
     """What a worker does when it finds the schedule due."""
-    return PayOut(origin=origin(caller="worker", request_id=""), schedule_id=schedule.id, till=till)
+    by_worker = origin(caller="worker", request_id="")
+    return PayOut(origin=by_worker, schedule_id=schedule.id, has_bank=has_bank, has_till=has_till)
 
 
 def finish(payout: Payout) -> FinishPayout:

@@ -161,7 +161,9 @@ class Server:
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, pages, desk, settings.database_url, has_bank=bank is not None), server
         )
-        payouts_pb2_grpc.add_PayoutServiceServicer_to_server(Payouts(engine, pool, pages, sandbox=self._sandbox), server)
+        payouts_pb2_grpc.add_PayoutServiceServicer_to_server(
+            Payouts(engine, pool, pages, has_bank=bank is not None, sandbox=self._sandbox), server
+        )
         notifications_pb2_grpc.add_NotificationServiceServicer_to_server(
             Notifications(engine, pool, pages, keyring, sandbox=self._sandbox), server
         )

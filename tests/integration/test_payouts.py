@@ -14,11 +14,13 @@ from danbao_core.fundings import Funding, FundingState
 from danbao_core.payments import CreateRefund, Mode
 from danbao_core.payout_errors import PayoutsForMerchants
 from danbao_core.payouts import Cadence, Payout, PayoutState, Skip
+from danbao_core.people.instruments import UnbindInstrument
 from danbao_core.people_errors import InstrumentNotFound
 from danbao_core.sandbox import BankBehaviour
 from danbao_core.statements.reading import extract_between
 from danbao_core.statements.settlement import Sort, Sum, sums_of
 from tests import builders
+from tests.banks import Asking, a_bank, a_card
 from tests.builders import carried_out, later, origin, stored
 from tests.engines import available, breaches, money, outcomes_of
 from tests.payouts import AN_HOUR, a_schedule, finish, paid_out, pay_out, set_hourly
@@ -152,6 +154,33 @@ async def test_a_payout_ends_as_its_withdrawal_ends(
     assert not await breaches(database_url)
 
 
+async def test_a_payout_to_a_card_waits_for_its_bank(
+    database_url: str, engine: Engine, connection: "asyncpg.Connection[Any]"
+) -> None:
+    """As any withdrawal to a card: pending until a worker has asked the bank, under the withdrawal's id."""
+    shop = await builders.a_merchant(engine, funds_minor=900)
+    async with a_bank() as bank, asyncpg.create_pool(database_url, min_size=1, max_size=4) as pool:
+        schedule = await a_schedule(engine, shop, instrument_id=await a_card(engine, shop, bank))
+        await later(engine, AN_HOUR)
+        await carried_out(engine, pay_out(schedule, has_bank=True))
+        (payout,) = await payouts_of(connection, shop, engine)
+        assert (payout.state, await money(engine, shop)) == (PayoutState.PENDING, (0, 900))
+        await Asking(engine, pool, bank).until_known()
+    ended = await carried_out(engine, finish(payout))
+    assert (ended.state, await money(engine, shop)) == (PayoutState.SUCCEEDED, (0, 0))
+    assert not await breaches(database_url)
+
+
+async def test_a_card_that_was_unbound_is_not_paid_out_to(engine: Engine) -> None:
+    shop = await builders.a_merchant(engine, funds_minor=900)
+    async with a_bank() as bank:
+        card = await a_card(engine, shop, bank)
+    schedule = await a_schedule(engine, shop, instrument_id=card)
+    await carried_out(engine, UnbindInstrument(origin=origin(), instrument_id=card))
+    assert (await paid_out(engine, schedule)).skip is Skip.INSTRUMENT_MISSING
+    assert await available(engine, shop) == 900
+
+
 async def test_what_a_bank_refused_is_part_of_the_next_payout(
     database_url: str, engine: Engine, connection: "asyncpg.Connection[Any]"
 ) -> None:
@@ -218,7 +247,7 @@ async def test_without_a_card_only_a_sandbox_pays_out(engine: Engine) -> None:
     shop = await builders.a_merchant(engine, funds_minor=900)
     schedule = await a_schedule(engine, shop)
     await later(engine, AN_HOUR)
-    assert (await carried_out(engine, pay_out(schedule, till=False))).skip is Skip.BANK_MISSING
+    assert (await carried_out(engine, pay_out(schedule, has_till=False))).skip is Skip.BANK_MISSING
     assert await available(engine, shop) == 900
 
 

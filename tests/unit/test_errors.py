@@ -4,12 +4,14 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from danbao_core import errors
+from danbao_core import errors, payout_errors
 from danbao_core.errors import ExternalIdTaken, FieldInvalid, Kind, OrderNoTaken, Refusal, Violation
 from danbao_core.rpc.status import CODES, status_of
 
 REASONS = [
-    each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Refusal) and each is not Refusal
+    each
+    for each in {**vars(payout_errors), **vars(errors)}.values()
+    if isinstance(each, type) and issubclass(each, Refusal) and each is not Refusal
 ]
 
 

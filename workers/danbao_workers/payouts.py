@@ -11,8 +11,13 @@ from danbao_workers.work import Background, Work, each
 
 
 async def _pay_out(background: Background, ids: Sequence[UUID]) -> None:
-    origin, till = background.origin(PAYOUTS.name), background.settings.mode is Mode.SANDBOX
-    await each(lambda due_id: background.engine.submit(PayOut(origin=origin, schedule_id=due_id, till=till)), ids)
+    origin, has_bank = background.origin(PAYOUTS.name), background.bank is not None
+    has_till = background.settings.mode is Mode.SANDBOX
+
+    async def pay_out(schedule_id: UUID) -> None:
+        await background.engine.submit(PayOut(origin=origin, schedule_id=schedule_id, has_bank=has_bank, has_till=has_till))
+
+    await each(pay_out, ids)
 
 
 async def _finish(background: Background, ids: Sequence[UUID]) -> None:

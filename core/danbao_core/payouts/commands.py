@@ -122,8 +122,10 @@ class PayOut(Command[PayoutSchedule], frozen=True):
 
     result_type = PayoutSchedule
     schedule_id: UUID
-    till: bool
-    """Whether a sandbox's till pays out where no card is named."""
+    has_bank: bool
+    """Whether there is a bank to be asked for cards."""
+    has_till: bool
+    """Whether what no bank is asked for is paid out by a sandbox's till."""
     funding_id: UUID = msgspec.field(default_factory=uuid7)
     """The withdrawal's id."""
 
@@ -132,8 +134,6 @@ class PayOut(Command[PayoutSchedule], frozen=True):
         schedule = book.get(PayoutSchedule, self.schedule_id)
         if schedule is not None:
             yield from self._withdrawal(schedule, 1).keys(book)
-            if schedule.instrument_id is not None:
-                yield Instrument.read_key(schedule.instrument_id)
 
     def _withdrawal(self, schedule: PayoutSchedule, amount_minor: int) -> Withdraw:
         return Withdraw(
@@ -142,7 +142,11 @@ class PayOut(Command[PayoutSchedule], frozen=True):
             account_id=schedule.account_id,
             amount=Money(amount_minor, schedule.currency),
             instrument_id=schedule.instrument_id,
+            at_bank=self._is_at_bank(schedule),
         )
+
+    def _is_at_bank(self, schedule: PayoutSchedule) -> bool:
+        return self.has_bank and schedule.instrument_id is not None
 
     def decide(self, book: Book) -> Decision[PayoutSchedule]:
         schedule = book.get(PayoutSchedule, self.schedule_id)
@@ -158,11 +162,9 @@ class PayOut(Command[PayoutSchedule], frozen=True):
             return self._skipped(book, after, Skip.PAYOUT_UNDER_WAY)
         if wallet.amount_minor < schedule.least_minor:
             return self._skipped(book, after, Skip.TOO_LITTLE)
-        if schedule.instrument_id is None and not self.till:
+        if not self._is_at_bank(schedule) and not self.has_till:
             return self._skipped(book, after, Skip.BANK_MISSING)
         try:
-            if schedule.instrument_id is not None:
-                must_be_bound(book, schedule.instrument_id, schedule.account_id)
             withdrawn = self._withdrawal(schedule, wallet.amount_minor).decide(book)
         except tuple(_SKIPS) as refusal:
             return self._skipped(book, after, _SKIPS[type(refusal)])

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 class Payouts(payouts_pb2_grpc.PayoutServiceServicer):
     """When merchants are paid out, and what each payout is made of."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, *, sandbox: bool) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, *, has_bank: bool, sandbox: bool) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
+        self._has_bank = has_bank
         self._sandbox = sandbox
         self._exporter = Exporter(pool)
         self._under_way = UnderWay()
@@ -45,7 +46,8 @@ class Payouts(payouts_pb2_grpc.PayoutServiceServicer):
         self, request: payouts_pb2.SetPayoutScheduleRequest, context: "_Context"
     ) -> payouts_pb2.PayoutSchedule:
         command = convert.set_payout_schedule(request, calls.current().origin)
-        if command.instrument_id is None and command.cadence is not Cadence.NEVER and not self._sandbox:
+        by_bank = self._has_bank and command.instrument_id is not None
+        if command.cadence is not Cadence.NEVER and not by_bank and not self._sandbox:
             raise BankMissing
         return convert.payout_schedule(await calls.submit(self._engine, command))
 
