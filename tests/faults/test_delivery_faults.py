@@ -17,7 +17,7 @@ from tests.workers import a_valkey
 
 core = rpc_client.core
 
-KILLS = 3
+KILLS = 2
 SOLD = ["payment.paid", "payment.shipped", "payment.succeeded"]
 
 

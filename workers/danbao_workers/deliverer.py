@@ -50,7 +50,7 @@ LEASE_SECONDS = 10.0
 
 _RENEW_SECONDS: Final = 2.5
 
-MOST_TO_ONE: Final = 16
+MOST_TO_ONE: Final = 32
 """Requests to one endpoint at a time; one that was not called lately begins with a few."""
 
 _FEW: Final = 2
