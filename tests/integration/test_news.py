@@ -184,6 +184,15 @@ async def test_pages_show_every_message_once(core: Core) -> None:
         assert [each.name for each in await walked(ada, listing(ada.account), size)] == names
 
 
+async def test_a_message_of_a_newer_release_is_shown_without_words(core: Core) -> None:
+    ada, payment = await a_purchase(core)
+    await told(core)
+    await core.connection.execute("UPDATE inbox_message SET template = 'newer' WHERE subject = $1", payment)
+    newest, oldest = await inbox(ada)
+    assert (newest.template, newest.title, newest.subject) == ("newer", "", payment)
+    assert oldest.title
+
+
 async def test_messages_are_marked_as_read(core: Core) -> None:
     ada, _ = await a_purchase(core)
     await told(core)

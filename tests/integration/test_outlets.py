@@ -234,6 +234,15 @@ async def test_a_mail_server_that_is_not_there_does_not_take_a_message() -> None
         await _send(MailOutlet(f"smtp://127.0.0.1:{a_free_port()}", "a@example.com"), address="ada@example.com")
 
 
+@pytest.mark.parametrize(
+    ("url", "starts_tls"),
+    [("smtp://mail.example.com", True), ("smtps://mail.example.com", False), ("smtp://127.0.0.1:25", None)],
+)
+def test_mail_crosses_no_network_without_tls(url: str, starts_tls: bool | None) -> None:
+    client = MailOutlet(url, "a@example.com")._client
+    assert (client["use_tls"], client["start_tls"]) == (url.startswith("smtps"), starts_tls)
+
+
 async def test_a_title_cannot_make_headers() -> None:
     async with a_mail_server() as mail:
         await MailOutlet(mail.url, "a@example.com").send(uuid7(), "ada@example.com", Worded("Hi\r\nBcc: eve@example.com", "x"))

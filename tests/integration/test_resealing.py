@@ -22,13 +22,13 @@ from danbao_core.engine.rows import TABLES
 from danbao_core.ids import uuid7
 from danbao_core.keyring import FIRST_ID, Keyring, written
 from danbao_core.people import resealing
-from danbao_core.people.messages import letter
+from danbao_core.people.messages import Channel, letter, letter_by
 from danbao_core.people.person import Person
 from danbao_core.people.resealing import SEALED, Progress, dependents, reseal
 from danbao_core.policy import PolicySchedule
 from danbao_core.server_role import AS_SERVER
 from tests import leaks
-from tests.people import PersonCaller, a_person, a_phone, keyring_of
+from tests.people import PersonCaller, a_mail_address, a_person, a_phone, keyring_of
 from tests.rpc_client import HASH_KEY, Connection, Core, a_core, an_operator_token, digest, id_of
 from tests.rpc_requests import bind, close, erase, log_in, verify
 
@@ -328,3 +328,26 @@ def test_every_sealed_column_is_known() -> None:
         if column.sql_type == "bytea" and column.name not in hashes and row_type.table.reading is None
     }
     assert found == sealed
+
+
+async def test_addresses_of_mail_and_what_was_sent_there_come_under_the_new_key(
+    database_url: str, connection: Connection, new_key: bytes
+) -> None:
+    address, old, ring = a_mail_address(), Keyring({FIRST_ID: OLD}), Keyring({FIRST_ID: OLD, "k2": new_key})
+    async with a_core(database_url) as core:
+        ada = await a_person(core)
+    account_id = id_of(ada.account)
+    sealed = old.seal(address, "person", "email", account_id)
+    await connection.execute("UPDATE person SET email = $2 WHERE account_id = $1", account_id, sealed)
+    sent = letter_by(old, Channel.EMAIL, address, "code", code="493027")
+    await connection.execute(
+        "INSERT INTO message (id, channel, address_hash, address, template, parameters, created_at) "
+        "VALUES ($1, 2, $2, $3, 'code', $4, now())",
+        *(sent.id, sent.address_hash, sent.address, sent.parameters),
+    )
+    _, left = await brought_along(database_url, ring)
+    assert "sealed" not in left[FIRST_ID]
+    only_new = Keyring({"k2": new_key})
+    assert only_new.open(await connection.fetchval("SELECT email FROM person"), "person", "email", account_id) == address
+    hashes = await connection.fetch("SELECT address_hash FROM message WHERE channel = 2")
+    assert [each["address_hash"] for each in hashes] == [only_new.lookup("email", address)]

@@ -58,7 +58,7 @@ KNOWN = (
 )
 COLLECTIONS = (
     "accounts", "approvals", "challenges", "factors", "fundings", "instruments", "openItems", "payments", "proposals",
-    "serviceKeys", "sessions", "differences"
+    "serviceKeys", "sessions", "webhookEndpoints", "deliveries", "differences",
 )  # fmt: skip
 STRANGE = tuple(f"{collection}/{UNKNOWN}" for collection in COLLECTIONS)
 PHONE = "+8613812345678"
@@ -159,6 +159,7 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "number": st.sampled_from(["", "11010519491231002X"]),
     "card_number": st.just("6222021234567894567"),
     "day": st.sampled_from(["2026-01-31", "2026-02-30"]),
+    "names": st.just([f"accounts/{BUYER}/inboxMessages/{UNKNOWN}"]),
 }
 
 
@@ -168,17 +169,19 @@ def likely(field: FieldDescriptor) -> st.SearchStrategy[Any]:
         return LIKELY[field.name]
     options: Any = field.GetOptions()
     if resource := options.Extensions[resource_pb2.resource_reference].type.partition("/")[2].lower():
-        known, strange = ([name for name in names if name.lower().startswith(f"{resource}s/")] for names in (KNOWN, STRANGE))
+        collection = "deliveries/" if resource == "delivery" else f"{resource}s/"
+        known, strange = ([name for name in names if name.lower().startswith(collection)] for names in (KNOWN, STRANGE))
         return st.sampled_from(known or strange)
     if field.message_type is not None:
         items = messages(field.message_type)
         return st.lists(items, min_size=1, max_size=4) if field.is_repeated else items
-    return {
+    usual: st.SearchStrategy[Any] = {
         FieldDescriptor.TYPE_STRING: st.sampled_from(["x", "order", "買い物"]),
         FieldDescriptor.TYPE_ENUM: st.integers(1, 2),
         FieldDescriptor.TYPE_BOOL: st.booleans(),
         FieldDescriptor.TYPE_INT32: st.integers(0, 400),
     }[field.type]
+    return st.lists(usual, min_size=1, max_size=2, unique=True) if field.is_repeated else usual
 
 
 def wild(field: FieldDescriptor) -> st.SearchStrategy[Any]:

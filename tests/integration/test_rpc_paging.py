@@ -17,6 +17,7 @@ from danbao_client import Danbao
 from danbao_core.accounts import Account
 from danbao_core.cli import pages
 from danbao_core.engine import Engine, reads
+from danbao_core.ids import uuid7
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode
 from danbao_core.policy import PolicySchedule
@@ -65,10 +66,21 @@ async def a_world(core: Core) -> tuple[str, str]:
         await core.operator.ask(a_payment(buyer, shop))
     await core.operator.ask(a_top_up(buyer, 5))
     for _ in range(2):
+        await some_news(core, buyer)
         await core.caller("payments.read")
         await core.operator.ask(an_adjustment("FEES", "COMPENSATION"))
         await an_open_item(core, shop)
     return buyer, shop
+
+
+async def some_news(core: Core, account: str) -> None:
+    """Something in an inbox."""
+    await core.connection.execute(
+        "INSERT INTO inbox_message "
+        "SELECT $1, $2, coalesce(max(position), 0) + 1, 4, 'account_frozen', '', '{}', now(), NULL, 1 FROM inbox_message",
+        id_of(account),
+        uuid7(),
+    )
 
 
 async def an_open_item(core: Core, shop: str) -> None:

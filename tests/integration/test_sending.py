@@ -253,6 +253,15 @@ async def test_a_worker_that_was_too_slow_tells_what_was_sent_and_no_failure(
     assert (await post.row(message_id)).state is state
 
 
+async def test_a_channel_that_hangs_is_left(post: Post) -> None:
+    hanging = Recorder()
+    hanging.goes_on.clear()
+    [message_id] = await post.posted(post.a_code())
+    await Postman(post.pool, post.keyring, dict.fromkeys(Channel, hanging), send_seconds=0.05).send([message_id])
+    row = await post.row(message_id)
+    assert (row.state, row.failure) == (MessageState.PENDING, "TimeoutError")
+
+
 async def test_what_cannot_be_opened_waits_for_the_key(post: Post) -> None:
     [message_id] = await post.posted(post.a_code())
     stranger = Postman(post.pool, Keyring({"other": b"x" * 32}), dict.fromkeys(Channel, Recorder()))

@@ -4,6 +4,7 @@ A claim is a lease: where the worker dies in the middle, another sends the messa
 So each is sent at least once, and by a gateway that knows ids once.
 """
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("danbao.messages")
 
+SEND_SECONDS: Final = 60.0
+"""How long a channel may take over a message, whatever it waits for."""
+
 LEASE_SECONDS: Final = 120
-"""How long a worker has a message: longer than any channel waits for all parts of one."""
+"""How long a worker has a message: longer than a channel may take, or another would send it, too."""
 
 PAUSES_SECONDS: Final = (2, 5, 15, 60, 300, 1_800, 7_200, 21_600, 43_200, 86_400)
 """After each failed attempt until the next one, give or take a fifth; after the last of them a message has failed."""
@@ -56,7 +60,10 @@ class Outcome(NamedTuple):
 class Postman(Collector):
     """Sends messages; one for each worker process. Counts what became of them."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", keyring: Keyring, outlets: Outlets) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[Any]", keyring: Keyring, outlets: Outlets, send_seconds: float = SEND_SECONDS
+    ) -> None:
+        self._send_seconds = send_seconds
         self._pool = pool
         self._keyring = keyring
         self._outlets = outlets
@@ -100,10 +107,13 @@ class Postman(Collector):
             address, _, text = opened(self._keyring, message, claimed.account_language)
         except SealBroken:  # a new key, perhaps, that this worker was not told of yet
             return self._failed(message, "SealBroken", 0.0)
-        except KeyError:
+        except (KeyError, ValueError):  # of another release
             return Outcome(MessageState.FAILED, "no words")
         try:
-            await outlet.send(message.id, address, text)
+            async with asyncio.timeout(self._send_seconds):
+                await outlet.send(message.id, address, text)
+        except TimeoutError:
+            return self._failed(message, "TimeoutError", 0.0)
         except NotTaken as error:
             return self._failed(message, str(error), error.after_seconds)
         except RefusedForGood as error:

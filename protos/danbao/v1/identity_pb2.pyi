@@ -578,7 +578,7 @@ Global___ExportPersonalDataRequest: _TypeAlias = ExportPersonalDataRequest  # no
 @_typing.final
 class PersonalData(_message.Message):
     """Who a person is, as it is stored. The rest of what is stored of them is in GetIdentity, ListSessions, ListFactors, ListPayments,
-    ListFundings and ListEntries.
+    ListFundings, ListEntries, GetPreferences and ListInboxMessages.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -10,7 +10,7 @@ from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
 from danbao_core.news.lists import count_unread, list_inbox, read_preferences
 from danbao_core.news.rows import InboxMessage
-from danbao_core.notifications.templates import language_for, worded
+from danbao_core.notifications.templates import Worded, language_for, worded
 from danbao_core.people.person import Person
 from danbao_core.people_errors import InboxMessageNotFound, PersonNotFound
 from danbao_core.rpc import call as calls
@@ -58,7 +58,7 @@ class Inbox(notifications_pb2_grpc.NotificationServiceServicer):
         language = language_for(account.language)
         messages, token = page.show(
             rows,
-            lambda row: convert.inbox_message(row, worded(row.template, msgspec.json.decode(row.parameters), language)),
+            lambda row: convert.inbox_message(row, _worded(row, language)),
             _position,
         )
         return notifications_pb2.ListInboxMessagesResponse(inbox_messages=messages, next_page_token=token)
@@ -81,6 +81,14 @@ class Inbox(notifications_pb2_grpc.NotificationServiceServicer):
 
     async def _visible(self, name: str) -> Account:
         return await visible_account(self._pool, calls.current().origin, name)
+
+
+def _worded(row: InboxMessage, language: str) -> Worded:
+    """What a message says; nothing where this server does not know it, because a newer one wrote it."""
+    try:
+        return worded(row.template, msgspec.json.decode(row.parameters), language)
+    except (KeyError, ValueError):
+        return Worded("", "")
 
 
 def _position(row: InboxMessage) -> str:
