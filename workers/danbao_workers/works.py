@@ -10,10 +10,20 @@ from danbao_workers.news import NEWS
 from danbao_workers.payment_timers import PAYMENT_TIMERS
 from danbao_workers.payouts import PAYOUT_ENDS, PAYOUTS
 from danbao_workers.reconciliations import RECONCILIATIONS
+from danbao_workers.refund_transfers import REFUND_TRANSFERS
 from danbao_workers.refunds import REFUNDS
 from danbao_workers.relay import RELAY
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (DELIVERIES, FUNDINGS, MESSAGES, PAYMENT_TIMERS, PAYOUTS, PAYOUT_ENDS, REFUNDS)
+WORKS: Final[tuple[Work, ...]] = (
+    DELIVERIES,
+    FUNDINGS,
+    MESSAGES,
+    PAYMENT_TIMERS,
+    PAYOUTS,
+    PAYOUT_ENDS,
+    REFUNDS,
+    REFUND_TRANSFERS,
+)
 
 SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, NEWS, RECONCILIATIONS, RELAY)
