@@ -151,6 +151,7 @@ class Server:
                 self._wall_clock,
                 keyring,
                 Watching(pool, settings.hash_key_bytes, settings.watch_heartbeat_seconds),
+                has_bank=bool(settings.bank_url),
             ),
             server,
         )

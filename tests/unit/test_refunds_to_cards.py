@@ -52,7 +52,7 @@ def unbound(shop: Shop, card: Instrument) -> None:
 
 def sent(shop: Shop, refund: Refund) -> Refund:
     """The refund after a worker has set out to ask the bank (`claim_refund.sql`)."""
-    row = shop.now(refund).replace(attempts=1, sent_at=NOON)
+    row: Refund = shop.now(refund).replace(attempts=1, sent_at=NOON)
     shop.core.place(row)
     return row
 

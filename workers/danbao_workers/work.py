@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from danbao_core.bank.port import Bank
 from danbao_core.clock import WallClock
 from danbao_core.engine import Engine, Origin
 from danbao_core.keyring import Keyring
@@ -36,6 +37,8 @@ class Background(NamedTuple):
     wall_clock: WallClock
     deliverer: "Deliverer"
     numbers: "EventNumbers"
+    bank: Bank | None = None
+    """That cards are asked of, where one is set up."""
 
     def origin(self, work: str) -> Origin:
         """Who asks, in the commands of some work: the system itself."""

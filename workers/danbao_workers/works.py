@@ -5,10 +5,11 @@ from typing import Final
 from danbao_workers.deliveries import DELIVERIES
 from danbao_workers.forgetting import FORGETTING
 from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.refund_transfers import REFUND_TRANSFERS
 from danbao_workers.refunds import REFUNDS
 from danbao_workers.relay import RELAY
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS, REFUNDS)
+WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS, REFUNDS, REFUND_TRANSFERS)
 
 SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, RELAY)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LEASE: Final = timedelta(seconds=30)
 """How long nobody else asks after a worker has set out to: longer than it may take."""
 
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = timedelta(minutes=10)
+
 
 class RefundClaim(msgspec.Struct, frozen=True):
     """A refund for which this worker asks the bank, and nobody else for as long as LEASE."""
@@ -53,6 +56,11 @@ async def ask(bank: Bank, claimed: RefundClaim) -> Outcome:
         if outcome.answer is not Answer.NOT_KNOWN:
             return outcome
     return await bank.credit(claimed.transfer)
+
+
+def pause_after(attempt: int) -> timedelta:
+    """How long to wait after an attempt that left it open."""
+    return min(_FIRST_PAUSE * (1 << min(attempt - 1, 20)), _LONGEST_PAUSE)
 
 
 class _StepAtBank(Command[Refund], frozen=True):
