@@ -41,6 +41,8 @@ if [ ! -e .env ]; then
 		done
 		echo "DANBAO_HASH_KEY=$(openssl rand -hex 32)"
 		echo "RUN_AS=$run_as"
+		echo "DANBAO_BANK_URL=" # the operator names the bank
+		echo "DANBAO_BANK_KEY="
 	} >.env.new
 	mv .env.new .env
 fi

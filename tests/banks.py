@@ -5,15 +5,30 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
 
+import asyncpg
 from aiohttp import web
 
+from danbao_core.accounts import Account
 from danbao_core.bank.http_bank import HttpBank
-from danbao_core.bank.port import Transfer
+from danbao_core.bank.port import Bank, Transfer
 from danbao_core.bank.sandbox.server import SandboxBank, serve
+from danbao_core.engine import Engine
+from danbao_core.fundings import Funding, TopUp, Withdraw
 from danbao_core.ids import uuid7
+from danbao_core.money import Money
+from danbao_core.opening import keyring_of
+from danbao_core.people.instruments import BindInstrument, Card
+from danbao_workers.fundings import FUNDINGS
+from danbao_workers.reconciliations import reconcile_what_waits
+from danbao_workers.work import Background
+from tests.builders import carried_out, origin
+from tests.workers import worker_settings
 
 KEY = "the-banks-key"
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
@@ -72,3 +87,64 @@ async def answering(handler: Callable[[web.Request], Awaitable[web.StreamRespons
     finally:
         await asked.close()
         await runner.cleanup()
+
+
+# --- Workers that ask ---------------------------------------------------------------------------------------------------------
+
+
+class Asking:
+    """What a worker does for fundings of cards and for reconciliations, on an engine and a bank of the test."""
+
+    def __init__(self, engine: Engine, pool: "asyncpg.Pool[Any]", bank: Bank) -> None:
+        settings = worker_settings(engine._database_url, "redis://127.0.0.1:1")
+        nobody = cast("Any", None)
+        self.background = Background(settings, engine, pool, nobody, keyring_of(settings), _at_once, nobody, nobody, bank)
+
+    async def due(self) -> list[UUID]:
+        """The fundings that are due."""
+        return [row["id"] for row in await self.background.pool.fetch(FUNDINGS.due, NOON, 10_000)]
+
+    async def once(self, *ids: UUID) -> None:
+        """Asks the bank for these once, or for all that are due."""
+        await FUNDINGS.carry_out(self.background, ids or await self.due())
+
+    async def until_known(self) -> int:
+        """Asks until nothing is due any more; answers how many rounds that took."""
+        for number in count():
+            if not (due := await self.due()):
+                return number
+            for first in range(0, len(due), FUNDINGS.at_a_time * 8):
+                await self.once(*due[first : first + FUNDINGS.at_a_time * 8])
+        raise AssertionError
+
+    async def reconciled(self) -> int:
+        """Reconciles all days that wait or are over; answers how many that were."""
+        days = 0
+        while done := await reconcile_what_waits(self.background, cast("Bank", self.background.bank)):
+            days += done
+        return days
+
+
+def _at_once() -> datetime:
+    """A clock that is slow, so that every pause is over when it begins."""
+    return datetime.now(UTC) - timedelta(hours=1)
+
+
+async def a_card(engine: Engine, account: Account, bank: Bank, number: str = GOOD_CARD) -> UUID:
+    """A card that is bound to an account."""
+    card = Card(await bank.tokenize(number), number[:6], number[-4:], "k1", (uuid7().bytes * 2,))
+    return (await carried_out(engine, BindInstrument(origin=origin(), account_id=account.id, card=card))).instrument_id
+
+
+async def top_up_by(engine: Engine, account: Account, card: UUID, amount_minor: int = 1_000) -> Funding:
+    """A top-up that the card's bank is to be asked for."""
+    amount = Money(amount_minor, "CNY")
+    asked = TopUp(origin=origin(), account_id=account.id, amount=amount, instrument_id=card, at_bank=True)
+    return await carried_out(engine, asked)
+
+
+async def withdrawal_to(engine: Engine, account: Account, card: UUID, amount_minor: int = 1_000) -> Funding:
+    """A withdrawal that the card's bank is to be asked for."""
+    amount = Money(amount_minor, "CNY")
+    asked = Withdraw(origin=origin(), account_id=account.id, amount=amount, instrument_id=card, at_bank=True)
+    return await carried_out(engine, asked)

@@ -1,13 +1,14 @@
 """Every row type of the core: importing the modules declares their tables."""
 
-from danbao_core import accounts, fundings, ledger, payments, proposals, sandbox, service_keys, trail
+from danbao_core import accounts, fundings, ledger, payments, proposals, reconciliation, sandbox, service_keys, trail
 from danbao_core.engine import requests, rows
 from danbao_core.notifications import deliveries, endpoints
 from danbao_core.people import attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions
 
 PEOPLE = (attempts, challenges, devices, erasing, identity, instruments, messages, person, sessions)
 NOTIFICATIONS = (deliveries, endpoints)
-MODULES = (accounts, fundings, ledger, payments, proposals, requests, sandbox, service_keys, trail, *NOTIFICATIONS, *PEOPLE)
+OTHERS = (accounts, fundings, ledger, payments, proposals, reconciliation, requests, sandbox, service_keys, trail)
+MODULES = (*OTHERS, *NOTIFICATIONS, *PEOPLE)
 
 READINGS = {name: row_type for name, row_type in rows.TABLES.items() if row_type.table.reading is not None}
 """What is read out of other tables, and is none itself."""

@@ -11,7 +11,7 @@ from danbao_core.accounts import Balance, Purpose
 from danbao_core.accounts.rows import Obligation, Taking
 from danbao_core.engine import Book, Command, Decision, Key, Row
 from danbao_core.engine.book import RowNeeded
-from danbao_core.fundings import Funding, FundingState
+from danbao_core.fundings import Funding
 from danbao_core.ledger import Entry, Journal
 from danbao_core.payments import Payment, Refund, State
 from danbao_core.policy import PolicySchedule
@@ -86,7 +86,7 @@ class MemoryCore:
             if under_way and account_id in (payment.payer_id, payment.payee_id):
                 return Obligation(account_id, payment.id, None)
         for funding in self.all(Funding):
-            if (funding.account_id, funding.state) == (account_id, FundingState.PENDING):
+            if funding.account_id == account_id and funding.state.is_open:
                 return Obligation(account_id, None, funding.id)
         for refund in self.all(Refund):
             if refund.open and account_id in (refund.payer_id, refund.payee_id):

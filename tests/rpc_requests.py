@@ -260,6 +260,14 @@ def answer_funding(funding: str, accepted: bool) -> sandbox_pb2.AnswerFundingReq
     return sandbox_pb2.AnswerFundingRequest(request_id=a_request_id(), name=funding, accepted=accepted)
 
 
+def start_reconciliation(day: str) -> operations_pb2.StartReconciliationRequest:
+    return operations_pb2.StartReconciliationRequest(request_id=a_request_id(), day=day)
+
+
+def settle_difference(difference: str, note: str = "the bank's mistake") -> operations_pb2.SettleDifferenceRequest:
+    return operations_pb2.SettleDifferenceRequest(request_id=a_request_id(), name=difference, note=note)
+
+
 def set_plan(account: str, fee_bps: int | None = None, since: Timestamp | None = None) -> operations_pb2.SetMerchantPlanRequest:
     return operations_pb2.SetMerchantPlanRequest(
         request_id=a_request_id(), account=account, fee_bps=fee_bps, effective_time=since
@@ -321,7 +329,7 @@ def valid_requests() -> Iterator[Message]:
     yield unfreeze(ada)
     yield from valid_requests_of_sandboxes()
     yield from chain(valid_requests_of_notifications(), valid_requests_of_refunds())
-    yield from valid_requests_of_people()
+    yield from chain(valid_requests_of_people(), valid_requests_of_reconciliation())
 
 
 def valid_requests_of_sandboxes() -> Iterator[Message]:
@@ -338,6 +346,14 @@ def valid_requests_of_refunds() -> Iterator[Message]:
     yield refund(payment, 1, reason="x")
     yield payments_pb2.GetRefundRequest(name=f"{payment}/refunds/{UNKNOWN}")
     yield payments_pb2.ListRefundsRequest(account=f"accounts/{UNKNOWN}")
+
+
+def valid_requests_of_reconciliation() -> Iterator[Message]:
+    """Those of them that have to do with the bank's statements."""
+    yield start_reconciliation("2026-01-31")
+    yield operations_pb2.ListReconciliationsRequest()
+    yield operations_pb2.ListReconciliationDifferencesRequest()
+    yield settle_difference(f"differences/{UNKNOWN}")
 
 
 def is_mutating(request: Message) -> bool:

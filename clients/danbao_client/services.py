@@ -122,6 +122,12 @@ class Operations(Service):
     ListProposals: Rpc[operations_pb2.ListProposalsRequest, operations_pb2.ListProposalsResponse]
     GetOpenItem: Rpc[operations_pb2.GetOpenItemRequest, operations_pb2.OpenItem]
     ListOpenItems: Rpc[operations_pb2.ListOpenItemsRequest, operations_pb2.ListOpenItemsResponse]
+    StartReconciliation: Rpc[operations_pb2.StartReconciliationRequest, operations_pb2.Reconciliation]
+    ListReconciliations: Rpc[operations_pb2.ListReconciliationsRequest, operations_pb2.ListReconciliationsResponse]
+    ListReconciliationDifferences: Rpc[
+        operations_pb2.ListReconciliationDifferencesRequest, operations_pb2.ListReconciliationDifferencesResponse
+    ]
+    SettleDifference: Rpc[operations_pb2.SettleDifferenceRequest, operations_pb2.ReconciliationDifference]
     SetMerchantPlan: Rpc[operations_pb2.SetMerchantPlanRequest, accounts_pb2.Account]
     ListAuditEvents: Rpc[operations_pb2.ListAuditEventsRequest, operations_pb2.ListAuditEventsResponse]
     AuditLedger: Rpc[operations_pb2.AuditLedgerRequest, operations_pb2.AuditLedgerResponse]

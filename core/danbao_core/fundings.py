@@ -10,7 +10,7 @@ from danbao_core import ledger, sql, trail
 from danbao_core.accounts import Account, Purpose, account_of, active_account
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin, Row, table
 from danbao_core.engine.reads import fetch_rows
-from danbao_core.errors import FundingNotFound, FundingNotPending, Refusal, ScopeMissing
+from danbao_core.errors import FundingAtBank, FundingNotFound, FundingNotPending, Refusal, ScopeMissing
 from danbao_core.ids import AFTER_ALL, IdSequence
 from danbao_core.money import Money
 from danbao_core.people.challenges import Purpose as ApprovalPurpose
@@ -41,6 +41,18 @@ class FundingState(IntEnum):
     PENDING = 2
     """No bank has answered. What becomes of the money is not known, and never guessed."""
     FAILED = 3
+    UNKNOWN = 4
+    """The bank was asked, and nobody knows what it did. As PENDING; it is asked again until it is known."""
+    REVERSED = 5
+    """A top-up that the bank took back after it had said yes."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer may still come."""
+        return self in OPEN_STATES
+
+
+OPEN_STATES: Final = (FundingState.PENDING, FundingState.UNKNOWN)
 
 
 class FailureReason(IntEnum):
@@ -48,6 +60,10 @@ class FailureReason(IntEnum):
 
     NOT_FAILED = 0
     BANK_DECLINED = 1
+    CARD_FUNDS_INSUFFICIENT = 2
+    CARD_BLOCKED = 3
+    CARD_EXPIRED = 4
+    CARD_LIMIT_EXCEEDED = 5
 
 
 @table("funding", rank=30, key=("id",))
@@ -64,20 +80,27 @@ class Funding(Row, frozen=True):
     updated_at: datetime
     version: int
     failure_reason: FailureReason = FailureReason.NOT_FAILED
+    instrument_id: UUID | None = None
+    """The card from or to which the money goes."""
+    attempts: int = 0
+    """How often a worker set out to ask the bank; 0 where the till of a sandbox answered."""
+    next_attempt_at: datetime | None = None
+    """When the bank is to be asked next (wall time); None where nobody has to ask."""
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"fundings/{self.id}"
 
-    def settled(self, *, accepted: bool, at: datetime) -> "Funding":
-        """Itself after the bank's answer. Raises FundingNotPending."""
-        if self.state is not FundingState.PENDING:
+    def settled(self, reason: FailureReason, at: datetime) -> "Funding":
+        """Itself after the bank's answer, which is yes without a reason. Raises FundingNotPending."""
+        if not self.state.is_open:
             raise FundingNotPending(funding=self.name, state=self.state.name)
         return self.replace(
-            state=FundingState.SUCCEEDED if accepted else FundingState.FAILED,
-            failure_reason=FailureReason.NOT_FAILED if accepted else FailureReason.BANK_DECLINED,
+            state=FundingState.FAILED if reason else FundingState.SUCCEEDED,
+            failure_reason=reason,
             updated_at=at,
+            next_attempt_at=None,
             version=self.version + 1,
         )
 
@@ -113,12 +136,13 @@ def _settling(book: Book | Draft, funding: Funding, *, accepted: bool) -> list[l
             return []
 
 
-def settle(draft: Draft, ids: IdSequence, origin: Origin, funding: Funding, *, accepted: bool) -> Funding:
-    """Carries out the bank's answer: puts the new row, the journal and the event into the draft, and answers the new row.
+def settle(draft: Draft, ids: IdSequence, origin: Origin, funding: Funding, reason: FailureReason) -> Funding:
+    """Carries out the bank's answer, which is yes without a reason why not: puts the new row, the journal and the event into
+    the draft, and answers the new row.
 
     Raises FundingNotPending, AmountOverflow and, for a person's, RowNeeded.
     """
-    settled = funding.settled(accepted=accepted, at=draft.now)
+    settled, accepted = funding.settled(reason, draft.now), not reason
     moving = _settling(draft, funding, accepted=accepted)
     draft.put(settled)
     account = draft.get(Account, funding.account_id)
@@ -145,6 +169,10 @@ class _Funding(Command[Funding], frozen=True):
     kind: ClassVar[FundingKind]
     account_id: UUID
     amount: Money
+    instrument_id: UUID | None = None
+    """The card of the account from or to which the money goes."""
+    at_bank: bool = False
+    """Whether the card's bank is asked, by a worker after the commit; else the till of the sandbox answers at once."""
 
     def _set_aside(self) -> list[ledger.Posting]:
         """The money that waits for the bank's answer."""
@@ -153,7 +181,10 @@ class _Funding(Command[Funding], frozen=True):
     def keys(self, book: Book) -> Iterable[Key]:
         """The balances of every answer, named without a look at any row: the account is open, or nothing moves."""
         yield Account.read_key(self.account_id)
-        yield Bank.read_key(1)
+        if self.instrument_id is not None:
+            yield Instrument.read_key(self.instrument_id)
+        if not self.at_bank:
+            yield Bank.read_key(1)
         may_move = [
             ledger.Posting(self.account_id, Purpose.AVAILABLE, 0),
             ledger.Posting(self.account_id, Purpose.HELD, 0),
@@ -169,6 +200,8 @@ class _Funding(Command[Funding], frozen=True):
         account_of(book, self.account_id, self.origin)
         account = active_account(book, self.account_id, self.amount.currency)
         account.must_not_be_frozen()
+        if self.instrument_id is not None:
+            must_be_bound(book, self.instrument_id, account.id)
         ids, draft = self.ids(), Draft(book)
         wrong = self.prove(draft, account)
         funding = Funding(
@@ -181,15 +214,17 @@ class _Funding(Command[Funding], frozen=True):
             created_at=book.now,
             updated_at=book.now,
             version=1,
+            instrument_id=self.instrument_id,
+            next_attempt_at=self.origin.received_at if self.at_bank else None,
         )
         if wrong is not None:
             return Decision(funding, draft.changes, wrong)
         if setting_aside := self._set_aside():
             _post(draft, ids, self.origin, funding, "funding.withdraw", setting_aside)
-        behaviour = bank_behaviour(book)
+        behaviour = BankBehaviour.NO_ANSWER if self.at_bank else bank_behaviour(book)
         if behaviour is not BankBehaviour.NO_ANSWER:
-            accepted = behaviour is BankBehaviour.ACCEPT
-            return Decision(settle(draft, ids, self.origin, funding, accepted=accepted), draft.changes)
+            reason = FailureReason.NOT_FAILED if behaviour is BankBehaviour.ACCEPT else FailureReason.BANK_DECLINED
+            return Decision(settle(draft, ids, self.origin, funding, reason), draft.changes)
         draft.put(funding, trail.event(ids, "funding.created", funding.id, funding.version, funding, book.now))
         if not setting_aside:
             draft.put(trail.audit_event(ids, self.origin, Funding, funding.id, book.now))
@@ -199,7 +234,8 @@ class _Funding(Command[Funding], frozen=True):
 class TopUp(_Funding, frozen=True):
     """Brings money in from outside; booked when the bank has said yes, and not before.
 
-    Refused: AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen, WalletMissing.
+    Refused: AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen, WalletMissing,
+    InstrumentNotFound.
     """
 
     kind = FundingKind.TOP_UP
@@ -214,20 +250,17 @@ class Withdraw(_Funding, frozen=True):
     A key that is bound to no account needs `fundings.withdraw_any`.
 
     Refused: ScopeMissing, AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen,
-    WalletMissing, RefundsWaiting, InsufficientFunds. A person is refused, too: InstrumentNotFound; PasswordMissing,
+    WalletMissing, InstrumentNotFound, RefundsWaiting, InsufficientFunds. A person is refused, too: PasswordMissing,
     PasswordWrong, PasswordLocked (wrong ones are counted); ApprovalRequired (`factors`) and what `challenges.consume` raises;
     LimitExceeded, ChangedTooRecently.
     """
 
     kind = FundingKind.WITHDRAWAL
     proofs: Proofs = NO_PROOFS
-    instrument_id: UUID | None = None
-    """The card to which a person withdraws."""
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield from super().keys(book)
         if self.origin.by_person and self.instrument_id is not None:
-            yield Instrument.read_key(self.instrument_id)
             yield Spending.key(self.account_id, self.amount.currency)
             yield from proof_keys(self.origin, self.proofs)
 
@@ -281,10 +314,10 @@ class AskToWithdraw(CreateChallenge, frozen=True):
 
 
 class SettleFunding(Command[Funding], frozen=True):
-    """Carries out a bank's answer to a funding that it had left open.
+    """Carries out an answer to a funding that the till of a sandbox had left open.
 
     Where the account has been closed meanwhile, SUSPENSE takes what comes to it.
-    Refused: FundingNotFound, FundingNotPending, AmountOverflow.
+    Refused: FundingNotFound, FundingNotPending, FundingAtBank, AmountOverflow.
     """
 
     result_type = Funding
@@ -293,22 +326,36 @@ class SettleFunding(Command[Funding], frozen=True):
     accepted: bool
 
     def keys(self, book: Book) -> Iterable[Key]:
-        yield Funding.key(self.funding_id)
-        funding = book.get(Funding, self.funding_id)
-        if funding is None:
-            return
-        yield Account.read_key(funding.account_id)
-        if funding.kind is FundingKind.WITHDRAWAL and not self.accepted:
-            yield from spending_keys(book.get(Account, funding.account_id), funding.currency)
-        yield from ledger.keys(book, funding.currency, _settling(book, funding, accepted=self.accepted))
+        yield from settling_keys(book, self.funding_id, accepted=self.accepted)
 
     def decide(self, book: Book) -> Decision[Funding]:
-        funding = book.get(Funding, self.funding_id)
-        if funding is None:
-            raise FundingNotFound(funding=f"fundings/{self.funding_id}")
+        funding = funding_of(book, self.funding_id)
+        if funding.next_attempt_at is not None:
+            raise FundingAtBank(funding=funding.name)
         draft = Draft(book)
-        settled = settle(draft, self.ids(), self.origin, funding, accepted=self.accepted)
+        reason = FailureReason.NOT_FAILED if self.accepted else FailureReason.BANK_DECLINED
+        settled = settle(draft, self.ids(), self.origin, funding, reason)
         return Decision(settled, draft.changes)
+
+
+def settling_keys(book: Book, funding_id: UUID, *, accepted: bool) -> Iterable[Key]:
+    """What `settle` needs for an answer to a funding, and the funding itself."""
+    yield Funding.key(funding_id)
+    funding = book.get(Funding, funding_id)
+    if funding is None:
+        return
+    yield Account.read_key(funding.account_id)
+    if funding.kind is FundingKind.WITHDRAWAL and not accepted:
+        yield from spending_keys(book.get(Account, funding.account_id), funding.currency)
+    yield from ledger.keys(book, funding.currency, _settling(book, funding, accepted=accepted))
+
+
+def funding_of(book: Book, funding_id: UUID) -> Funding:
+    """The funding with this id. Raises FundingNotFound."""
+    funding = book.get(Funding, funding_id)
+    if funding is None:
+        raise FundingNotFound(funding=f"fundings/{funding_id}")
+    return funding
 
 
 async def list_fundings(

@@ -18,6 +18,8 @@ from danbao_core.policy import PolicySchedule
 from danbao_core.settings import Settings
 
 if TYPE_CHECKING:
+    from danbao_core.bank.http_bank import HttpBank
+
     Pool = asyncpg.Pool[Any]
 
 _log = structlog.get_logger("danbao.engine")
@@ -89,3 +91,18 @@ def keyring_of(settings: Settings) -> Keyring:
         return Keyring.load(settings.keyring_file, settings.hash_key_bytes)
     except KeyringError as error:
         raise StartFailed(f"DANBAO_KEYRING_FILE: {error}") from None
+
+
+@contextlib.asynccontextmanager
+async def bank_of(settings: Settings) -> "AsyncIterator[HttpBank | None]":
+    """The bank that cards are asked of; None where none is set up."""
+    if not settings.bank_url:
+        yield None
+        return
+    from danbao_core.bank.http_bank import HttpBank  # noqa: PLC0415  # its HTTP client takes a fifth of a second to load
+
+    bank = HttpBank(settings.bank_url, settings.bank_key.get_secret_value())
+    try:
+        yield bank
+    finally:
+        await bank.close()

@@ -240,6 +240,12 @@ class IdentityNotConfirmed(Refusal):
     kind = Kind.PRECONDITION
 
 
+class CardDeclined(Refusal):
+    """The bank does not take this card."""
+
+    kind = Kind.PRECONDITION
+
+
 class IdentityProviderMissing(Refusal):
     """Nobody is set up who confirms identities for this core."""
 

@@ -24,7 +24,7 @@ from danbao.v1 import (
 from danbao_core import metrics_page
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine
-from danbao_core.opening import StartFailed, keyring_of, read_pool, running_engine
+from danbao_core.opening import StartFailed, bank_of, keyring_of, read_pool, running_engine
 from danbao_core.people.login_passwords import LoginPasswords
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.by_name import find_by_name
@@ -123,6 +123,7 @@ class Server:
         login_passwords = LoginPasswords()
         stack.callback(login_passwords.close)
         desk = Desk(engine, pool, keyring, login_passwords, authenticator, sandbox=self._sandbox)
+        bank = await stack.enter_async_context(bank_of(settings))
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(
@@ -140,7 +141,7 @@ class Server:
         )
         find_by_name(server)
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(
-            Accounts(engine, pool, pages, keyring, desk, sandbox=self._sandbox), server
+            Accounts(engine, pool, pages, keyring, desk, bank, sandbox=self._sandbox), server
         )
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
             Payments(
@@ -151,12 +152,12 @@ class Server:
                 self._wall_clock,
                 keyring,
                 Watching(pool, settings.hash_key_bytes, settings.watch_heartbeat_seconds),
-                has_bank=bool(settings.bank_url),
+                has_bank=bank is not None,
             ),
             server,
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, pages, desk, settings.database_url), server
+            Operations(engine, pool, pages, desk, settings.database_url, has_bank=bank is not None), server
         )
         notifications_pb2_grpc.add_NotificationServiceServicer_to_server(
             Notifications(engine, pool, pages, keyring, sandbox=self._sandbox), server
@@ -164,7 +165,7 @@ class Server:
         sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
         verification_pb2_grpc.add_VerificationServiceServicer_to_server(Verification(desk), server)
         if self._sandbox:
-            sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring), server)
+            sandbox_pb2_grpc.add_SandboxServiceServicer_to_server(Sandbox(engine, pool, keyring, bank), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*self._service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         self.address = f"{settings.listen.rpartition(':')[0]}:{_add_port(server, settings)}"

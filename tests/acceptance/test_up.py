@@ -63,11 +63,11 @@ async def test_the_first_call_as_printed_makes_a_payment_once(sandbox: Sandbox) 
 
 
 async def test_what_is_there_to_call_with_is_for_its_owner_only(sandbox: Sandbox) -> None:
-    for name in ("endpoint.json", "operator.key", "hash.key"):
+    for name in ("endpoint.json", "operator.key", "hash.key", "bank.key"):
         assert stat.S_IMODE((sandbox.folder / name).stat().st_mode) == 0o600
     assert stat.S_IMODE(sandbox.folder.stat().st_mode) & 0o007 == 0
     endpoint = json.loads((sandbox.folder / "endpoint.json").read_text())
-    facts = {"address", "operator_key", "second_operator_key", "database_url", "valkey_url", "pids", "metrics"}
+    facts = {"address", "operator_key", "second_operator_key", "database_url", "valkey_url", "pids", "metrics", "bank_url"}
     assert set(endpoint) == facts
     assert {role: len(pids) for role, pids in endpoint["pids"].items()} == {
         "supervisor": 1,
@@ -75,6 +75,7 @@ async def test_what_is_there_to_call_with_is_for_its_owner_only(sandbox: Sandbox
         "valkey": 1,
         "server": 1,
         "worker": 1,
+        "bank": 1,
     }
 
 

@@ -21,6 +21,7 @@ from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant, OpenItemSettlement, Side
 from danbao_core.sandbox import BankBehaviour
 from tests import builders
+from tests.integration.bank_books import fundings_of_cards
 from tests.shared_postgres import SharedServer, a_database
 
 Connection = Any
@@ -75,6 +76,7 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
     ids = {name: payment.id for name, payment in payments.items()}
     ids |= await what_takes_two_operators(engine)
     ids |= await refunds_of_every_kind(engine)
+    ids |= await fundings_of_cards(engine)
     return (
         ids
         | fundings

@@ -2,6 +2,7 @@
 
 from danbao_core.accounts import PLATFORM_ID
 from tests.integration.audited_books import Plant
+from tests.integration.bank_breaches import BANK_PLANTS
 from tests.integration.funding_breaches import FUNDING_PLANTS
 from tests.integration.operator_breaches import OPERATOR_PLANTS
 from tests.integration.people_breaches import PEOPLE_PLANTS
@@ -484,6 +485,8 @@ PLANTS = [
     *FUNDING_PLANTS,
     # Refunds.
     *REFUND_PLANTS,
+    # The bank.
+    *BANK_PLANTS,
     # People.
     *PEOPLE_PLANTS,
 ]

@@ -80,7 +80,7 @@ PEOPLE_PLANTS = [
     ),
     Plant(
         "instrument_ref_has_instrument",
-        _CARD + "DELETE FROM instrument",
+        _CARD + "DELETE FROM instrument WHERE id = '{nobody}'",
         "a card number leads to instrument {nobody}, which is missing",
     ),
 ]

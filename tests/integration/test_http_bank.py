@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from danbao_core.bank.http_bank import HttpBank
-from danbao_core.bank.port import Answer, BankUnavailable, CardRefused, DeclineReason, LineKind, Outcome, StatementLine
+from danbao_core.bank.port import Answer, BankNotAnswering, CardRefused, DeclineReason, LineKind, Outcome, StatementLine
 from danbao_core.bank.sandbox.behaviour import Behaviour
 from danbao_core.bank.sandbox.server import SandboxBank
 from danbao_core.clock import shanghai_day
@@ -150,9 +150,9 @@ async def test_a_bank_that_is_not_there_was_asked_nothing() -> None:
     bank = HttpBank(f"http://127.0.0.1:{a_free_port()}", KEY)
     for outcome in (await bank.debit(a_transfer("x")), await bank.credit(a_transfer("x")), await bank.query(uuid7())):
         assert outcome == Outcome(Answer.NOT_SENT)
-    with pytest.raises(BankUnavailable):
+    with pytest.raises(BankNotAnswering):
         await bank.tokenize(GOOD_CARD)
-    with pytest.raises(BankUnavailable):
+    with pytest.raises(BankNotAnswering):
         await bank.statement(DAY)
     await bank.close()
 
@@ -161,7 +161,7 @@ async def test_a_wrong_key_opens_nothing(tmp_path: Path) -> None:
     async with serving(SandboxBank(tmp_path, KEY)) as url:
         bank = HttpBank(url, "another")
         assert (await bank.debit(a_transfer("x")), await bank.query(uuid7())) == (NO_ANSWER, NO_ANSWER)
-        with pytest.raises(BankUnavailable, match="401"):
+        with pytest.raises(BankNotAnswering, match="401"):
             await bank.set_behaviour(Behaviour())
         await bank.close()
 
@@ -211,9 +211,9 @@ async def test_whatever_else_comes_back_leaves_it_open(answer: tuple[int, Any]) 
 
     async with answering(nonsense) as bank:
         assert await bank.debit(transfer) == NO_ANSWER
-        with pytest.raises(BankUnavailable):
+        with pytest.raises(BankNotAnswering):
             await bank.statement(DAY)
-        with pytest.raises(BankUnavailable):
+        with pytest.raises(BankNotAnswering):
             await bank.tokenize(GOOD_CARD)
 
 
@@ -254,5 +254,5 @@ async def test_a_statement_of_another_day_is_none() -> None:
 
     async with answering(other_day) as bank:
         assert len(await bank.statement(DAY)) == 1
-        with pytest.raises(BankUnavailable, match="another day"):
+        with pytest.raises(BankNotAnswering, match="another day"):
             await bank.statement(DAY + 1)

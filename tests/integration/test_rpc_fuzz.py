@@ -58,7 +58,7 @@ KNOWN = (
 )
 COLLECTIONS = (
     "accounts", "approvals", "challenges", "factors", "fundings", "instruments", "openItems", "payments", "proposals",
-    "serviceKeys", "sessions",
+    "serviceKeys", "sessions", "differences"
 )  # fmt: skip
 STRANGE = tuple(f"{collection}/{UNKNOWN}" for collection in COLLECTIONS)
 PHONE = "+8613812345678"
@@ -158,6 +158,7 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "refresh_token": st.just(f"dbr_{'0' * 32}_0_{'0' * 64}"),
     "number": st.sampled_from(["", "11010519491231002X"]),
     "card_number": st.just("6222021234567894567"),
+    "day": st.sampled_from(["2026-01-31", "2026-02-30"]),
 }
 
 
@@ -176,6 +177,7 @@ def likely(field: FieldDescriptor) -> st.SearchStrategy[Any]:
         FieldDescriptor.TYPE_STRING: st.sampled_from(["x", "order", "買い物"]),
         FieldDescriptor.TYPE_ENUM: st.integers(1, 2),
         FieldDescriptor.TYPE_BOOL: st.booleans(),
+        FieldDescriptor.TYPE_INT32: st.integers(0, 400),
     }[field.type]
 
 

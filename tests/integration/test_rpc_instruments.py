@@ -10,7 +10,7 @@ from danbao.v1 import identity_pb2
 from tests import rpc_client
 from tests.leaks import must_not_be_stored
 from tests.people import PersonCaller, a_person
-from tests.rpc_client import Core, a_core, an_account, nothing_changes, outcome
+from tests.rpc_client import Core, a_core, nothing_changes, outcome
 from tests.rpc_requests import UNKNOWN, bind, changed, close, unbind
 
 core = rpc_client.core
@@ -161,11 +161,11 @@ async def test_who_may_see_and_change_cards(core: Core) -> None:
 
 
 async def test_whom_no_card_is_bound_to(core: Core) -> None:
-    ada, nobody = await a_person(core), await an_account(core)
+    ada = await a_person(core)
     await ada.ask(close(ada.account))
     async with nothing_changes(core):
         assert (await ada.refused(bound_by(ada))).reason == "ACCOUNT_CLOSED"
-        assert (await core.operator.refused(bind(nobody))).reason == "PERSON_NOT_FOUND"
+        assert (await core.operator.refused(bind(f"accounts/{UNKNOWN}"))).reason == "ACCOUNT_NOT_FOUND"
 
 
 async def test_a_live_core_without_a_bank_refuses(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,9 @@ from redis.exceptions import RedisError
 
 from danbao_core import metrics_page
 from danbao_core.clock import system_wall_clock
-from danbao_core.opening import keyring_of, read_pool, running_engine
+from danbao_core.opening import bank_of, keyring_of, read_pool, running_engine
 from danbao_core.settings import Mode, Settings
+from danbao_workers.bank_metrics import BankMetrics, CountedBank
 from danbao_workers.deliverer import Deliverer
 from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.leader import Leader
@@ -143,7 +144,9 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
             worker, lateness = make_worker(background.queue, WORKS, done), Lateness()
             worker.ctx["background"] = background
             metrics = WorkerMetrics(lambda: len(_running(worker)), done, lateness)
-            registry = metrics_page.registry_of(metrics, background.engine.metrics, background.numbers)
+            registry = metrics_page.registry_of(
+                metrics, BankMetrics(background.bank), background.engine.metrics, background.numbers
+            )
             try:
                 url = await stack.enter_async_context(metrics_page.serving(settings.metrics_listen, registry))
             except OSError as error:
@@ -166,7 +169,9 @@ async def background_of(settings: Settings) -> AsyncIterator[Background]:
         deliverer = await stack.enter_async_context(
             Deliverer(engine, pool, keyring, system_wall_clock, numbers, sandbox=sandbox)
         )
-        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, deliverer, numbers)
+        bank = await stack.enter_async_context(bank_of(settings))
+        counted = None if bank is None else CountedBank(bank)
+        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, deliverer, numbers, counted)
 
 
 async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> None:

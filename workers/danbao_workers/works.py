@@ -4,12 +4,14 @@ from typing import Final
 
 from danbao_workers.deliveries import DELIVERIES
 from danbao_workers.forgetting import FORGETTING
+from danbao_workers.fundings import FUNDINGS
 from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.reconciliations import RECONCILIATIONS
 from danbao_workers.refund_transfers import REFUND_TRANSFERS
 from danbao_workers.refunds import REFUNDS
 from danbao_workers.relay import RELAY
 from danbao_workers.work import Singleton, Work
 
-WORKS: Final[tuple[Work, ...]] = (DELIVERIES, PAYMENT_TIMERS, REFUNDS, REFUND_TRANSFERS)
+WORKS: Final[tuple[Work, ...]] = (DELIVERIES, FUNDINGS, PAYMENT_TIMERS, REFUNDS, REFUND_TRANSFERS)
 
-SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, RELAY)
+SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, RECONCILIATIONS, RELAY)

@@ -58,6 +58,8 @@ INVARIANTS: Final = (
     "service_key_has_root",
     "service_key_was_granted",
     "funding_matches_journals",
+    "funding_asks_its_bank",
+    "difference_is_explained",
     # People.
     "account_has_person",
     "person_has_phone_ref",

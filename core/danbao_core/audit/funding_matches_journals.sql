@@ -1,10 +1,13 @@
 -- A funding has the journals that its kind and state ask for, one of each, and each moved its amount in its currency from one
 -- place to another: "outside" is BANK_CLEARING (13), "owner" what its account can spend (1), or owed before (3), "held" what its
--- account holds (2). SUSPENSE (15) takes the place of an owner whose account is closed. Any other entry went astray.
+-- account holds (2). What a bank takes back, its account may owe (3). SUSPENSE (15) takes the place of an owner whose account is closed. Any other entry went astray.
 WITH step (kind, state, journal_kind, source, target) AS (
     VALUES
         (1, 1, 'funding.top_up', 'outside', 'owner'),
+        (1, 5, 'funding.top_up', 'outside', 'owner'),
+        (1, 5, 'funding.reverse', 'owner', 'outside'),
         (2, 2, 'funding.withdraw', 'owner', 'held'),
+        (2, 4, 'funding.withdraw', 'owner', 'held'),
         (2, 1, 'funding.withdraw', 'owner', 'held'),
         (2, 1, 'funding.settle', 'held', 'outside'),
         (2, 3, 'funding.withdraw', 'owner', 'held'),
@@ -27,7 +30,10 @@ WITH step (kind, state, journal_kind, source, target) AS (
             WHEN balance.purpose = 13 THEN 'outside'
             WHEN balance.purpose = 2 AND balance.account_id = funding.account_id THEN 'held'
             WHEN balance.purpose = 1 AND balance.account_id = funding.account_id THEN 'owner'
-            WHEN balance.purpose = 3 AND balance.account_id = funding.account_id AND entry.amount_minor > 0 THEN 'owner'
+            WHEN
+                balance.purpose = 3 AND balance.account_id = funding.account_id
+                AND (entry.amount_minor > 0 OR journal.kind = 'funding.reverse')
+                THEN 'owner'
             WHEN balance.purpose = 15 AND account.state = 2 AND entry.amount_minor > 0 THEN 'owner'
             ELSE 'astray'
         END AS place
@@ -57,7 +63,7 @@ SELECT format(
     'but it has %s of them, which moved %s',
     funding.id,
     funding.kind,
-    (ARRAY['SUCCEEDED', 'PENDING', 'FAILED'])[funding.state],
+    (ARRAY['SUCCEEDED', 'PENDING', 'FAILED', 'UNKNOWN', 'REVERSED'])[funding.state],
     broken.journal_kind,
     broken.expected_minor,
     funding.currency,

@@ -11,7 +11,7 @@ import structlog
 from danbao_core.bank import wire
 from danbao_core.bank.port import (
     Answer,
-    BankUnavailable,
+    BankNotAnswering,
     CardRefused,
     DeclineReason,
     LineKind,
@@ -68,7 +68,7 @@ class HttpBank:
                 raise CardRefused
             return _decoded(status, body, wire.TokenAnswer).token
         except _Failed as failed:
-            raise BankUnavailable(str(failed)) from None
+            raise BankNotAnswering(str(failed)) from None
 
     async def debit(self, transfer: Transfer) -> Outcome:
         """As the port says."""
@@ -101,16 +101,16 @@ class HttpBank:
                 raise _Failed("it is a statement of another day")
             return lines
         except _Failed as failed:
-            raise BankUnavailable(str(failed)) from None
+            raise BankNotAnswering(str(failed)) from None
 
     async def set_behaviour(self, behaviour: msgspec.Struct) -> None:
-        """Tells the bank of a sandbox how to behave; no other has this. Raises BankUnavailable."""
+        """Tells the bank of a sandbox how to behave; no other has this. Raises BankNotAnswering."""
         try:
             status, _ = await self._call("PUT", "/control/behaviour", behaviour)
         except _Failed as failed:
-            raise BankUnavailable(str(failed)) from None
+            raise BankNotAnswering(str(failed)) from None
         if status != 204:
-            raise BankUnavailable(f"it answered {status}")
+            raise BankNotAnswering(f"it answered {status}")
 
     async def _move(self, transfer: Transfer, direction: wire.Direction) -> Outcome:
         request = wire.TransferRequest(

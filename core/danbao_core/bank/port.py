@@ -89,7 +89,7 @@ class StatementLine(msgspec.Struct, frozen=True):
         return self.amount_minor if self.kind is LineKind.DEBIT else -self.amount_minor
 
 
-class BankUnavailable(Exception):
+class BankNotAnswering(Exception):
     """The bank cannot be reached, or its answer makes no sense. Asking again later is safe."""
 
 
@@ -103,7 +103,7 @@ class Bank(Protocol):
     async def tokenize(self, card_number: str) -> str:
         """By what the bank knows the card from then on; it may be asked for the same card again.
 
-        Raises BankUnavailable and CardRefused.
+        Raises BankNotAnswering and CardRefused.
         """
         ...
 
@@ -120,7 +120,7 @@ class Bank(Protocol):
         ...
 
     async def statement(self, day: int) -> list[StatementLine]:
-        """All movements of a day that is over. The same day has the same lines at every call. Raises BankUnavailable."""
+        """All movements of a day that is over. The same day has the same lines at every call. Raises BankNotAnswering."""
         ...
 
 

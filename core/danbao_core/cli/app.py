@@ -9,6 +9,7 @@ from danbao_core.cli.demo import demo
 from danbao_core.cli.health import health
 from danbao_core.cli.jwks import jwks
 from danbao_core.cli.migrate import migrate
+from danbao_core.cli.reconcile import reconcile
 from danbao_core.cli.replay import replay
 from danbao_core.cli.sandbox_bank import sandbox_bank
 from danbao_core.cli.serve import serve
@@ -20,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, replay, demo, health, bench, jwks):
+for command in (up, serve, migrate, audit, reconcile, replay, demo, health, bench, jwks):
     app.command()(command)
 app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")

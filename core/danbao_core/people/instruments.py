@@ -1,4 +1,4 @@
-"""Bank cards of people. A card's number goes to the bank, which gives a token for it; the number itself is not kept."""
+"""Bank cards of accounts. A card's number goes to the bank, which gives a token for it; the number itself is not kept."""
 
 import secrets
 from collections.abc import Iterable
@@ -10,12 +10,13 @@ import msgspec
 
 from danbao_core import trail
 from danbao_core.accounts import Account, account_of
+from danbao_core.bank.port import Bank, BankNotAnswering, CardRefused
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Row, table
-from danbao_core.errors import AccountClosed
+from danbao_core.errors import AccountClosed, BankUnavailable
 from danbao_core.keyring import Keyring
 from danbao_core.people.passwords import PaymentProof, must_show_payment_password, payment_keys
 from danbao_core.people.person import person_of
-from danbao_core.people_errors import InstrumentBound, InstrumentNotFound
+from danbao_core.people_errors import CardDeclined, InstrumentBound, InstrumentNotFound
 
 _PREFIX_DIGITS: Final = 6
 _LAST_DIGITS: Final = 4
@@ -71,6 +72,22 @@ class Tokenizer(Protocol):
         ...
 
 
+class BankTokenizer:
+    """Asks the bank that moves the cards' money."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
+
+    async def token(self, card_number: str) -> str:
+        """The bank's. Raises BankUnavailable and CardDeclined."""
+        try:
+            return await self._bank.tokenize(card_number)
+        except BankNotAnswering:
+            raise BankUnavailable from None
+        except CardRefused:
+            raise CardDeclined from None
+
+
 class SandboxTokenizer:
     """Makes tokens of nothing, and forgets the numbers."""
 
@@ -99,9 +116,10 @@ class Card(NamedTuple):
 
 
 class BindInstrument(Command[Bound], frozen=True):
-    """Binds a card to an account. A person shows the payment password.
+    """Binds a card to an account, a person's or another. A person shows the payment password.
 
-    Refused: AccountNotFound, AccountClosed, PersonNotFound, InstrumentBound, and what `must_show_payment_password` says.
+    Refused: AccountNotFound, AccountClosed, InstrumentBound; a person also with PersonNotFound and what
+    `must_show_payment_password` says.
     """
 
     result_type = Bound
@@ -111,19 +129,22 @@ class BindInstrument(Command[Bound], frozen=True):
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield Account.read_key(self.account_id)
-        yield from payment_keys(self.account_id)
+        if self.origin.by_person:
+            yield from payment_keys(self.account_id)
         for fingerprint in self.card.fingerprints:
             yield InstrumentRef.key(fingerprint)
             if ref := book.get(InstrumentRef, fingerprint):
                 yield Instrument.read_key(ref.instrument_id)
 
     def decide(self, book: Book) -> Decision[Bound]:
-        account, person = account_of(book, self.account_id, self.origin), person_of(book, self.account_id)
+        account = account_of(book, self.account_id, self.origin)
         if account.closed:
             raise AccountClosed(account=account.name)
         draft, ids = Draft(book), self.ids()
-        if self.origin.by_person and (refusal := must_show_payment_password(draft, self.origin, person, self.proof)):
-            return Decision(Bound(self.id), draft.changes, refusal)
+        if self.origin.by_person:
+            person = person_of(book, self.account_id)
+            if refusal := must_show_payment_password(draft, self.origin, person, self.proof):
+                return Decision(Bound(self.id), draft.changes, refusal)
         instrument_id = ids.take()
         for fingerprint in self.card.fingerprints:
             ref = book.get(InstrumentRef, fingerprint)

@@ -448,6 +448,14 @@ class Funding(_message.Message):
         """
         STATE_FAILED: Funding._State.ValueType  # 3
         """It came to nothing, see `failure_reason`; what a withdrawal held can be spent again. For good."""
+        STATE_UNKNOWN: Funding._State.ValueType  # 4
+        """As STATE_PENDING, but the bank was asked and what it answered is not known: the money may have moved. The bank is asked again
+        until it is.
+        """
+        STATE_REVERSED: Funding._State.ValueType  # 5
+        """The bank took a top-up back days after it had said yes. The account gave the money back, or owes what it no longer had. For
+        good.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """How far it is."""
@@ -462,6 +470,14 @@ class Funding(_message.Message):
     """
     STATE_FAILED: Funding.State.ValueType  # 3
     """It came to nothing, see `failure_reason`; what a withdrawal held can be spent again. For good."""
+    STATE_UNKNOWN: Funding.State.ValueType  # 4
+    """As STATE_PENDING, but the bank was asked and what it answered is not known: the money may have moved. The bank is asked again
+    until it is.
+    """
+    STATE_REVERSED: Funding.State.ValueType  # 5
+    """The bank took a top-up back days after it had said yes. The account gave the money back, or owes what it no longer had. For
+    good.
+    """
 
     class _FailureReason:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -473,6 +489,14 @@ class Funding(_message.Message):
         """It did not fail."""
         FAILURE_REASON_BANK_DECLINED: Funding._FailureReason.ValueType  # 1
         """The bank said no."""
+        FAILURE_REASON_CARD_FUNDS_INSUFFICIENT: Funding._FailureReason.ValueType  # 2
+        """There is not enough money behind the card."""
+        FAILURE_REASON_CARD_BLOCKED: Funding._FailureReason.ValueType  # 3
+        """The card is blocked."""
+        FAILURE_REASON_CARD_EXPIRED: Funding._FailureReason.ValueType  # 4
+        """The card has expired."""
+        FAILURE_REASON_CARD_LIMIT_EXCEEDED: Funding._FailureReason.ValueType  # 5
+        """The card has a limit that this would exceed."""
 
     class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
         """Why it failed."""
@@ -481,6 +505,14 @@ class Funding(_message.Message):
     """It did not fail."""
     FAILURE_REASON_BANK_DECLINED: Funding.FailureReason.ValueType  # 1
     """The bank said no."""
+    FAILURE_REASON_CARD_FUNDS_INSUFFICIENT: Funding.FailureReason.ValueType  # 2
+    """There is not enough money behind the card."""
+    FAILURE_REASON_CARD_BLOCKED: Funding.FailureReason.ValueType  # 3
+    """The card is blocked."""
+    FAILURE_REASON_CARD_EXPIRED: Funding.FailureReason.ValueType  # 4
+    """The card has expired."""
+    FAILURE_REASON_CARD_LIMIT_EXCEEDED: Funding.FailureReason.ValueType  # 5
+    """The card has a limit that this would exceed."""
 
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -490,6 +522,7 @@ class Funding(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     FAILURE_REASON_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`fundings/{uuid}`, set by the server."""
     kind: Global___Funding.Kind.ValueType
@@ -500,6 +533,8 @@ class Funding(_message.Message):
     """`accounts/{uuid}`."""
     failure_reason: Global___Funding.FailureReason.ValueType
     """Why it failed, in STATE_FAILED; unspecified in other states."""
+    instrument: _builtins.str
+    """`instruments/{uuid}` of the card from or to which the money goes; empty where it goes over the till of a sandbox."""
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """How much."""
@@ -523,10 +558,11 @@ class Funding(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         failure_reason: Global___Funding.FailureReason.ValueType = ...,
+        instrument: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "create_time", b"create_time", "failure_reason", b"failure_reason", "kind", b"kind", "name", b"name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "create_time", b"create_time", "failure_reason", b"failure_reason", "instrument", b"instrument", "kind", b"kind", "name", b"name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -541,10 +577,13 @@ class TopUpRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe, for ever; see the head of common.proto."""
     account: _builtins.str
     """`accounts/{uuid}` of the wallet's owner."""
+    instrument: _builtins.str
+    """From which card of the account; empty for the till of a sandbox."""
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """How much, more than zero, in a currency of which the account has a wallet."""
@@ -555,10 +594,11 @@ class TopUpRequest(_message.Message):
         request_id: _builtins.str = ...,
         account: _builtins.str = ...,
         amount: _common_pb2.Money | None = ...,
+        instrument: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "instrument", b"instrument", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -906,7 +946,7 @@ class WithdrawRequest(_message.Message):
     approval: _builtins.str
     """`approvals/{uuid}` for PURPOSE_WITHDRAW, where a person calls and the amount asks for it (APPROVAL_REQUIRED)."""
     instrument: _builtins.str
-    """To which card; a person names one."""
+    """To which card of the account; a person names one. Empty for the till of a sandbox."""
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """How much, more than zero, in a currency of which the account has a wallet."""

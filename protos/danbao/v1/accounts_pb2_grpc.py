@@ -237,19 +237,21 @@ class AccountServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TopUp(self, request, context):
-        """Brings money in from outside. It is booked when the bank has said yes, and not before: in a sandbox at once, unless
-        SetBankBehaviour asks for another answer. Where the bank says no, the funding is answered as STATE_FAILED, not as an error.
-        A frozen account is refused with ACCOUNT_FROZEN, a live core without a bank with BANK_MISSING.
+        """Brings money in from outside. It is booked when the bank has said yes, and not before. From a card the bank is asked after the
+        call: the funding is answered as STATE_PENDING. Without one money comes from a sandbox's till at once, unless
+        SetBankBehaviour asks for another answer; a live core refuses that with BANK_MISSING. Where the bank says no, the funding
+        becomes STATE_FAILED, which is no error. A frozen account is refused with ACCOUNT_FROZEN, a card that is not bound to the
+        account with INSTRUMENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Withdraw(self, request, context):
-        """Pays money out. The account holds it until the bank has answered; where the bank says no, it can be spent again and the
-        funding is answered as STATE_FAILED, not as an error. Refused with INSUFFICIENT_FUNDS where the wallet cannot spend as much,
-        with ACCOUNT_FROZEN for a frozen account, with REFUNDS_WAITING while the account lacks money for refunds that it owes, and with
-        BANK_MISSING by a live core without a bank. A key that is bound to no
+        """Pays money out, to a card or, in a sandbox, over the till, as TopUp brings it in. The account holds it until the bank has
+        answered; where the bank says no, it can be spent again and the funding becomes STATE_FAILED, which is no error. Refused with
+        INSUFFICIENT_FUNDS where the wallet cannot spend as much, with ACCOUNT_FROZEN for a frozen account, with REFUNDS_WAITING while
+        the account lacks money for refunds that it owes, and with BANK_MISSING by a live core without a bank. A key that is bound to no
         account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
         and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
         `possible_from`) in the 24 hours after a change of a factor, the phone or a password.
@@ -294,9 +296,10 @@ class AccountServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BindInstrument(self, request, context):
-        """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person. Refused with
-        CARD_NUMBER_INVALID, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by a live core without a
-        bank with BANK_MISSING.
+        """Binds a bank card, whose number goes to the bank and is not kept. Needs the payment password of a person; merchants' cards are
+        bound by their service keys. Refused with CARD_NUMBER_INVALID, with CARD_DECLINED where the bank does not take the card, with
+        BANK_UNAVAILABLE where it does not answer, with INSTRUMENT_BOUND where the account has it already, with ACCOUNT_CLOSED, and by
+        a live core without a bank with BANK_MISSING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

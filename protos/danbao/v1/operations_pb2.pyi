@@ -1278,3 +1278,401 @@ class UnfreezeAccountRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnfreezeAccountRequest: _TypeAlias = UnfreezeAccountRequest  # noqa: Y015
+
+@_typing.final
+class Reconciliation(_message.Message):
+    """A day whose bank statement is matched with the books."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Reconciliation._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Reconciliation._State.ValueType  # 0
+        """Never answered."""
+        STATE_PENDING: Reconciliation._State.ValueType  # 1
+        """It waits for the worker, or for the bank's statement."""
+        STATE_DONE: Reconciliation._State.ValueType  # 2
+        """The statement was matched; the figures are those of the last time."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """How far it is."""
+
+    STATE_UNSPECIFIED: Reconciliation.State.ValueType  # 0
+    """Never answered."""
+    STATE_PENDING: Reconciliation.State.ValueType  # 1
+    """It waits for the worker, or for the bank's statement."""
+    STATE_DONE: Reconciliation.State.ValueType  # 2
+    """The statement was matched; the figures are those of the last time."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FINISH_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`reconciliations/{uuid}`, the same for a day at any time."""
+    day: _builtins.str
+    """The day in Asia/Shanghai, as YYYY-MM-DD."""
+    state: Global___Reconciliation.State.ValueType
+    """How far it is."""
+    lines: _builtins.int
+    """How many movements the bank's statement has."""
+    entries: _builtins.int
+    """How many movements were booked here on that day."""
+    differences: _builtins.int
+    """How many of both had no counterpart on that day; what they were settled by since does not count here."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for first (business time)."""
+
+    @_builtins.property
+    def finish_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last done (business time); unset before."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        day: _builtins.str = ...,
+        state: Global___Reconciliation.State.ValueType = ...,
+        lines: _builtins.int = ...,
+        entries: _builtins.int = ...,
+        differences: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        finish_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "day", b"day", "differences", b"differences", "entries", b"entries", "finish_time", b"finish_time", "lines", b"lines", "name", b"name", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reconciliation: _TypeAlias = Reconciliation  # noqa: Y015
+
+@_typing.final
+class ReconciliationDifference(_message.Message):
+    """A movement on which the bank and the books differ, or did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReconciliationDifference._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: ReconciliationDifference._Kind.ValueType  # 0
+        """Never answered."""
+        KIND_MISSING_HERE: ReconciliationDifference._Kind.ValueType  # 1
+        """The bank has it, and it is not booked here."""
+        KIND_MISSING_THERE: ReconciliationDifference._Kind.ValueType  # 2
+        """It is booked here, and no statement has it."""
+        KIND_AMOUNT_DIFFERS: ReconciliationDifference._Kind.ValueType  # 3
+        """Both have it, with different amounts."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """In what they differ."""
+
+    KIND_UNSPECIFIED: ReconciliationDifference.Kind.ValueType  # 0
+    """Never answered."""
+    KIND_MISSING_HERE: ReconciliationDifference.Kind.ValueType  # 1
+    """The bank has it, and it is not booked here."""
+    KIND_MISSING_THERE: ReconciliationDifference.Kind.ValueType  # 2
+    """It is booked here, and no statement has it."""
+    KIND_AMOUNT_DIFFERS: ReconciliationDifference.Kind.ValueType  # 3
+    """Both have it, with different amounts."""
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReconciliationDifference._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: ReconciliationDifference._State.ValueType  # 0
+        """Never answered."""
+        STATE_OPEN: ReconciliationDifference._State.ValueType  # 1
+        """Nobody knows why."""
+        STATE_EXPLAINED: ReconciliationDifference._State.ValueType  # 2
+        """An operator said why, or the other side came on another day."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Whether it is seen to."""
+
+    STATE_UNSPECIFIED: ReconciliationDifference.State.ValueType  # 0
+    """Never answered."""
+    STATE_OPEN: ReconciliationDifference.State.ValueType  # 1
+    """Nobody knows why."""
+    STATE_EXPLAINED: ReconciliationDifference.State.ValueType  # 2
+    """An operator said why, or the other side came on another day."""
+
+    class _Movement:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _MovementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReconciliationDifference._Movement.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        MOVEMENT_UNSPECIFIED: ReconciliationDifference._Movement.ValueType  # 0
+        """Never answered."""
+        MOVEMENT_DEBIT: ReconciliationDifference._Movement.ValueType  # 1
+        """From a card to us."""
+        MOVEMENT_CREDIT: ReconciliationDifference._Movement.ValueType  # 2
+        """From us to a card."""
+        MOVEMENT_REVERSAL: ReconciliationDifference._Movement.ValueType  # 3
+        """A debit that the bank took back."""
+
+    class Movement(_Movement, metaclass=_MovementEnumTypeWrapper):
+        """Which way the money went."""
+
+    MOVEMENT_UNSPECIFIED: ReconciliationDifference.Movement.ValueType  # 0
+    """Never answered."""
+    MOVEMENT_DEBIT: ReconciliationDifference.Movement.ValueType  # 1
+    """From a card to us."""
+    MOVEMENT_CREDIT: ReconciliationDifference.Movement.ValueType  # 2
+    """From us to a card."""
+    MOVEMENT_REVERSAL: ReconciliationDifference.Movement.ValueType  # 3
+    """A debit that the bank took back."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    MOVEMENT_FIELD_NUMBER: _builtins.int
+    HERE_FIELD_NUMBER: _builtins.int
+    THERE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPLAIN_TIME_FIELD_NUMBER: _builtins.int
+    EXPLAINED_BY_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`differences/{uuid}`, set by the server."""
+    kind: Global___ReconciliationDifference.Kind.ValueType
+    """In what they differ, or did first."""
+    state: Global___ReconciliationDifference.State.ValueType
+    """Whether it is seen to."""
+    day: _builtins.str
+    """The day, as YYYY-MM-DD, of the side that was found first."""
+    transfer_id: _builtins.str
+    """The id under which the bank knows the transfer: the UUID of a funding, a refund or a payout."""
+    movement: Global___ReconciliationDifference.Movement.ValueType
+    """Which way the money went."""
+    explained_by: _builtins.str
+    """Who explained it: an operator's service, as in `service:desk`, or "worker" where both sides turned up; empty while it is open."""
+    note: _builtins.str
+    """What the operator said."""
+    @_builtins.property
+    def here(self) -> _common_pb2.Money:
+        """What is booked here; unset where nothing is."""
+
+    @_builtins.property
+    def there(self) -> _common_pb2.Money:
+        """What the bank's statement has; unset where it has nothing."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was found (business time)."""
+
+    @_builtins.property
+    def explain_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was explained (business time); unset while it is open."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: Global___ReconciliationDifference.Kind.ValueType = ...,
+        state: Global___ReconciliationDifference.State.ValueType = ...,
+        day: _builtins.str = ...,
+        transfer_id: _builtins.str = ...,
+        movement: Global___ReconciliationDifference.Movement.ValueType = ...,
+        here: _common_pb2.Money | None = ...,
+        there: _common_pb2.Money | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        explain_time: _timestamp_pb2.Timestamp | None = ...,
+        explained_by: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "explain_time", b"explain_time", "here", b"here", "there", b"there"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "day", b"day", "explain_time", b"explain_time", "explained_by", b"explained_by", "here", b"here", "kind", b"kind", "movement", b"movement", "name", b"name", "note", b"note", "state", b"state", "there", b"there", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconciliationDifference: _TypeAlias = ReconciliationDifference  # noqa: Y015
+
+@_typing.final
+class StartReconciliationRequest(_message.Message):
+    """Request of StartReconciliation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    day: _builtins.str
+    """The day in Asia/Shanghai, as YYYY-MM-DD, which must be over (DAY_NOT_OVER)."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        day: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartReconciliationRequest: _TypeAlias = StartReconciliationRequest  # noqa: Y015
+
+@_typing.final
+class ListReconciliationsRequest(_message.Message):
+    """Request of ListReconciliations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReconciliationsRequest: _TypeAlias = ListReconciliationsRequest  # noqa: Y015
+
+@_typing.final
+class ListReconciliationsResponse(_message.Message):
+    """Response of ListReconciliations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECONCILIATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def reconciliations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reconciliation]:
+        """Days, newest first."""
+
+    def __init__(
+        self,
+        *,
+        reconciliations: _abc.Iterable[Global___Reconciliation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reconciliations", b"reconciliations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReconciliationsResponse: _TypeAlias = ListReconciliationsResponse  # noqa: Y015
+
+@_typing.final
+class ListReconciliationDifferencesRequest(_message.Message):
+    """Request of ListReconciliationDifferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items of the page: 0 means 50, more than 500 means 500. It may differ from page to page."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first page."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___ReconciliationDifference.State.ValueType]:
+        """Only differences in these states; in any where none is named."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        states: _abc.Iterable[Global___ReconciliationDifference.State.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReconciliationDifferencesRequest: _TypeAlias = ListReconciliationDifferencesRequest  # noqa: Y015
+
+@_typing.final
+class ListReconciliationDifferencesResponse(_message.Message):
+    """Response of ListReconciliationDifferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Leads to the next page; empty on the last one."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReconciliationDifference]:
+        """Differences, those of the newest transfers first."""
+
+    def __init__(
+        self,
+        *,
+        differences: _abc.Iterable[Global___ReconciliationDifference] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReconciliationDifferencesResponse: _TypeAlias = ListReconciliationDifferencesResponse  # noqa: Y015
+
+@_typing.final
+class SettleDifferenceRequest(_message.Message):
+    """Request of SettleDifference."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a retry safe; see the head of common.proto."""
+    name: _builtins.str
+    """`differences/{uuid}`."""
+    note: _builtins.str
+    """What it comes from: 1 to 256 characters without control characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleDifferenceRequest: _TypeAlias = SettleDifferenceRequest  # noqa: Y015

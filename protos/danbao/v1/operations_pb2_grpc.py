@@ -96,6 +96,26 @@ class OperationsServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.FromString,
                 _registered_method=True)
+        self.StartReconciliation = channel.unary_unary(
+                '/danbao.v1.OperationsService/StartReconciliation',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.StartReconciliationRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.Reconciliation.FromString,
+                _registered_method=True)
+        self.ListReconciliations = channel.unary_unary(
+                '/danbao.v1.OperationsService/ListReconciliations',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.ListReconciliationsRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.ListReconciliationsResponse.FromString,
+                _registered_method=True)
+        self.ListReconciliationDifferences = channel.unary_unary(
+                '/danbao.v1.OperationsService/ListReconciliationDifferences',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.ListReconciliationDifferencesRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.ListReconciliationDifferencesResponse.FromString,
+                _registered_method=True)
+        self.SettleDifference = channel.unary_unary(
+                '/danbao.v1.OperationsService/SettleDifference',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.SettleDifferenceRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.ReconciliationDifference.FromString,
+                _registered_method=True)
         self.SetMerchantPlan = channel.unary_unary(
                 '/danbao.v1.OperationsService/SetMerchantPlan',
                 request_serializer=danbao_dot_v1_dot_operations__pb2.SetMerchantPlanRequest.SerializeToString,
@@ -214,6 +234,39 @@ class OperationsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartReconciliation(self, request, context):
+        """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
+        Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
+        what has been booked meanwhile and finds nothing twice. Refused with DAY_NOT_OVER, and with BANK_MISSING by a core without a
+        bank.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReconciliations(self, request, context):
+        """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReconciliationDifferences(self, request, context):
+        """Lists differences between the bank's statements and the books, those of the newest transfers first; see "Lists" at the head of
+        common.proto.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SettleDifference(self, request, context):
+        """Says what an open difference comes from. It moves no money: what has to be put right in the books takes an adjustment. Refused
+        with DIFFERENCE_NOT_FOUND, and with DIFFERENCE_EXPLAINED where it is explained.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetMerchantPlan(self, request, context):
         """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
         they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, with
@@ -311,6 +364,26 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ListOpenItems,
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.SerializeToString,
+            ),
+            'StartReconciliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartReconciliation,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.StartReconciliationRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.Reconciliation.SerializeToString,
+            ),
+            'ListReconciliations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReconciliations,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.ListReconciliationsRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.ListReconciliationsResponse.SerializeToString,
+            ),
+            'ListReconciliationDifferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReconciliationDifferences,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.ListReconciliationDifferencesRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.ListReconciliationDifferencesResponse.SerializeToString,
+            ),
+            'SettleDifference': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettleDifference,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.SettleDifferenceRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.ReconciliationDifference.SerializeToString,
             ),
             'SetMerchantPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.SetMerchantPlan,
@@ -641,6 +714,114 @@ class OperationsService(object):
             '/danbao.v1.OperationsService/ListOpenItems',
             danbao_dot_v1_dot_operations__pb2.ListOpenItemsRequest.SerializeToString,
             danbao_dot_v1_dot_operations__pb2.ListOpenItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartReconciliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/StartReconciliation',
+            danbao_dot_v1_dot_operations__pb2.StartReconciliationRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.Reconciliation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReconciliations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/ListReconciliations',
+            danbao_dot_v1_dot_operations__pb2.ListReconciliationsRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.ListReconciliationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReconciliationDifferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/ListReconciliationDifferences',
+            danbao_dot_v1_dot_operations__pb2.ListReconciliationDifferencesRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.ListReconciliationDifferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleDifference(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/SettleDifference',
+            danbao_dot_v1_dot_operations__pb2.SettleDifferenceRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.ReconciliationDifference.FromString,
             options,
             channel_credentials,
             insecure,

@@ -70,6 +70,22 @@ class OperationsServiceStub:
     """Answers one open item."""
     ListOpenItems: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListOpenItemsRequest, _operations_pb2.ListOpenItemsResponse]
     """Lists open items, newest first; see "Lists" at the head of common.proto."""
+    StartReconciliation: _grpc.UnaryUnaryMultiCallable[_operations_pb2.StartReconciliationRequest, _operations_pb2.Reconciliation]
+    """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
+    Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
+    what has been booked meanwhile and finds nothing twice. Refused with DAY_NOT_OVER, and with BANK_MISSING by a core without a
+    bank.
+    """
+    ListReconciliations: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationsRequest, _operations_pb2.ListReconciliationsResponse]
+    """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
+    ListReconciliationDifferences: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationDifferencesRequest, _operations_pb2.ListReconciliationDifferencesResponse]
+    """Lists differences between the bank's statements and the books, those of the newest transfers first; see "Lists" at the head of
+    common.proto.
+    """
+    SettleDifference: _grpc.UnaryUnaryMultiCallable[_operations_pb2.SettleDifferenceRequest, _operations_pb2.ReconciliationDifference]
+    """Says what an open difference comes from. It moves no money: what has to be put right in the books takes an adjustment. Refused
+    with DIFFERENCE_NOT_FOUND, and with DIFFERENCE_EXPLAINED where it is explained.
+    """
     SetMerchantPlan: _grpc.UnaryUnaryMultiCallable[_operations_pb2.SetMerchantPlanRequest, _accounts_pb2.Account]
     """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
     they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, with
@@ -131,6 +147,22 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Answers one open item."""
     ListOpenItems: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListOpenItemsRequest, _operations_pb2.ListOpenItemsResponse]  # type: ignore[assignment]
     """Lists open items, newest first; see "Lists" at the head of common.proto."""
+    StartReconciliation: _aio.UnaryUnaryMultiCallable[_operations_pb2.StartReconciliationRequest, _operations_pb2.Reconciliation]  # type: ignore[assignment]
+    """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
+    Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
+    what has been booked meanwhile and finds nothing twice. Refused with DAY_NOT_OVER, and with BANK_MISSING by a core without a
+    bank.
+    """
+    ListReconciliations: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationsRequest, _operations_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
+    """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
+    ListReconciliationDifferences: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationDifferencesRequest, _operations_pb2.ListReconciliationDifferencesResponse]  # type: ignore[assignment]
+    """Lists differences between the bank's statements and the books, those of the newest transfers first; see "Lists" at the head of
+    common.proto.
+    """
+    SettleDifference: _aio.UnaryUnaryMultiCallable[_operations_pb2.SettleDifferenceRequest, _operations_pb2.ReconciliationDifference]  # type: ignore[assignment]
+    """Says what an open difference comes from. It moves no money: what has to be put right in the books takes an adjustment. Refused
+    with DIFFERENCE_NOT_FOUND, and with DIFFERENCE_EXPLAINED where it is explained.
+    """
     SetMerchantPlan: _aio.UnaryUnaryMultiCallable[_operations_pb2.SetMerchantPlanRequest, _accounts_pb2.Account]  # type: ignore[assignment]
     """Sets what the platform keeps of payments to a merchant, from now or from a later moment on. Payments keep the fee with which
     they were made. At most one change lies ahead: whatever is set replaces it. Refused with NOT_A_MERCHANT for a person, with
@@ -255,6 +287,46 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ListOpenItemsResponse, _abc.Awaitable[_operations_pb2.ListOpenItemsResponse]]:
         """Lists open items, newest first; see "Lists" at the head of common.proto."""
+
+    @_abc_1.abstractmethod
+    def StartReconciliation(
+        self,
+        request: _operations_pb2.StartReconciliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Reconciliation, _abc.Awaitable[_operations_pb2.Reconciliation]]:
+        """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
+        Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
+        what has been booked meanwhile and finds nothing twice. Refused with DAY_NOT_OVER, and with BANK_MISSING by a core without a
+        bank.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReconciliations(
+        self,
+        request: _operations_pb2.ListReconciliationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ListReconciliationsResponse, _abc.Awaitable[_operations_pb2.ListReconciliationsResponse]]:
+        """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
+
+    @_abc_1.abstractmethod
+    def ListReconciliationDifferences(
+        self,
+        request: _operations_pb2.ListReconciliationDifferencesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ListReconciliationDifferencesResponse, _abc.Awaitable[_operations_pb2.ListReconciliationDifferencesResponse]]:
+        """Lists differences between the bank's statements and the books, those of the newest transfers first; see "Lists" at the head of
+        common.proto.
+        """
+
+    @_abc_1.abstractmethod
+    def SettleDifference(
+        self,
+        request: _operations_pb2.SettleDifferenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ReconciliationDifference, _abc.Awaitable[_operations_pb2.ReconciliationDifference]]:
+        """Says what an open difference comes from. It moves no money: what has to be put right in the books takes an adjustment. Refused
+        with DIFFERENCE_NOT_FOUND, and with DIFFERENCE_EXPLAINED where it is explained.
+        """
 
     @_abc_1.abstractmethod
     def SetMerchantPlan(

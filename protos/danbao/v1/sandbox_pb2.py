@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x61nbao/v1/sandbox.proto\x12\tdanbao.v1\x1a\x18\x64\x61nbao/v1/accounts.proto\x1a\x16\x64\x61nbao/v1/common.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x05\x43lock\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x31\n\x06offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06offset\"\x8c\x01\n\x13\x41\x64vanceClockRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12@\n\x02\x62y\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xbaH\x12\xaa\x01\x0c\"\x06\x08\xc0\x9d\xbd\x96\x01\x32\x02\x08\x01\xc8\x01\x01R\x02\x62y\"\x11\n\x0fGetClockRequest\"\xad\x01\n\x04\x42\x61nk\x12\x37\n\tbehaviour\x18\x01 \x01(\x0e\x32\x19.danbao.v1.Bank.BehaviourR\tbehaviour\"l\n\tBehaviour\x12\x19\n\x15\x42\x45HAVIOUR_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42\x45HAVIOUR_ACCEPT\x10\x01\x12\x15\n\x11\x42\x45HAVIOUR_DECLINE\x10\x02\x12\x17\n\x13\x42\x45HAVIOUR_NO_ANSWER\x10\x03\"\x93\x01\n\x17SetBankBehaviourRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x43\n\tbehaviour\x18\x02 \x01(\x0e\x32\x19.danbao.v1.Bank.BehaviourB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\tbehaviour\"\xcb\x01\n\x14\x41nswerFundingRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x62\n\x04name\x18\x02 \x01(\tBN\xfa\x41\x10\n\x0e\x64\x61nbao/Funding\xbaH8r624^fundings/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12\x1a\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08R\x08\x61\x63\x63\x65pted\"\xf6\x02\n\x0bSentMessage\x12\x38\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1e.danbao.v1.SentMessage.ChannelR\x07\x63hannel\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x1a\n\x08template\x18\x03 \x01(\tR\x08template\x12\x46\n\nparameters\x18\x04 \x03(\x0b\x32&.danbao.v1.SentMessage.ParametersEntryR\nparameters\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x1a=\n\x0fParametersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"3\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x01\"T\n\x17ListSentMessagesRequest\x12\x39\n\x07\x61\x64\x64ress\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\xb0\xbb\x18\x01R\x07\x61\x64\x64ress\"N\n\x18ListSentMessagesResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32\x16.danbao.v1.SentMessageR\x08messages2\xc3\x03\n\x0eSandboxService\x12O\n\x0c\x41\x64vanceClock\x12\x1e.danbao.v1.AdvanceClockRequest\x1a\x10.danbao.v1.Clock\"\r\xa2\xbb\x18\t\n\x07sandbox\x12G\n\x08GetClock\x12\x1a.danbao.v1.GetClockRequest\x1a\x10.danbao.v1.Clock\"\r\xa2\xbb\x18\t\n\x07sandbox\x12V\n\x10SetBankBehaviour\x12\".danbao.v1.SetBankBehaviourRequest\x1a\x0f.danbao.v1.Bank\"\r\xa2\xbb\x18\t\n\x07sandbox\x12S\n\rAnswerFunding\x12\x1f.danbao.v1.AnswerFundingRequest\x1a\x12.danbao.v1.Funding\"\r\xa2\xbb\x18\t\n\x07sandbox\x12j\n\x10ListSentMessages\x12\".danbao.v1.ListSentMessagesRequest\x1a#.danbao.v1.ListSentMessagesResponse\"\r\xa2\xbb\x18\t\n\x07sandboxb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x61nbao/v1/sandbox.proto\x12\tdanbao.v1\x1a\x18\x64\x61nbao/v1/accounts.proto\x1a\x16\x64\x61nbao/v1/common.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x05\x43lock\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x31\n\x06offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06offset\"\x8c\x01\n\x13\x41\x64vanceClockRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12@\n\x02\x62y\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xbaH\x12\xaa\x01\x0c\"\x06\x08\xc0\x9d\xbd\x96\x01\x32\x02\x08\x01\xc8\x01\x01R\x02\x62y\"\x11\n\x0fGetClockRequest\"\xed\x02\n\x0b\x42\x61nkChannel\x12\x34\n\x0f\x61nswer_delay_ms\x18\x01 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xdd\xdb\x01(\x00R\ranswerDelayMs\x12+\n\x0brefused_bps\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00R\nrefusedBps\x12+\n\x0bhanging_bps\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00R\nhangingBps\x12%\n\x08lost_bps\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00R\x07lostBps\x12<\n\x13settlement_delay_ms\x18\x05 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xdd\xdb\x01(\x00R\x11settlementDelayMs\x12-\n\x0creversed_bps\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00R\x0breversedBps\x12:\n\x13reversed_after_days\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x03(\x00R\x11reversedAfterDays\"\xdf\x01\n\x04\x42\x61nk\x12\x37\n\tbehaviour\x18\x01 \x01(\x0e\x32\x19.danbao.v1.Bank.BehaviourR\tbehaviour\x12\x30\n\x07\x63hannel\x18\x02 \x01(\x0b\x32\x16.danbao.v1.BankChannelR\x07\x63hannel\"l\n\tBehaviour\x12\x19\n\x15\x42\x45HAVIOUR_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42\x45HAVIOUR_ACCEPT\x10\x01\x12\x15\n\x11\x42\x45HAVIOUR_DECLINE\x10\x02\x12\x17\n\x13\x42\x45HAVIOUR_NO_ANSWER\x10\x03\"\xc5\x01\n\x17SetBankBehaviourRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x43\n\tbehaviour\x18\x02 \x01(\x0e\x32\x19.danbao.v1.Bank.BehaviourB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\tbehaviour\x12\x30\n\x07\x63hannel\x18\x03 \x01(\x0b\x32\x16.danbao.v1.BankChannelR\x07\x63hannel\"\xcb\x01\n\x14\x41nswerFundingRequest\x12\x33\n\nrequest_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[ -~]{1,64}$R\trequestId\x12\x62\n\x04name\x18\x02 \x01(\tBN\xfa\x41\x10\n\x0e\x64\x61nbao/Funding\xbaH8r624^fundings/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$R\x04name\x12\x1a\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08R\x08\x61\x63\x63\x65pted\"\xf6\x02\n\x0bSentMessage\x12\x38\n\x07\x63hannel\x18\x01 \x01(\x0e\x32\x1e.danbao.v1.SentMessage.ChannelR\x07\x63hannel\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x1a\n\x08template\x18\x03 \x01(\tR\x08template\x12\x46\n\nparameters\x18\x04 \x03(\x0b\x32&.danbao.v1.SentMessage.ParametersEntryR\nparameters\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x1a=\n\x0fParametersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"3\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x01\"T\n\x17ListSentMessagesRequest\x12\x39\n\x07\x61\x64\x64ress\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\xb0\xbb\x18\x01R\x07\x61\x64\x64ress\"N\n\x18ListSentMessagesResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32\x16.danbao.v1.SentMessageR\x08messages2\xc3\x03\n\x0eSandboxService\x12O\n\x0c\x41\x64vanceClock\x12\x1e.danbao.v1.AdvanceClockRequest\x1a\x10.danbao.v1.Clock\"\r\xa2\xbb\x18\t\n\x07sandbox\x12G\n\x08GetClock\x12\x1a.danbao.v1.GetClockRequest\x1a\x10.danbao.v1.Clock\"\r\xa2\xbb\x18\t\n\x07sandbox\x12V\n\x10SetBankBehaviour\x12\".danbao.v1.SetBankBehaviourRequest\x1a\x0f.danbao.v1.Bank\"\r\xa2\xbb\x18\t\n\x07sandbox\x12S\n\rAnswerFunding\x12\x1f.danbao.v1.AnswerFundingRequest\x1a\x12.danbao.v1.Funding\"\r\xa2\xbb\x18\t\n\x07sandbox\x12j\n\x10ListSentMessages\x12\".danbao.v1.ListSentMessagesRequest\x1a#.danbao.v1.ListSentMessagesResponse\"\r\xa2\xbb\x18\t\n\x07sandboxb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADVANCECLOCKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
   _globals['_ADVANCECLOCKREQUEST'].fields_by_name['by']._loaded_options = None
   _globals['_ADVANCECLOCKREQUEST'].fields_by_name['by']._serialized_options = b'\272H\022\252\001\014\"\006\010\300\235\275\226\0012\002\010\001\310\001\001'
+  _globals['_BANKCHANNEL'].fields_by_name['answer_delay_ms']._loaded_options = None
+  _globals['_BANKCHANNEL'].fields_by_name['answer_delay_ms']._serialized_options = b'\272H\t\032\007\030\200\335\333\001(\000'
+  _globals['_BANKCHANNEL'].fields_by_name['refused_bps']._loaded_options = None
+  _globals['_BANKCHANNEL'].fields_by_name['refused_bps']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_BANKCHANNEL'].fields_by_name['hanging_bps']._loaded_options = None
+  _globals['_BANKCHANNEL'].fields_by_name['hanging_bps']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_BANKCHANNEL'].fields_by_name['lost_bps']._loaded_options = None
+  _globals['_BANKCHANNEL'].fields_by_name['lost_bps']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_BANKCHANNEL'].fields_by_name['settlement_delay_ms']._loaded_options = None
+  _globals['_BANKCHANNEL'].fields_by_name['settlement_delay_ms']._serialized_options = b'\272H\t\032\007\030\200\335\333\001(\000'
+  _globals['_BANKCHANNEL'].fields_by_name['reversed_bps']._loaded_options = None
+  _globals['_BANKCHANNEL'].fields_by_name['reversed_bps']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_BANKCHANNEL'].fields_by_name['reversed_after_days']._loaded_options = None
+  _globals['_BANKCHANNEL'].fields_by_name['reversed_after_days']._serialized_options = b'\272H\007\032\005\030\220\003(\000'
   _globals['_SETBANKBEHAVIOURREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_SETBANKBEHAVIOURREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\0172\r^[ -~]{1,64}$'
   _globals['_SETBANKBEHAVIOURREQUEST'].fields_by_name['behaviour']._loaded_options = None
@@ -68,24 +82,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADVANCECLOCKREQUEST']._serialized_end=429
   _globals['_GETCLOCKREQUEST']._serialized_start=431
   _globals['_GETCLOCKREQUEST']._serialized_end=448
-  _globals['_BANK']._serialized_start=451
-  _globals['_BANK']._serialized_end=624
-  _globals['_BANK_BEHAVIOUR']._serialized_start=516
-  _globals['_BANK_BEHAVIOUR']._serialized_end=624
-  _globals['_SETBANKBEHAVIOURREQUEST']._serialized_start=627
-  _globals['_SETBANKBEHAVIOURREQUEST']._serialized_end=774
-  _globals['_ANSWERFUNDINGREQUEST']._serialized_start=777
-  _globals['_ANSWERFUNDINGREQUEST']._serialized_end=980
-  _globals['_SENTMESSAGE']._serialized_start=983
-  _globals['_SENTMESSAGE']._serialized_end=1357
-  _globals['_SENTMESSAGE_PARAMETERSENTRY']._serialized_start=1243
-  _globals['_SENTMESSAGE_PARAMETERSENTRY']._serialized_end=1304
-  _globals['_SENTMESSAGE_CHANNEL']._serialized_start=1306
-  _globals['_SENTMESSAGE_CHANNEL']._serialized_end=1357
-  _globals['_LISTSENTMESSAGESREQUEST']._serialized_start=1359
-  _globals['_LISTSENTMESSAGESREQUEST']._serialized_end=1443
-  _globals['_LISTSENTMESSAGESRESPONSE']._serialized_start=1445
-  _globals['_LISTSENTMESSAGESRESPONSE']._serialized_end=1523
-  _globals['_SANDBOXSERVICE']._serialized_start=1526
-  _globals['_SANDBOXSERVICE']._serialized_end=1977
+  _globals['_BANKCHANNEL']._serialized_start=451
+  _globals['_BANKCHANNEL']._serialized_end=816
+  _globals['_BANK']._serialized_start=819
+  _globals['_BANK']._serialized_end=1042
+  _globals['_BANK_BEHAVIOUR']._serialized_start=934
+  _globals['_BANK_BEHAVIOUR']._serialized_end=1042
+  _globals['_SETBANKBEHAVIOURREQUEST']._serialized_start=1045
+  _globals['_SETBANKBEHAVIOURREQUEST']._serialized_end=1242
+  _globals['_ANSWERFUNDINGREQUEST']._serialized_start=1245
+  _globals['_ANSWERFUNDINGREQUEST']._serialized_end=1448
+  _globals['_SENTMESSAGE']._serialized_start=1451
+  _globals['_SENTMESSAGE']._serialized_end=1825
+  _globals['_SENTMESSAGE_PARAMETERSENTRY']._serialized_start=1711
+  _globals['_SENTMESSAGE_PARAMETERSENTRY']._serialized_end=1772
+  _globals['_SENTMESSAGE_CHANNEL']._serialized_start=1774
+  _globals['_SENTMESSAGE_CHANNEL']._serialized_end=1825
+  _globals['_LISTSENTMESSAGESREQUEST']._serialized_start=1827
+  _globals['_LISTSENTMESSAGESREQUEST']._serialized_end=1911
+  _globals['_LISTSENTMESSAGESRESPONSE']._serialized_start=1913
+  _globals['_LISTSENTMESSAGESRESPONSE']._serialized_end=1991
+  _globals['_SANDBOXSERVICE']._serialized_start=1994
+  _globals['_SANDBOXSERVICE']._serialized_end=2445
 # @@protoc_insertion_point(module_scope)

@@ -97,6 +97,54 @@ class GetClockRequest(_message.Message):
 Global___GetClockRequest: _TypeAlias = GetClockRequest  # noqa: Y015
 
 @_typing.final
+class BankChannel(_message.Message):
+    """How the bank of cards behaves. Shares are in basis points of what it is asked, by chance; a field that is left out is 0, so that
+    an empty message is a bank on which all goes well. Some card numbers have a fate of their own: see "Test cards" in the README.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_DELAY_MS_FIELD_NUMBER: _builtins.int
+    REFUSED_BPS_FIELD_NUMBER: _builtins.int
+    HANGING_BPS_FIELD_NUMBER: _builtins.int
+    LOST_BPS_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_DELAY_MS_FIELD_NUMBER: _builtins.int
+    REVERSED_BPS_FIELD_NUMBER: _builtins.int
+    REVERSED_AFTER_DAYS_FIELD_NUMBER: _builtins.int
+    answer_delay_ms: _builtins.int
+    """How long it waits before each answer, in milliseconds of wall time."""
+    refused_bps: _builtins.int
+    """Transfers that it declines."""
+    hanging_bps: _builtins.int
+    """Calls that it neither carries out nor answers, until the core's time runs out."""
+    lost_bps: _builtins.int
+    """Calls that it carries out and does not answer: the money has moved."""
+    settlement_delay_ms: _builtins.int
+    """For how long a transfer is undecided, in milliseconds of wall time."""
+    reversed_bps: _builtins.int
+    """Debits that it takes back."""
+    reversed_after_days: _builtins.int
+    """How many days of business time after the debit it takes it back; 0 means 2."""
+    def __init__(
+        self,
+        *,
+        answer_delay_ms: _builtins.int = ...,
+        refused_bps: _builtins.int = ...,
+        hanging_bps: _builtins.int = ...,
+        lost_bps: _builtins.int = ...,
+        settlement_delay_ms: _builtins.int = ...,
+        reversed_bps: _builtins.int = ...,
+        reversed_after_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_delay_ms", b"answer_delay_ms", "hanging_bps", b"hanging_bps", "lost_bps", b"lost_bps", "refused_bps", b"refused_bps", "reversed_after_days", b"reversed_after_days", "reversed_bps", b"reversed_bps", "settlement_delay_ms", b"settlement_delay_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BankChannel: _TypeAlias = BankChannel  # noqa: Y015
+
+@_typing.final
 class Bank(_message.Message):
     """The sandbox's bank."""
 
@@ -130,16 +178,22 @@ class Bank(_message.Message):
     """Not at all: fundings stay pending until AnswerFunding answers them."""
 
     BEHAVIOUR_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     behaviour: Global___Bank.Behaviour.ValueType
     """How it answers."""
+    @_builtins.property
+    def channel(self) -> Global___BankChannel:
+        """How the bank of cards behaves, where the request said so."""
+
     def __init__(
         self,
         *,
         behaviour: Global___Bank.Behaviour.ValueType = ...,
+        channel: Global___BankChannel | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["behaviour", b"behaviour"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["behaviour", b"behaviour", "channel", b"channel"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -153,19 +207,25 @@ class SetBankBehaviourRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     BEHAVIOUR_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     behaviour: Global___Bank.Behaviour.ValueType
     """How the bank is to answer."""
+    @_builtins.property
+    def channel(self) -> Global___BankChannel:
+        """How the bank of cards is to behave; left out, it goes on as before."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         behaviour: Global___Bank.Behaviour.ValueType = ...,
+        channel: Global___BankChannel | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["behaviour", b"behaviour", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["behaviour", b"behaviour", "channel", b"channel", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -82,14 +82,17 @@ class SandboxServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetBankBehaviour(self, request, context):
-        """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so.
+        """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so. `behaviour` is that of
+        the till, which answers where no card is named; `channel` that of the bank that cards are asked of. Refused with BANK_MISSING
+        and BANK_UNAVAILABLE where a channel is named, and there is none or it does not answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AnswerFunding(self, request, context):
-        """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled.
+        """Answers a pending funding in the till's place. Refused with FUNDING_NOT_PENDING where the funding is settled, and with
+        FUNDING_AT_BANK where a card's bank is asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,9 +39,14 @@ class SandboxServiceStub:
     GetClock: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.GetClockRequest, _sandbox_pb2.Clock]
     """Answers what business time it is."""
     SetBankBehaviour: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.SetBankBehaviourRequest, _sandbox_pb2.Bank]
-    """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so."""
+    """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so. `behaviour` is that of
+    the till, which answers where no card is named; `channel` that of the bank that cards are asked of. Refused with BANK_MISSING
+    and BANK_UNAVAILABLE where a channel is named, and there is none or it does not answer.
+    """
     AnswerFunding: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.AnswerFundingRequest, _accounts_pb2.Funding]
-    """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
+    """Answers a pending funding in the till's place. Refused with FUNDING_NOT_PENDING where the funding is settled, and with
+    FUNDING_AT_BANK where a card's bank is asked.
+    """
     ListSentMessages: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.ListSentMessagesRequest, _sandbox_pb2.ListSentMessagesResponse]
     """Lists the messages to an address, newest first, 100 at most: what a live core would have sent."""
 
@@ -55,9 +60,14 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
     GetClock: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.GetClockRequest, _sandbox_pb2.Clock]  # type: ignore[assignment]
     """Answers what business time it is."""
     SetBankBehaviour: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.SetBankBehaviourRequest, _sandbox_pb2.Bank]  # type: ignore[assignment]
-    """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so."""
+    """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so. `behaviour` is that of
+    the till, which answers where no card is named; `channel` that of the bank that cards are asked of. Refused with BANK_MISSING
+    and BANK_UNAVAILABLE where a channel is named, and there is none or it does not answer.
+    """
     AnswerFunding: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.AnswerFundingRequest, _accounts_pb2.Funding]  # type: ignore[assignment]
-    """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
+    """Answers a pending funding in the till's place. Refused with FUNDING_NOT_PENDING where the funding is settled, and with
+    FUNDING_AT_BANK where a card's bank is asked.
+    """
     ListSentMessages: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.ListSentMessagesRequest, _sandbox_pb2.ListSentMessagesResponse]  # type: ignore[assignment]
     """Lists the messages to an address, newest first, 100 at most: what a live core would have sent."""
 
@@ -86,7 +96,10 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sandbox_pb2.SetBankBehaviourRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sandbox_pb2.Bank, _abc.Awaitable[_sandbox_pb2.Bank]]:
-        """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so."""
+        """Says how the sandbox's bank answers top-ups and withdrawals from now on. What it has left open stays so. `behaviour` is that of
+        the till, which answers where no card is named; `channel` that of the bank that cards are asked of. Refused with BANK_MISSING
+        and BANK_UNAVAILABLE where a channel is named, and there is none or it does not answer.
+        """
 
     @_abc_1.abstractmethod
     def AnswerFunding(
@@ -94,7 +107,9 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sandbox_pb2.AnswerFundingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.Funding, _abc.Awaitable[_accounts_pb2.Funding]]:
-        """Answers a pending funding in the bank's place. Refused with FUNDING_NOT_PENDING where the funding is settled."""
+        """Answers a pending funding in the till's place. Refused with FUNDING_NOT_PENDING where the funding is settled, and with
+        FUNDING_AT_BANK where a card's bank is asked.
+        """
 
     @_abc_1.abstractmethod
     def ListSentMessages(

@@ -51,8 +51,9 @@ from danbao_core.rpc.convert.payments import (
     void_payment,
 )
 from danbao_core.rpc.convert.proposals import approve_proposal, create_proposal, open_item, proposal, reject_proposal
+from danbao_core.rpc.convert.reconciliation import difference, reconciliation, settle_difference, start_reconciliation
 from danbao_core.rpc.convert.refunds import create_refund, refund, refund_filter, refund_ids
-from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, clock, set_bank_behaviour
+from danbao_core.rpc.convert.sandbox import advance_clock, answer_funding, bank, channel_behaviour, clock, set_bank_behaviour
 from danbao_core.rpc.convert.sessions import password_change, sent_message, session
 from danbao_core.rpc.convert.verification import challenge
 
@@ -67,6 +68,7 @@ __all__ = [
     "cancel_payment",
     "capture_payment",
     "challenge",
+    "channel_behaviour",
     "clock",
     "close_account",
     "confirm_payment",
@@ -80,6 +82,7 @@ __all__ = [
     "create_webhook_endpoint",
     "delete_webhook_endpoint",
     "delivery",
+    "difference",
     "enable_webhook_endpoint",
     "entry",
     "extend_confirmation",
@@ -100,6 +103,7 @@ __all__ = [
     "payments",
     "proposal",
     "put_payment",
+    "reconciliation",
     "redeliver",
     "refund",
     "refund_filter",
@@ -113,7 +117,9 @@ __all__ = [
     "session",
     "set_bank_behaviour",
     "set_merchant_plan",
+    "settle_difference",
     "ship_payment",
+    "start_reconciliation",
     "timestamp",
     "top_up",
     "unfreeze_account",

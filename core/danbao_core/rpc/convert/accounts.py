@@ -31,12 +31,18 @@ def close_account(request: accounts_pb2.CloseAccountRequest, origin: Origin) -> 
     return CloseAccount(origin=origin, account_id=id_of(request.name))
 
 
-def top_up(request: accounts_pb2.TopUpRequest, origin: Origin) -> TopUp:
+def top_up(request: accounts_pb2.TopUpRequest, origin: Origin, *, at_bank: bool) -> TopUp:
     """The command for a request."""
-    return TopUp(origin=origin, account_id=id_of(request.account), amount=money_of(request.amount))
+    return TopUp(
+        origin=origin,
+        account_id=id_of(request.account),
+        amount=money_of(request.amount),
+        instrument_id=optional_id_of(request.instrument),
+        at_bank=at_bank,
+    )
 
 
-def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin, proofs: Proofs) -> Withdraw:
+def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin, proofs: Proofs, *, at_bank: bool) -> Withdraw:
     """The command for a request. Raises FieldInvalid for a person's that names no card."""
     if origin.by_person and not request.instrument:
         raise FieldInvalid([Violation("instrument", "must name the card to which a person withdraws")])
@@ -46,6 +52,7 @@ def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin, proofs: Proo
         amount=money_of(request.amount),
         proofs=proofs,
         instrument_id=optional_id_of(request.instrument),
+        at_bank=at_bank,
     )
 
 
@@ -99,4 +106,5 @@ def funding(row: Funding) -> accounts_pb2.Funding:
         create_time=timestamp(row.created_at),
         update_time=timestamp(row.updated_at),
         failure_reason=accounts_pb2.Funding.FailureReason.ValueType(row.failure_reason),
+        instrument=f"instruments/{row.instrument_id}" if row.instrument_id else "",
     )

@@ -3,6 +3,7 @@
 from google.protobuf.duration_pb2 import Duration
 
 from danbao.v1 import sandbox_pb2
+from danbao_core.bank.sandbox.behaviour import Behaviour
 from danbao_core.engine import Origin
 from danbao_core.fundings import SettleFunding
 from danbao_core.rpc.convert.parts import id_of, timestamp, whole_seconds
@@ -24,9 +25,22 @@ def set_bank_behaviour(request: sandbox_pb2.SetBankBehaviourRequest, origin: Ori
     return SetBankBehaviour(origin=origin, behaviour=BankBehaviour(request.behaviour))
 
 
-def bank(row: Bank) -> sandbox_pb2.Bank:
-    """The message for a row."""
-    return sandbox_pb2.Bank(behaviour=sandbox_pb2.Bank.Behaviour.ValueType(row.behaviour))
+def channel_behaviour(channel: sandbox_pb2.BankChannel) -> Behaviour:
+    """How the bank of cards is to behave."""
+    return Behaviour(
+        answer_delay_ms=channel.answer_delay_ms,
+        refused_bps=channel.refused_bps,
+        hanging_bps=channel.hanging_bps,
+        lost_bps=channel.lost_bps,
+        settlement_delay_ms=channel.settlement_delay_ms,
+        reversed_bps=channel.reversed_bps,
+        reversed_after_days=channel.reversed_after_days or 2,
+    )
+
+
+def bank(row: Bank, channel: sandbox_pb2.BankChannel | None) -> sandbox_pb2.Bank:
+    """The message for a row, with what was said of the bank of cards."""
+    return sandbox_pb2.Bank(behaviour=sandbox_pb2.Bank.Behaviour.ValueType(row.behaviour), channel=channel)
 
 
 def answer_funding(request: sandbox_pb2.AnswerFundingRequest, origin: Origin) -> SettleFunding:

@@ -6,6 +6,7 @@ from danbao.v1 import accounts_pb2, accounts_pb2_grpc
 from danbao_core import sql
 from danbao_core.accounts import Account, AccountKind, AccountRef, AccountState, Purpose, balance_id
 from danbao_core.accounts.lists import list_accounts
+from danbao_core.bank.port import Bank
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import AccountNotFound, BankMissing, FundingNotFound, NotYourAccount, WalletMissing
@@ -13,7 +14,7 @@ from danbao_core.fundings import Funding, list_fundings
 from danbao_core.keyring import Keyring
 from danbao_core.ledger import Line, list_entries
 from danbao_core.people.channels import SandboxProvider
-from danbao_core.people.instruments import SandboxTokenizer
+from danbao_core.people.instruments import BankTokenizer, SandboxTokenizer
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages, place_of
@@ -33,10 +34,18 @@ if TYPE_CHECKING:
 
 
 class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServiceServicer):
-    """Accounts, wallets and fundings, and the people behind accounts. A sandbox has a bank and channels of its own."""
+    """Accounts, wallets and fundings, and the people behind accounts. A sandbox has a till and channels of its own."""
 
     def __init__(  # what a server is put together of
-        self, engine: Engine, pool: "_Pool", pages: Pages, keyring: Keyring, desk: Desk, *, sandbox: bool
+        self,
+        engine: Engine,
+        pool: "_Pool",
+        pages: Pages,
+        keyring: Keyring,
+        desk: Desk,
+        bank: Bank | None = None,
+        *,
+        sandbox: bool,
     ) -> None:
         self._desk = desk
         self._engine = engine
@@ -45,7 +54,8 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
         self._keyring = keyring
         self._sandbox = sandbox
         self._identities = SandboxProvider() if sandbox else None
-        self._tokenizer = SandboxTokenizer() if sandbox else None
+        self._has_bank = bank is not None
+        self._tokenizer = BankTokenizer(bank) if bank is not None else SandboxTokenizer() if sandbox else None
 
     async def CreateAccount(self, request: accounts_pb2.CreateAccountRequest, context: "_Context") -> accounts_pb2.Account:
         command = convert.create_account(request, calls.current().origin)
@@ -126,18 +136,21 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
         return accounts_pb2.ListEntriesResponse(entries=entries, next_page_token=token)
 
     async def TopUp(self, request: accounts_pb2.TopUpRequest, context: "_Context") -> accounts_pb2.Funding:
-        if not self._sandbox:
-            raise BankMissing
-        command = convert.top_up(request, calls.current().origin)
+        command = convert.top_up(request, calls.current().origin, at_bank=self._is_at_bank(request.instrument))
         return convert.funding(await calls.submit(self._engine, command))
 
     async def Withdraw(self, request: accounts_pb2.WithdrawRequest, context: "_Context") -> accounts_pb2.Funding:
-        if not self._sandbox:
-            raise BankMissing
-        origin = calls.current().origin
+        origin, at_bank = calls.current().origin, self._is_at_bank(request.instrument)
         proofs = await proofs_of(self._pool, self._keyring, origin, request.payment_password, request.approval)
-        command = convert.withdraw(request, origin, proofs)
+        command = convert.withdraw(request, origin, proofs, at_bank=at_bank)
         return convert.funding(await calls.submit(self._engine, command))
+
+    def _is_at_bank(self, instrument: str) -> bool:
+        """Whether the bank is asked for a funding; else a sandbox's till is. Raises BankMissing where there is neither."""
+        at_bank = self._has_bank and bool(instrument)
+        if not at_bank and not self._sandbox:
+            raise BankMissing
+        return at_bank
 
     async def GetFunding(self, request: accounts_pb2.GetFundingRequest, context: "_Context") -> accounts_pb2.Funding:
         funding = await fetch_row(self._pool, Funding, convert.id_of(request.name))

@@ -115,13 +115,15 @@ class Identity:
             raise BankMissing
         if account.closed:
             raise AccountClosed(account=account.name)
-        person = await self._desk.person(account.id)
+        proof = None
+        if call.origin.by_person:
+            proof = payment_proof(self._keyring, await self._desk.person(account.id), request.payment_password)
         token = await self._tokenizer.token(request.card_number)
         command = BindInstrument(
             origin=call.origin,
             account_id=account.id,
             card=Card.of(self._keyring, account.id, request.card_number, token),
-            proof=payment_proof(self._keyring, person, request.payment_password) if call.origin.by_person else None,
+            proof=proof,
         )
         return await self._instrument(await calls.submit(self._engine, command), unbound=False)
 

@@ -21,6 +21,7 @@ from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages, place_of
 from danbao_core.rpc.services.desk import Desk
+from danbao_core.rpc.services.reconciliation import Reconciliations
 from danbao_core.server_role import AS_SERVER
 from danbao_core.service_keys import ServiceKey, Token
 
@@ -32,16 +33,17 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[Any]
 
 
-class Operations(operations_pb2_grpc.OperationsServiceServicer):
+class Operations(Reconciliations, operations_pb2_grpc.OperationsServiceServicer):
     """Service keys, merchants' plans, freezing accounts, what takes two operators, who did what, and the audit of the books."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, desk: Desk, database_url: str) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, desk: Desk, database_url: str, *, has_bank: bool) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
         self._desk = desk
         self._authenticator = desk.authenticator
         self._database_url = database_url
+        self._has_bank = has_bank
         self._auditing = asyncio.Lock()  # an audit takes the memory of a whole database's worth of hashing: one at a time
 
     async def CreateServiceKey(

@@ -6,8 +6,10 @@ import msgspec
 
 from danbao.v1 import accounts_pb2, sandbox_pb2, sandbox_pb2_grpc
 from danbao_core import sql
+from danbao_core.bank.port import BankNotAnswering
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_rows
+from danbao_core.errors import BankMissing, BankUnavailable
 from danbao_core.keyring import Keyring
 from danbao_core.people.messages import Message
 from danbao_core.people.phones import phone_of
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import asyncpg
     import grpc
 
+    from danbao_core.bank.http_bank import HttpBank
+
     _Context = grpc.aio.ServicerContext[Any, Any]
     _Pool = asyncpg.Pool[Any]
 
@@ -26,10 +30,11 @@ if TYPE_CHECKING:
 class Sandbox(sandbox_pb2_grpc.SandboxServiceServicer):
     """What only a sandbox serves."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", keyring: Keyring) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", keyring: Keyring, bank: "HttpBank | None") -> None:
         self._engine = engine
         self._pool = pool
         self._keyring = keyring
+        self._bank = bank
 
     async def AdvanceClock(self, request: sandbox_pb2.AdvanceClockRequest, context: "_Context") -> sandbox_pb2.Clock:
         command = convert.advance_clock(request, calls.current().origin)
@@ -41,7 +46,19 @@ class Sandbox(sandbox_pb2_grpc.SandboxServiceServicer):
 
     async def SetBankBehaviour(self, request: sandbox_pb2.SetBankBehaviourRequest, context: "_Context") -> sandbox_pb2.Bank:
         command = convert.set_bank_behaviour(request, calls.current().origin)
-        return convert.bank(await calls.submit(self._engine, command))
+        channel = request.channel if request.HasField("channel") else None
+        if channel is not None:
+            await self._tell_bank(channel)
+        return convert.bank(await calls.submit(self._engine, command), channel)
+
+    async def _tell_bank(self, channel: sandbox_pb2.BankChannel) -> None:
+        """Has the bank of cards behave so. Raises BankMissing and BankUnavailable."""
+        if self._bank is None:
+            raise BankMissing
+        try:
+            await self._bank.set_behaviour(convert.channel_behaviour(channel))
+        except BankNotAnswering:
+            raise BankUnavailable from None
 
     async def AnswerFunding(self, request: sandbox_pb2.AnswerFundingRequest, context: "_Context") -> accounts_pb2.Funding:
         command = convert.answer_funding(request, calls.current().origin)

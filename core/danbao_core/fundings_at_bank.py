@@ -1,0 +1,157 @@
+"""Fundings of cards: their bank is asked after the commit, and what it answers is carried out here.
+
+A worker claims a funding (`claim_funding.sql`), asks the bank under the funding's own id, and brings back the outcome. Whatever
+is not final is asked again after a pause that grows; nothing is guessed, and no other id is ever used.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import msgspec
+
+from danbao_core import ledger, sql, trail
+from danbao_core.accounts import Account, Balance, Purpose, balance_id
+from danbao_core.bank.port import Answer, Bank, DeclineReason, Outcome, Transfer
+from danbao_core.engine import Book, Command, Decision, Draft, Key
+from danbao_core.fundings import FailureReason, Funding, FundingKind, FundingState, funding_of, settle, settling_keys
+
+if TYPE_CHECKING:
+    import asyncpg
+
+LEASE: Final = timedelta(seconds=30)
+"""How long nobody else asks after a worker has set out to: longer than it may take."""
+
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = timedelta(minutes=10)
+
+_REASONS: Final = {
+    DeclineReason.NONE: FailureReason.NOT_FAILED,
+    DeclineReason.OTHER: FailureReason.BANK_DECLINED,
+    DeclineReason.INSUFFICIENT_FUNDS: FailureReason.CARD_FUNDS_INSUFFICIENT,
+    DeclineReason.CARD_BLOCKED: FailureReason.CARD_BLOCKED,
+    DeclineReason.CARD_EXPIRED: FailureReason.CARD_EXPIRED,
+    DeclineReason.LIMIT_EXCEEDED: FailureReason.CARD_LIMIT_EXCEEDED,
+}
+
+_STATES: Final = {
+    Answer.PENDING: FundingState.PENDING,
+    Answer.NOT_KNOWN: FundingState.UNKNOWN,
+    Answer.NO_ANSWER: FundingState.UNKNOWN,
+}
+"""What is not final makes of a funding; that nothing was asked makes nothing of it."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A funding that this worker asks for, and nobody else for as long as LEASE."""
+
+    kind: FundingKind
+    attempt: int
+    """Which one it is; 1 for the first."""
+    transfer: Transfer
+
+
+async def claim(pool: "asyncpg.Pool[Any]", funding_id: UUID) -> Claim | None:
+    """Claims a funding whose bank is to be asked now; None where it is not due, or somebody else asks."""
+    record = await pool.fetchrow(sql.load("danbao_core", "claim_funding"), funding_id, LEASE)
+    if record is None:
+        return None
+    transfer = Transfer(funding_id, record["token"], record["amount_minor"], record["currency"], record["time"])
+    return Claim(FundingKind(record["kind"]), record["attempts"], transfer)
+
+
+async def ask(bank: Bank, claimed: Claim) -> Outcome:
+    """What the bank says to a claimed funding.
+
+    What may have been sent before is asked after first, and sent again, under its id, where the bank has not got it.
+    """
+    transfer = claimed.transfer
+    if claimed.attempt > 1:
+        outcome = await bank.query(transfer.id)
+        if outcome.answer is not Answer.NOT_KNOWN:
+            return outcome
+    if claimed.kind is FundingKind.TOP_UP:
+        return await bank.debit(transfer)
+    return await bank.credit(transfer)
+
+
+def pause_after(attempt: int) -> timedelta:
+    """How long to wait after an attempt that left it open."""
+    return min(_FIRST_PAUSE * (1 << min(attempt - 1, 20)), _LONGEST_PAUSE)
+
+
+class TakeOutcome(Command[Funding], frozen=True):
+    """Carries out what the bank has said to a funding: settles it, or says when the bank is asked again.
+
+    For one that is settled it changes nothing. Where the account has been closed meanwhile, SUSPENSE takes what comes to it.
+    Refused: FundingNotFound, AmountOverflow.
+    """
+
+    result_type = Funding
+    funding_id: UUID
+    outcome: Outcome
+    ask_again_at: datetime
+    """Wall time; for an outcome that is not final."""
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield from settling_keys(book, self.funding_id, accepted=self.outcome.answer is not Answer.DECLINED)
+
+    def decide(self, book: Book) -> Decision[Funding]:
+        funding = funding_of(book, self.funding_id)
+        if funding.next_attempt_at is None:
+            return Decision(funding)
+        draft, ids = Draft(book), self.ids()
+        if self.outcome.known:
+            return Decision(settle(draft, ids, self.origin, funding, _REASONS[self.outcome.reason]), draft.changes)
+        state = _STATES.get(self.outcome.answer, funding.state)
+        waiting = funding.replace(state=state, next_attempt_at=self.ask_again_at, version=funding.version + 1)
+        if state is not funding.state:
+            waiting = waiting.replace(updated_at=book.now)
+            draft.put(trail.audit_event(ids, self.origin, Funding, funding.id, book.now, memo=state.name.lower()))
+        draft.put(waiting)
+        return Decision(waiting, draft.changes)
+
+
+class ReverseTopUp(Command[Funding], frozen=True):
+    """Books that the bank took a top-up back: what the account has of it goes, and the rest it owes, also where it is closed.
+
+    What is no top-up of a card, or has not succeeded, or was reversed before, stays as it is. Refused: FundingNotFound,
+    AmountOverflow.
+    """
+
+    result_type = Funding
+    funding_id: UUID
+
+    def keys(self, book: Book) -> Iterable[Key]:
+        yield Funding.key(self.funding_id)
+        funding = book.get(Funding, self.funding_id)
+        if funding is None:
+            return
+        yield Account.key(funding.account_id)
+        for purpose in (Purpose.AVAILABLE, Purpose.RECEIVABLE):
+            yield Balance.key(balance_id(funding.account_id, funding.currency, purpose))
+        yield from ledger.keys(book, funding.currency, [ledger.platform(Purpose.BANK_CLEARING, 0)])
+
+    def decide(self, book: Book) -> Decision[Funding]:
+        funding = funding_of(book, self.funding_id)
+        from_card = funding.kind is FundingKind.TOP_UP and funding.attempts > 0
+        if not from_card or funding.state is not FundingState.SUCCEEDED:
+            return Decision(funding)
+        draft, ids = Draft(book), self.ids()
+        taken_back = funding.replace(state=FundingState.REVERSED, updated_at=book.now, version=funding.version + 1)
+        draft.put(taken_back)
+        ledger.post(
+            draft,
+            ids,
+            self.origin,
+            kind="funding.reverse",
+            subject_id=funding.id,
+            currency=funding.currency,
+            postings=[
+                *ledger.debit(draft, funding.account_id, funding.currency, funding.amount_minor),
+                ledger.platform(Purpose.BANK_CLEARING, funding.amount_minor),
+            ],
+        )
+        draft.put(trail.event(ids, "funding.reversed", funding.id, taken_back.version, taken_back, book.now))
+        return Decision(taken_back, draft.changes)

@@ -1,0 +1,170 @@
+"""The sandbox's bank as `danbao up` runs it: a process that dies and comes back, under a core that loses no money by it."""
+
+import asyncio
+import random
+import signal
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, timedelta, timezone
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from danbao.v1 import accounts_pb2, common_pb2, identity_pb2, sandbox_pb2
+from danbao_client import Danbao
+from danbao_core.bootstrap import SAMPLE_SHOP
+from danbao_core.ids import uuid7
+from tests.acceptance.sandbox import Sandbox, a_sandbox, danbao, started
+from tests.banks import a_free_port
+from tests.integration.sandboxes import a_folder, eventually
+
+SHOP = f"accounts/{SAMPLE_SHOP}"
+CARD = "4242424242424242"
+Funding = accounts_pb2.Funding
+OPEN = (Funding.STATE_PENDING, Funding.STATE_UNKNOWN)
+SHANGHAI = timezone(timedelta(hours=8))
+
+
+@pytest.fixture(scope="module")
+async def banked() -> AsyncIterator[Sandbox]:
+    """A sandbox of these tests' own: no other moves its clock."""
+    with a_folder() as folder:
+        async with a_sandbox(folder) as running:
+            yield running
+
+
+async def a_day_later(client: Danbao) -> str:
+    """Lets the day end; answers its name."""
+    clock = await client.sandbox.GetClock(sandbox_pb2.GetClockRequest())
+    by = sandbox_pb2.AdvanceClockRequest(request_id=str(uuid4()))
+    by.by.FromSeconds(86_400)
+    await client.sandbox.AdvanceClock(by)
+    return clock.time.ToDatetime(UTC).astimezone(SHANGHAI).strftime("%Y-%m-%d")
+
+
+async def a_card(client: Danbao, number: str = CARD) -> str:
+    request = identity_pb2.BindInstrumentRequest(request_id=str(uuid4()), account=SHOP, card_number=number)
+    return (await client.accounts.BindInstrument(request)).name
+
+
+def a_top_up(card: str, amount_minor: int) -> accounts_pb2.TopUpRequest:
+    amount = common_pb2.Money(amount_minor=amount_minor, currency_code="USD")
+    return accounts_pb2.TopUpRequest(request_id=str(uuid4()), account=SHOP, amount=amount, instrument=card)
+
+
+async def behave(client: Danbao, **channel: int) -> None:
+    request = sandbox_pb2.SetBankBehaviourRequest(
+        request_id=str(uuid4()),
+        behaviour=sandbox_pb2.Bank.BEHAVIOUR_ACCEPT,
+        channel=sandbox_pb2.BankChannel(**channel),
+    )
+    await client.sandbox.SetBankBehaviour(request)
+
+
+async def settled(client: Danbao, fundings: list[accounts_pb2.Funding]) -> list[accounts_pb2.Funding]:
+    """Fundings as they are when the bank's answer to each is known."""
+    async with asyncio.timeout(120):
+        while True:
+            asked = (accounts_pb2.GetFundingRequest(name=each.name) for each in fundings)
+            now = list(await asyncio.gather(*map(client.accounts.GetFunding, asked)))
+            if all(each.state not in OPEN for each in now):
+                return now
+            await asyncio.sleep(0.2)
+
+
+def moved_minor(sandbox: Sandbox) -> int:
+    """What the bank has given us less what it has taken, by its own books."""
+    with sqlite3.connect(f"file:{sandbox.folder / 'bank' / 'bank.sqlite'}?mode=ro", uri=True) as database:
+        (total,) = database.execute(
+            "SELECT coalesce(sum(CASE direction WHEN 'DEBIT' THEN amount_minor ELSE -amount_minor END), 0) "
+            "FROM transfer WHERE reason = ''"
+        ).fetchone()
+    database.close()
+    return int(total)
+
+
+async def wallet_minor(client: Danbao) -> int:
+    answer = await client.accounts.ListBalances(accounts_pb2.ListBalancesRequest(name=SHOP))
+    return next(each.available.amount_minor for each in answer.balances if each.available.currency_code == "USD")
+
+
+async def test_processes_that_die_in_the_middle_of_fundings_lose_and_double_nothing(banked: Sandbox) -> None:
+    chance = random.Random(7)
+    async with banked.client() as client:
+        before, moved_before, card = await wallet_minor(client), moved_minor(banked), await a_card(client)
+        await behave(client, answer_delay_ms=50, lost_bps=1_000, refused_bps=500)
+        fundings: list[accounts_pb2.Funding] = []
+        for role in ("bank", "worker") * 2:
+            asked = [a_top_up(card, chance.randrange(1, 1_000)) for _ in range(15)]
+            fundings += await asyncio.gather(*map(client.accounts.TopUp, asked))
+            pids = banked.endpoint.pids[role]
+            banked.kill(role)
+            await eventually(lambda role=role, pids=pids: banked.endpoint.pids[role] not in ([], pids))  # type: ignore[misc]
+        assert {each.state for each in fundings} == {Funding.STATE_PENDING}
+        await behave(client)
+        done = await settled(client, fundings)
+        assert {each.state for each in done} == {Funding.STATE_SUCCEEDED, Funding.STATE_FAILED}
+        came = sum(each.amount.amount_minor for each in done if each.state == Funding.STATE_SUCCEEDED)
+        assert came == moved_minor(banked) - moved_before == await wallet_minor(client) - before
+        day = await a_day_later(client)
+    found = await banked.danbao("reconcile", "--day", day)
+    assert (found.code, found.answer["differences"]) == (0, [])
+    (counted,) = (each for each in found.answer["days"] if each["day"] == day)
+    assert int(counted["lines"]) == int(counted["entries"]) > 0
+    assert (await banked.danbao("audit")).answer["holds"]
+
+
+async def test_a_planted_difference_is_found_named_and_explained(banked: Sandbox) -> None:
+    async with banked.client() as client:
+        card = await a_card(client, "5555555555554444")
+        (funding,) = await settled(client, [await client.accounts.TopUp(a_top_up(card, 700))])
+        with sqlite3.connect(banked.folder / "bank" / "bank.sqlite", timeout=10) as database:
+            planted = str(uuid7())
+            database.execute(
+                "INSERT INTO transfer SELECT ?, direction, token, 55, currency, reason, settles_at, booked_at, NULL "
+                "FROM transfer WHERE id = ?",
+                (planted, funding.name.partition("/")[2]),
+            )
+        database.close()
+        day = await a_day_later(client)
+    found = await banked.danbao("reconcile", "--day", day)
+    (difference,) = found.answer["differences"]
+    assert (found.code, difference["kind"], difference["transfer_id"]) == (1, "KIND_MISSING_HERE", planted)
+    assert difference["there"] == {"amount_minor": "55", "currency_code": "USD"}
+    assert (await banked.danbao("reconcile", "--settle", difference["name"])).answer["error"]["reason"] == "NOTE_MISSING"
+    settled_now = await banked.danbao("reconcile", "--settle", difference["name"], "--note", "planted by a test")
+    assert (settled_now.code, settled_now.answer["differences"]) == (0, [])
+    shown = await danbao("reconcile", "--data", banked.folder)
+    assert "No open difference." in shown.out
+    statement = banked.folder / "bank" / "statements" / f"{day}.csv"
+    assert planted in statement.read_text()
+    assert (await banked.danbao("audit")).answer["holds"]
+
+
+async def test_a_day_that_is_not_over_is_refused_in_words(banked: Sandbox) -> None:
+    refused = await banked.danbao("reconcile", "--day", "2999-01-01")
+    assert (refused.code, refused.answer["error"]["reason"]) == (1, "DAY_NOT_OVER")
+
+
+async def test_the_bank_runs_alone(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{a_free_port()}"
+    arguments = ("sandbox-bank", "--data", tmp_path / "bank", "--listen", address)
+    without = await danbao(*arguments, env={"DANBAO_BANK_KEY": ""})
+    assert (without.code, "DANBAO_BANK_KEY is not set" in without.err) == (1, True)
+    open_to_all = await danbao("sandbox-bank", "--data", tmp_path, "--listen", "0.0.0.0:1", env={"DANBAO_BANK_KEY": "k"})
+    assert (open_to_all.code, "can be reached from other machines" in open_to_all.err) == (1, True)
+    running = await started(*arguments, env={"DANBAO_BANK_KEY": "k"})
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+            while True:
+                try:
+                    async with session.get(f"http://{address}/v1/transfers/{uuid7()}") as answer:
+                        assert answer.status == 401
+                        break
+                except aiohttp.ClientConnectorError:
+                    await asyncio.sleep(0.1)
+    finally:
+        running.send(signal.SIGTERM)
+    assert (await running.result()).code == 0
