@@ -18,8 +18,8 @@ CROSS JOIN LATERAL (
     UNION ALL
     (SELECT NULL, id, NULL FROM funding WHERE account_id = k.account_id AND state IN (2, 4) LIMIT 1)
     UNION ALL
-    (SELECT payment_id, NULL, id FROM refund WHERE payer_id = k.account_id AND due_at IS NOT NULL LIMIT 1)
+    (SELECT payment_id, NULL, id FROM refund WHERE payer_id = k.account_id AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
     UNION ALL
-    (SELECT payment_id, NULL, id FROM refund WHERE payee_id = k.account_id AND due_at IS NOT NULL LIMIT 1)
+    (SELECT payment_id, NULL, id FROM refund WHERE payee_id = k.account_id AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
     LIMIT 1
 ) AS open
