@@ -13,7 +13,7 @@ from danbao_core.notifications import webhooks
 from danbao_workers import deliverer
 from tests import rpc_client
 from tests.receiver import Receiver, a_receiver, answer, hang, ten_megabytes
-from tests.rpc_client import HASH_KEY, Core, until
+from tests.rpc_client import HASH_KEY, Core, a_core, until
 from tests.rpc_requests import (
     a_payment,
     a_test_event,
@@ -319,10 +319,13 @@ async def test_a_sampled_call_is_followed_to_the_webhook(
 ) -> None:
     trace_id, caller = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     shop = await a_shop(core, receiver)
-    spans = tmp_path / "spans.jsonl"
-    async with a_worker(core.settings.database_url, valkey.valkey_url, hash_key=HASH_KEY, traces=f"file={spans}"):
+    spans, url = tmp_path / "spans.jsonl", core.settings.database_url
+    async with (
+        a_worker(url, valkey.valkey_url, hash_key=HASH_KEY, traces=f"file={spans}"),
+        a_core(url, token=core.operator.token, traces=f"file={tmp_path / 'calls.jsonl'}") as traced,
+    ):
         sampled = a_payment(shop.buyer, shop.name, 1)
-        payment = await core.operator.ask(sampled, metadata=[("traceparent", f"00-{trace_id}-{caller}-01")])
+        payment = await traced.operator.ask(sampled, metadata=[("traceparent", f"00-{trace_id}-{caller}-01")])
         await core.operator.ask(ship(payment.name))
         await until(has_come(receiver, 2))
     paid, shipped = receiver.got

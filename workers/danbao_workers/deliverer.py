@@ -243,6 +243,8 @@ class Deliverer:
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
             held = [each for each, deliveries in self._flying.items() if deliveries]
+            if not held:
+                continue
             try:
                 await self._pool.execute(sql.load("danbao_workers", "renew_leases"), held, self.id, LEASE_SECONDS)
             except Exception as error:
