@@ -17,7 +17,7 @@ from danbao_core.engine import Engine
 from danbao_core.ids import uuid7
 from danbao_core.payments import CancelPayment, CloseReason, Payment, Refund, RefundState
 from danbao_core.payments.refund_rows import Destination, Fallback, RefundFailure
-from danbao_core.payments.refunds_at_bank import ask, claim
+from danbao_core.refunds_at_bank import ask, claim
 from danbao_workers.refund_transfers import REFUND_TRANSFERS
 from danbao_workers.refunds import REFUNDS
 from danbao_workers.work import Background

@@ -83,6 +83,8 @@ async def some_news(core: Core, account: str) -> None:
         id_of(account),
         uuid7(),
     )
+
+
 async def two_deliveries(core: Core, account: str) -> None:
     """Two endpoints of an account, the first under the account's own id, and two deliveries to that."""
     own = id_of(account)

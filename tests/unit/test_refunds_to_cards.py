@@ -13,16 +13,15 @@ from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
     CloseReason,
-    LeaveUnboundCard,
     Payment,
     Refund,
     RefundState,
     State,
-    TakeRefundOutcome,
 )
 from danbao_core.payments.refund_rows import Destination, Fallback
 from danbao_core.people.instruments import Instrument
 from danbao_core.people_errors import InstrumentNotFound
+from danbao_core.refunds_at_bank import LeaveUnboundCard, TakeRefundOutcome
 from tests.builders import origin
 from tests.memory_core import NOON
 from tests.shop import Shop

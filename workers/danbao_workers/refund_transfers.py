@@ -6,8 +6,8 @@ from uuid import UUID
 
 from danbao_core import sql
 from danbao_core.bank.port import Bank
-from danbao_core.payments import LeaveUnboundCard, TakeRefundOutcome
-from danbao_core.payments.refunds_at_bank import ask, claim, pause_after
+from danbao_core.fundings_at_bank import pause_after
+from danbao_core.refunds_at_bank import LeaveUnboundCard, TakeRefundOutcome, ask, claim
 from danbao_workers.work import Background, Work, each
 
 
