@@ -52,7 +52,7 @@ async def workers(
     nobody = cast("Any", None)
     async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as pool:
         one, two = (
-            Background(nobody, each, pool, nobody, nobody, system_wall_clock, nobody, nobody, bank)
+            Background(nobody, each, pool, nobody, nobody, system_wall_clock, nobody, nobody, nobody, bank)
             for each in (engine, second_engine)
         )
         yield one, two
