@@ -30,7 +30,7 @@ from danbao_core.server_role import AS_SERVER
 from tests import leaks
 from tests.people import PersonCaller, a_mail_address, a_person, a_phone, keyring_of
 from tests.rpc_client import HASH_KEY, Connection, Core, a_core, an_operator_token, digest, id_of
-from tests.rpc_requests import bind, close, erase, log_in, verify
+from tests.rpc_requests import an_endpoint, bind, close, erase, log_in, rotate_secret, verify
 
 OLD = bytes.fromhex(HASH_KEY)
 NUMBER, CARD = "360426199101010071", "6222021234567894567"
@@ -351,3 +351,17 @@ async def test_addresses_of_mail_and_what_was_sent_there_come_under_the_new_key(
     assert only_new.open(await connection.fetchval("SELECT email FROM person"), "person", "email", account_id) == address
     hashes = await connection.fetch("SELECT address_hash FROM message WHERE channel = 2")
     assert [each["address_hash"] for each in hashes] == [only_new.lookup("email", address)]
+
+
+async def test_secrets_of_webhook_endpoints_come_along(database_url: str, tmp_path: Path, new_key: bytes) -> None:
+    async with a_core(database_url) as core:
+        made = await core.operator.ask(an_endpoint())
+        rotated = await core.operator.ask(rotate_secret(made.webhook_endpoint.name))
+    done, counted = await brought_along(database_url, Keyring.load(a_file(tmp_path, "both.toml", k0=OLD, k1=new_key), b""))
+    assert (done.resealed, done.broken) == (1, ())
+    assert "sealed" not in counted[FIRST_ID]
+    only_new = Keyring.load(a_file(tmp_path, "new.toml", k1=new_key), b"")
+    async with working(database_url) as (_, pool):
+        [row] = await pool.fetch("SELECT * FROM webhook_endpoint")
+    assert only_new.open(row["secret"], "webhook_endpoint", "secret", row["id"]) == rotated.secret
+    assert only_new.open(row["old_secret"], "webhook_endpoint", "old_secret", row["id"]) == made.secret

@@ -70,6 +70,8 @@ async def a_world(core: Core) -> tuple[str, str]:
         await core.caller("payments.read")
         await core.operator.ask(an_adjustment("FEES", "COMPENSATION"))
         await an_open_item(core, shop)
+    for account in (buyer, shop):
+        await two_deliveries(core, account)
     return buyer, shop
 
 
@@ -83,6 +85,22 @@ async def some_news(core: Core, account: str) -> None:
     )
 
 
+async def two_deliveries(core: Core, account: str) -> None:
+    """Two endpoints of an account, the first under the account's own id, and two deliveries to that."""
+    own = id_of(account)
+    for endpoint in (own, uuid7()):
+        await core.connection.execute(
+            "INSERT INTO webhook_endpoint "
+            "VALUES ($1, $2, 'http://x', '*', '', false, 1, 0, '', NULL, NULL, now(), now(), now(), 1)",
+            endpoint,
+            own,
+        )
+    for _ in range(2):
+        await core.connection.execute(
+            "INSERT INTO delivery VALUES ($1, $2, $1, 1, 'payment.paid', $1, 2, 0, 1, NULL, now(), now(), 1)", uuid7(), own
+        )
+
+
 async def an_open_item(core: Core, shop: str) -> None:
     """Money that returns to somebody whose account was closed by force."""
     leaver = await an_account(core, funds_minor=10)
@@ -93,7 +111,10 @@ async def an_open_item(core: Core, shop: str) -> None:
 
 def of(account: str, request: Any) -> Any:
     """The same list of another account, where it is one of an account's."""
-    return changed(request, account=account) if "account" in request.DESCRIPTOR.fields_by_name else request
+    fields = request.DESCRIPTOR.fields_by_name
+    if "webhook_endpoint" in fields:
+        return changed(request, webhook_endpoint=account.replace("accounts/", "webhookEndpoints/"))
+    return changed(request, account=account) if "account" in fields else request
 
 
 async def token_of(caller: Caller, request: Any) -> str:

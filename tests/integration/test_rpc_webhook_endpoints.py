@@ -64,7 +64,7 @@ async def test_secrets_are_stored_sealed_and_nowhere_else(core: Core) -> None:
     made = await keeper.ask(an_endpoint())
     name = made.webhook_endpoint.name
     rotated = await keeper.ask(rotate_secret(name))
-    row = await core.connection.fetchrow("SELECT * FROM webhook_endpoint WHERE id = $1", id_of(name))
+    [row] = await core.connection.fetch("SELECT * FROM webhook_endpoint WHERE id = $1", id_of(name))
     keyring = Keyring({"0": bytes.fromhex(HASH_KEY)})
     assert keyring.open(row["secret"], "webhook_endpoint", "secret", row["id"]) == rotated.secret
     assert keyring.open(row["old_secret"], "webhook_endpoint", "old_secret", row["id"]) == made.secret
