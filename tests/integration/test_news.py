@@ -61,7 +61,7 @@ async def a_background(core: Core, *channels: Channel) -> AsyncIterator[Backgrou
         keyring = keyring_of_settings(settings)
         postman = Postman(pool, keyring, dict.fromkeys(channels or Channel, KeptOutlet()))
         none = cast("Any", None)
-        yield Background(settings, engine, pool, none, keyring, system_wall_clock, none, EventNumbers(), postman)
+        yield Background(settings, engine, pool, none, keyring, system_wall_clock, none, EventNumbers(), postman=postman)
 
 
 async def tell(background: Background) -> None:

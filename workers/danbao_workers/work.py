@@ -37,8 +37,8 @@ class Background(NamedTuple):
     wall_clock: WallClock
     deliverer: "Deliverer"
     numbers: "EventNumbers"
-    postman: "Postman"
-    """Sends messages to people."""
+    postman: "Postman | None" = None
+    """Sends messages to people; every worker has one."""
 
     def origin(self, work: str) -> Origin:
         """Who asks, in the commands of some work: the system itself."""

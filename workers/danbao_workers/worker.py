@@ -149,6 +149,7 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
             worker, lateness = make_worker(background.queue, WORKS, done), Lateness()
             worker.ctx["background"] = background
             metrics = WorkerMetrics(lambda: len(_running(worker)), done, lateness)
+            assert background.postman is not None  # background_of makes one
             registry = metrics_page.registry_of(metrics, background.engine.metrics, background.numbers, background.postman)
             try:
                 url = await stack.enter_async_context(metrics_page.serving(settings.metrics_listen, registry))
@@ -173,7 +174,7 @@ async def background_of(settings: Settings) -> AsyncIterator[Background]:
             Deliverer(engine, pool, keyring, system_wall_clock, numbers, sandbox=sandbox, spans=await _spans(settings, stack))
         )
         postman = Postman(pool, keyring, await stack.enter_async_context(outlets_of(settings)))
-        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, deliverer, numbers, postman)
+        yield Background(settings, engine, pool, queue, keyring, system_wall_clock, deliverer, numbers, postman=postman)
 
 
 async def _spans(settings: Settings, stack: contextlib.AsyncExitStack) -> "DeliverySpans | None":
