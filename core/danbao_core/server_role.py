@@ -16,7 +16,7 @@ AS_SERVER: Final = {"role": SERVER_ROLE}
 
 _READ: Final = ("schema_migration",)
 _APPENDED_TO: Final = ("journal", "entry", "audit_event")
-_FORGOTTEN: Final = ("request", "outbox", "engine", "event", "delivery", "delivery_attempt", "webhook_health")
+_FORGOTTEN: Final = ("request", "outbox", "engine", "event", "delivery", "delivery_attempt", "webhook_health", "message")
 """Tables whose rows go one day; of all others a server deletes nothing."""
 
 _OWN_TABLES: Final = """

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -12,15 +13,17 @@ import pytest
 from danbao.v1 import notifications_pb2
 from danbao_core.clock import system_wall_clock
 from danbao_core.engine import Engine
-from danbao_core.ids import IdSequence, uuid7
+from danbao_core.ids import IdSequence, first_at, uuid7
 from danbao_core.news.commands import Reader, TellPeople
 from danbao_core.news.rows import CURSOR, NewsCursor
 from danbao_core.notifications.port import Channel, KeptOutlet
 from danbao_core.opening import keyring_of as keyring_of_settings
 from danbao_core.opening import read_pool, running_engine
+from danbao_core.people.messages import MessageState, letter
 from danbao_core.people.person import IdentityLevel
 from danbao_core.trail import Outbox, account_event
 from danbao_workers.event_numbers import EventNumbers
+from danbao_workers.forgetting import forget_some
 from danbao_workers.news import tell_once
 from danbao_workers.postman import Postman
 from danbao_workers.relay import relay_once
@@ -58,7 +61,7 @@ async def a_background(core: Core, *channels: Channel) -> AsyncIterator[Backgrou
         keyring = keyring_of_settings(settings)
         postman = Postman(pool, keyring, dict.fromkeys(channels or Channel, KeptOutlet()))
         none = cast("Any", None)
-        yield Background(settings, engine, pool, none, keyring, system_wall_clock, none, EventNumbers(), postman)
+        yield Background(settings, engine, pool, none, keyring, system_wall_clock, none, EventNumbers(), postman=postman)
 
 
 async def tell(background: Background) -> None:
@@ -388,6 +391,21 @@ async def test_an_event_that_is_not_understood_holds_up_no_other(core: Core) -> 
         await core.connection.execute(spoilt, id_of(ada.account), UUID(int=1))
         await tell(background)
     assert await templates(ada) == ["account_frozen"]
+
+
+async def test_messages_are_forgotten_after_ninety_days(core: Core) -> None:
+    ada, keyring = await a_person(core), keyring_of(core)
+    now = system_wall_clock()
+    ages = (("sent", 91, MessageState.SENT), ("waiting", 91, MessageState.PENDING), ("young", 89, MessageState.SENT))
+    async with a_background(core) as background:
+        for name, days, state in ages:
+            message = letter(keyring, ada.phone, name).of(id_of(ada.account)).sent(now)
+            old = UUID(int=first_at(now - timedelta(days=days)).int + message.id.int % 2**62)
+            await put(background.engine, message.replace(id=old, state=state))
+        while await forget_some(background):
+            pass
+    left = await core.connection.fetch("SELECT template FROM message WHERE account_id = $1", id_of(ada.account))
+    assert sorted(each["template"] for each in left) == ["waiting", "young"]
 
 
 async def test_the_books_hold(core: Core) -> None:

@@ -159,6 +159,7 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "number": st.sampled_from(["", "11010519491231002X"]),
     "card_number": st.just("6222021234567894567"),
     "day": st.sampled_from(["2026-01-31", "2026-02-30"]),
+    "language": st.sampled_from(["", "fr"]),
     "names": st.just([f"accounts/{BUYER}/inboxMessages/{UNKNOWN}"]),
 }
 

@@ -118,6 +118,7 @@ async def test_each_table_has_what_servers_need_and_no_more(of_engine: Connectio
     expected |= {table: {"SELECT", "INSERT"} for table in APPENDED_TO}
     expected |= {table: changed | {"DELETE"} for table in ("request", "outbox", "event", "delivery", "delivery_attempt")}
     expected |= {"event_log": changed, "webhook_health": changed | {"DELETE"}}  # which only workers write
+    expected |= {"message": changed | {"DELETE"}}
     found = await of_engine.fetch(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
     )

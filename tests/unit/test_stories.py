@@ -37,7 +37,7 @@ NO_NEWS = {
     "open_item.created",
     "open_item.settled",
     "payment.finished",
-    "payout.created",
+    "payout.created",  # a payout is a withdrawal, of which people are told
     "payout.failed",
     "payout.succeeded",
     "proposal.approved",
@@ -85,7 +85,7 @@ def test_every_topic_is_news_or_known_to_be_none() -> None:
         silent |= set() if stories else {topic}
         for story in stories:
             must_be_worded(story)
-    assert silent == NO_NEWS
+    assert silent == NO_NEWS & topics
 
 
 def _payment() -> Payment:

@@ -1,4 +1,4 @@
-"""Forgetting events and deliveries that are older than anybody asks for, a few at a time."""
+"""Forgetting events, deliveries and messages to people that are older than anybody asks for, a few at a time."""
 
 import asyncio
 from datetime import timedelta
@@ -29,6 +29,9 @@ async def forget_some(background: Background) -> int:
     """Forgets the oldest of what is too old; answers how much that was. Deliveries go first: what they need goes last."""
     before = first_at(background.wall_clock() - timedelta(days=KEPT_DAYS))
     pool = background.pool
+    messages: int = await pool.fetchval(sql.load("danbao_workers", "forget_messages"), before, ROWS_AT_ONCE)
+    if messages:
+        return messages
     deliveries: int = await pool.fetchval(sql.load("danbao_workers", "forget_deliveries"), before, ROWS_AT_ONCE)
     if deliveries:
         return deliveries

@@ -9,6 +9,7 @@ from danbao_workers.work import Background, Work
 
 
 async def _carry_out(background: Background, ids: Sequence[UUID]) -> None:
+    assert background.postman is not None  # or nobody takes jobs
     await background.postman.send(ids)
 
 

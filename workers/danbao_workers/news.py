@@ -58,10 +58,11 @@ async def tell(background: Background) -> None:
 
 async def tell_once(background: Background) -> bool:
     """Tells people of the next events, MOST_AT_ONCE at most; answers whether there are more."""
-    pool = background.pool
+    pool, postman = background.pool, background.postman
+    assert postman is not None  # or nobody leads
     [(after, last)] = await pool.fetch(_POSITIONS)
     position = min(last, after + MOST_AT_ONCE)
-    background.postman.news_behind = last - after
+    postman.news_behind = last - after
     if position == after:
         return False
     events = await pool.fetch(sql.load("danbao_workers", "read_news"), after, position)
@@ -74,7 +75,7 @@ async def tell_once(background: Background) -> bool:
     preferences = {
         (row.account_id, row.category): row for row in await fetch_rows(pool, Preference, _PREFERENCES, list(readers))
     }
-    written = write(background.keyring, background.postman.channels, news, readers, preferences)
+    written = write(background.keyring, postman.channels, news, readers, preferences)
     command = TellPeople(
         origin=background.origin("news"),
         after_position=after,

@@ -4,7 +4,7 @@ import copy
 import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from babel import Locale
@@ -33,6 +33,7 @@ def _pattern(tag: str, places: int) -> NumberPattern:
     return pattern
 
 
+@lru_cache(4096)
 def amount_text(amount_minor: int, currency: str, tag: str) -> str:
     """An amount in a language, such as "¥12.50" or "12,50 €". Raises CurrencyUnknown."""
     places = exponent(currency)
