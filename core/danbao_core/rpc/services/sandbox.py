@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 from danbao.v1 import accounts_pb2, sandbox_pb2, sandbox_pb2_grpc
 from danbao_core import sql
 from danbao_core.bank.port import BankNotAnswering
+from danbao_core.bank_errors import BankUnavailable
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import from_record
-from danbao_core.errors import BankMissing, BankUnavailable
+from danbao_core.errors import BankMissing
 from danbao_core.keyring import Keyring
 from danbao_core.people.emails import email_of
 from danbao_core.people.messages import Channel, Message, opened
