@@ -24,10 +24,10 @@ from danbao_core.ids import uuid7
 from danbao_core.money import Money
 from danbao_core.opening import keyring_of
 from danbao_core.people.instruments import BindInstrument, Card
-from danbao_workers.event_numbers import EventNumbers
 from danbao_core.policy import PolicySchedule
 from danbao_core.reconciliation import StartReconciliation
 from danbao_core.reconciliation.commands import CompareSides, FinishReconciliation, Sides
+from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.fundings import FUNDINGS
 from danbao_workers.reconciliations import reconcile_what_waits
 from danbao_workers.work import Background
