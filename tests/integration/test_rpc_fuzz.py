@@ -57,8 +57,8 @@ KNOWN = (
     f"serviceKeys/{KEY}",
 )
 COLLECTIONS = (
-    "accounts", "approvals", "challenges", "factors", "fundings", "instruments", "openItems", "payments", "proposals",
-    "serviceKeys", "sessions", "differences"
+    "accounts", "approvals", "challenges", "factors", "fundings", "instruments", "openItems", "payments", "payouts",
+    "proposals", "serviceKeys", "sessions", "differences"
 )  # fmt: skip
 STRANGE = tuple(f"{collection}/{UNKNOWN}" for collection in COLLECTIONS)
 PHONE = "+8613812345678"
@@ -158,6 +158,11 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "refresh_token": st.just(f"dbr_{'0' * 32}_0_{'0' * 64}"),
     "number": st.sampled_from(["", "11010519491231002X"]),
     "card_number": st.just("6222021234567894567"),
+    "month": st.sampled_from(["2026-10", "2026-13"]),
+    "first_day": st.just(""),
+    "last_day": st.just(""),
+    "language": st.sampled_from(["", "en", "fr"]),
+    "weekday": st.just(0),
     "day": st.sampled_from(["2026-01-31", "2026-02-30"]),
 }
 
@@ -169,7 +174,7 @@ def likely(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     options: Any = field.GetOptions()
     if resource := options.Extensions[resource_pb2.resource_reference].type.partition("/")[2].lower():
         known, strange = ([name for name in names if name.lower().startswith(f"{resource}s/")] for names in (KNOWN, STRANGE))
-        return st.sampled_from(known or strange)
+        return st.sampled_from(known or strange or STRANGE)
     if field.message_type is not None:
         items = messages(field.message_type)
         return st.lists(items, min_size=1, max_size=4) if field.is_repeated else items
