@@ -17,7 +17,18 @@ from danbao_core.statements.exporting import MOST_LINES_OF_PDF
 from danbao_core.statements.reading import BATCH
 from tests import rpc_client
 from tests.rpc_client import Caller, Core, Refused, a_merchant, an_account, available, id_of, outcome
-from tests.rpc_requests import a_payment, a_statement, a_top_up, a_transfer, a_withdrawal, advance_clock, confirm, path_of, ship
+from tests.rpc_requests import (
+    a_payment,
+    a_statement,
+    a_top_up,
+    a_transfer,
+    a_withdrawal,
+    advance_clock,
+    confirm,
+    path_of,
+    refund,
+    ship,
+)
 
 core = rpc_client.core
 
@@ -118,6 +129,15 @@ async def test_a_statement_is_what_the_ledger_says(core: Core) -> None:
         ["Payment", "A-1", "《红楼梦》", "Ada", "", "-20.00", "380.00"],
     ]
     assert closing[7] == "380.00"
+
+
+async def test_a_refund_tells_its_payment(core: Core) -> None:
+    buyer, shop = await an_account(core, funds_minor=5_000), await a_merchant(core)
+    sold = await core.operator.ask(a_transfer(buyer, shop, 1_000))
+    given_back = await core.operator.ask(refund(sold.name, 400))
+    (*_, line, _, _, closing) = await rows_of(core.operator, await of_today(core, shop))
+    assert line[1:] == ["Refund", "", "", "A**", "", "-3.94", "5.91", "CNY", given_back.name]
+    assert closing[7] == "5.91"
 
 
 async def test_periods_that_follow_each_other_share_nothing_and_miss_nothing(core: Core) -> None:

@@ -5,8 +5,9 @@ Latin is set in Helvetica, in every language. How many pages there are is known 
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from reportlab.lib.colors import HexColor, black
@@ -21,6 +22,9 @@ from danbao_core.statements.words import time_text
 _LATIN: Final = "Helvetica"
 _BOLD: Final = "Helvetica-Bold"
 _CHINESE: Final = "STSong-Light"
+_NOT_LATIN: Final = re.compile(f"([^{re.escape(bytes(range(256)).decode('cp1252', 'ignore'))}]+)")
+"""What Helvetica lacks."""
+
 _GREY: Final = HexColor("#666666")
 _RULE: Final = HexColor("#bbbbbb")
 _SHADE: Final = HexColor("#f4f4f4")
@@ -76,6 +80,8 @@ class PdfFile:
         self._canvas.setCreator("Danbao")
         self._page = 0
         self._row = 0
+        self._font: tuple[str, float] = ("", 0.0)
+        self._colour: Any = None
 
     def begin(self) -> bytes:
         self._turn()
@@ -116,14 +122,14 @@ class PdfFile:
         top = _TOP_OF_FIRST if self._page == 1 else _TOP
         y = top - (self._row + 1) * _ROW
         if self._row % 2:
-            self._canvas.setFillColor(_SHADE)
+            self._fill(_SHADE)
             self._canvas.rect(_MARGIN, y - 4, _WIDTH - 2 * _MARGIN, _ROW, stroke=0, fill=1)
         return y
 
     def _turn(self) -> None:
         """A new page with its head and foot."""
         self._page += 1
-        self._row = 0
+        self._row, self._font, self._colour = 0, ("", 0.0), None
         words = self._head.words
         if self._page == 1:
             self._front()
@@ -171,48 +177,64 @@ class PdfFile:
     ) -> None:
         """Writes one line of text; what does not fit ends with an ellipsis, a figure is set smaller."""
         room = column.right - column.left
-        wide = _width(text, size, bold=bold)
+        wide = _width(text, bold=bold) * size
         if wide > room and column.is_figure:
             size *= room / wide
         elif wide > room:
-            text = _shortened(text, size, room, bold=bold)
+            text = _shortened(text, room / size, bold=bold)
         x = column.right - min(wide, room) if column.is_figure else column.left
-        self._canvas.setFillColor(colour)
-        for font, run in _runs(text, bold=bold):
+        self._fill(colour)
+        for run in _runs(text, bold=bold):
+            self._set(run.font, size)
+            self._canvas.drawString(x, y, run.text)
+            x += run.width * size
+
+    def _fill(self, colour: Any) -> None:
+        """Sets the colour, where it is another one: that takes as long as to write a text."""
+        if self._colour is not colour:
+            self._canvas.setFillColor(colour)
+            self._colour = colour
+
+    def _set(self, font: str, size: float) -> None:
+        """Sets the font, where it is another one."""
+        if self._font != (font, size):
             self._canvas.setFont(font, size)
-            self._canvas.drawString(x, y, run)
-            x += pdfmetrics.stringWidth(run, font, size)
+            self._font = (font, size)
 
 
-def _runs(text: str, *, bold: bool) -> Iterator[tuple[str, str]]:
+class _Run(NamedTuple):
+    """A part of a text that one font has."""
+
+    font: str
+    text: str
+    width: float
+    """In the size 1."""
+
+
+@lru_cache(maxsize=2_048)
+def _runs(text: str, *, bold: bool) -> tuple[_Run, ...]:
     """A text in parts, each with the font that has its characters."""
-    for is_latin, run in groupby(text, _is_latin):
-        if is_latin:
-            yield _BOLD if bold else _LATIN, "".join(run)
-        else:  # the font's encoding ends with the characters of 16 bits
-            yield _CHINESE, "".join(each if ord(each) <= 0xFFFF else "□" for each in run)
+    latin = _BOLD if bold else _LATIN
+    runs: list[_Run] = []
+    for part in filter(None, _NOT_LATIN.split(text)):
+        font, shown = latin, part
+        if _NOT_LATIN.match(part):  # the font's encoding ends with the characters of 16 bits
+            font, shown = _CHINESE, "".join(each if ord(each) <= 0xFFFF else "□" for each in part)
+        runs.append(_Run(font, shown, pdfmetrics.stringWidth(shown, font, 1)))
+    return tuple(runs)
 
 
-def _is_latin(character: str) -> bool:
-    """Whether Helvetica has a character."""
-    try:
-        character.encode("cp1252")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _width(text: str, *, bold: bool) -> float:
+    """In the size 1."""
+    return sum(run.width for run in _runs(text, bold=bold))
 
 
-def _width(text: str, size: float, *, bold: bool) -> float:
-    width: float = sum(pdfmetrics.stringWidth(run, font, size) for font, run in _runs(text, bold=bold))
-    return width
-
-
-def _shortened(text: str, size: float, room: float, *, bold: bool) -> str:
-    """As much of a text as fits, and an ellipsis."""
+def _shortened(text: str, room: float, *, bold: bool) -> str:
+    """As much of a text as fits, and an ellipsis; `room` is for the size 1."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if _width(f"{text[:middle]}…", size, bold=bold) <= room:
+        if _width(f"{text[:middle]}…", bold=bold) <= room:
             low = middle
         else:
             high = middle - 1
