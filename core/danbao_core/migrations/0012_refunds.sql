@@ -1,5 +1,5 @@
 -- Nothing is released yet, so no table is full and nobody waits for these locks:
--- squawk-ignore-file constraint-missing-not-valid, ban-drop-column, require-concurrent-index-creation
+-- squawk-ignore-file constraint-missing-not-valid, ban-drop-column, ban-drop-constraint, require-concurrent-index-creation
 
 -- migrate:up
 
