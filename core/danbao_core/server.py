@@ -145,7 +145,7 @@ class Server:
             Payments(engine, pool, pages, settings.hash_key_bytes, self._wall_clock, keyring), server
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, pages, desk, settings.database_url, has_bank=bank is not None), server
+            Operations(engine, pool, pages, desk, settings.database_url), server
         )
         sessions_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(desk), server)
         verification_pb2_grpc.add_VerificationServiceServicer_to_server(Verification(desk), server)

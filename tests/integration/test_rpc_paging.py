@@ -21,6 +21,7 @@ from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode
 from danbao_core.policy import PolicySchedule
 from tests import builders, rpc_client
+from tests.banks import a_difference
 from tests.builders import origin
 from tests.rpc_client import Caller, Core, a_core, a_merchant, an_account, an_operator_token, id_of, walked
 from tests.rpc_requests import (
@@ -68,6 +69,7 @@ async def a_world(core: Core) -> tuple[str, str]:
         await core.caller("payments.read")
         await core.operator.ask(an_adjustment("FEES", "COMPENSATION"))
         await an_open_item(core, shop)
+        await a_difference(core)
     return buyer, shop
 
 
