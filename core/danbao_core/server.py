@@ -157,7 +157,7 @@ class Server:
             server,
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, pages, desk, settings.database_url, has_bank=bank is not None), server
+            Operations(engine, pool, pages, desk, settings.database_url), server
         )
         notifications_pb2_grpc.add_NotificationServiceServicer_to_server(
             Notifications(engine, pool, pages, keyring, sandbox=self._sandbox), server

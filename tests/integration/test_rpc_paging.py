@@ -22,6 +22,7 @@ from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode
 from danbao_core.policy import PolicySchedule
 from tests import builders, rpc_client
+from tests.banks import a_difference
 from tests.builders import origin
 from tests.rpc_client import Caller, Core, a_core, a_merchant, an_account, an_operator_token, id_of, walked
 from tests.rpc_requests import (
@@ -32,6 +33,7 @@ from tests.rpc_requests import (
     cancel,
     changed,
     named,
+    refund,
     reject,
     rotate,
     valid_requests,
@@ -63,12 +65,14 @@ async def a_world(core: Core) -> tuple[str, str]:
     """A buyer and a shop with three payments between them; two or more of everything else that is listed."""
     buyer, shop = await an_account(core, funds_minor=1_000), await a_merchant(core)
     for _ in range(3):
-        await core.operator.ask(a_payment(buyer, shop))
+        payment = await core.operator.ask(a_payment(buyer, shop))
+        await core.operator.ask(refund(payment.name, 1))
     await core.operator.ask(a_top_up(buyer, 5))
     for _ in range(2):
         await core.caller("payments.read")
         await core.operator.ask(an_adjustment("FEES", "COMPENSATION"))
         await an_open_item(core, shop)
+        await a_difference(core)
     for account in (buyer, shop):
         await two_deliveries(core, account)
     return buyer, shop
