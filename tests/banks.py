@@ -16,7 +16,7 @@ from aiohttp import web
 
 from danbao_core.accounts import Account
 from danbao_core.bank.http_bank import HttpBank
-from danbao_core.bank.port import Bank, Transfer
+from danbao_core.bank.port import Bank, LineKind, Transfer
 from danbao_core.bank.sandbox.server import SandboxBank, serve
 from danbao_core.engine import Engine
 from danbao_core.fundings import Funding, TopUp, Withdraw
@@ -24,10 +24,14 @@ from danbao_core.ids import uuid7
 from danbao_core.money import Money
 from danbao_core.opening import keyring_of
 from danbao_core.people.instruments import BindInstrument, Card
+from danbao_core.policy import PolicySchedule
+from danbao_core.reconciliation import StartReconciliation
+from danbao_core.reconciliation.commands import CompareSides, FinishReconciliation, Sides
 from danbao_workers.fundings import FUNDINGS
 from danbao_workers.reconciliations import reconcile_what_waits
 from danbao_workers.work import Background
 from tests.builders import carried_out, origin
+from tests.rpc_client import Core
 from tests.workers import worker_settings
 
 KEY = "the-banks-key"
@@ -148,3 +152,21 @@ async def withdrawal_to(engine: Engine, account: Account, card: UUID, amount_min
     amount = Money(amount_minor, "CNY")
     asked = Withdraw(origin=origin(), account_id=account.id, amount=amount, instrument_id=card, at_bank=True)
     return await carried_out(engine, asked)
+
+
+async def a_difference(core: Core) -> str:
+    """The name of an open difference, of a day that was reconciled, as the worker leaves it."""
+    day = next(_DAYS)
+    sides = Sides(uuid7(), LineKind.DEBIT, "CNY", None, 5)
+    engine = Engine(core.settings.database_url, policies=PolicySchedule.load())
+    await engine.start()
+    try:
+        await engine.submit(StartReconciliation(origin=origin(), day=day))
+        await engine.submit(CompareSides(origin=origin(), day=day, sides=(sides,)))
+        await engine.submit(FinishReconciliation(origin=origin(), day=day, lines=1, entries=0, differences=1))
+    finally:
+        await engine.stop()
+    return f"differences/{sides.difference_id}"
+
+
+_DAYS = count(1_000)

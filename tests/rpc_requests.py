@@ -339,8 +339,7 @@ def valid_requests() -> Iterator[Message]:
     yield unfreeze(ada)
     yield from valid_requests_of_sandboxes()
     yield from chain(valid_requests_of_notifications(), valid_requests_of_refunds(), valid_requests_of_payouts())
-    yield from valid_requests_of_reconciliation()
-    yield from valid_requests_of_people()
+    yield from chain(valid_requests_of_people(), valid_requests_of_reconciliation())
 
 
 def valid_requests_of_sandboxes() -> Iterator[Message]:

@@ -538,6 +538,13 @@ class DatabaseUnavailable(Refusal):
     retry_after_seconds = 0.5
 
 
+class BankUnavailable(Refusal):
+    """The bank does not answer; send it again with the same request_id after a pause."""
+
+    kind = Kind.UNAVAILABLE
+    retry_after_seconds = 5.0
+
+
 class EndpointChanged(Refusal):
     """Somebody else changed the webhook endpoint at the same moment."""
 
@@ -550,13 +557,6 @@ class WatchTooSlow(Refusal):
 
     kind = Kind.ABORTED
     retry_after_seconds = 1.0
-
-
-class BankUnavailable(Refusal):
-    """The bank does not answer; send it again with the same request_id after a pause."""
-
-    kind = Kind.UNAVAILABLE
-    retry_after_seconds = 5.0
 
 
 class ShuttingDown(Refusal):

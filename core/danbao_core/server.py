@@ -153,11 +153,12 @@ class Server:
                 self._wall_clock,
                 keyring,
                 Watching(pool, settings.hash_key_bytes, settings.watch_heartbeat_seconds),
+                has_bank=bank is not None,
             ),
             server,
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, pages, desk, settings.database_url, has_bank=bank is not None), server
+            Operations(engine, pool, pages, desk, settings.database_url), server
         )
         payouts_pb2_grpc.add_PayoutServiceServicer_to_server(
             Payouts(engine, pool, pages, has_bank=bank is not None, sandbox=self._sandbox), server

@@ -59,10 +59,14 @@ async def test_every_contender_has_its_turn_and_the_books_hold(tmp_path: Path, t
 
 
 async def test_only_what_is_asked_for_is_run_and_profiled(tmp_path: Path, temporary: Path) -> None:
-    told = await bench(temporary, "--only", "unary", "--only", "echo", "--profile", "--json", tmp_path / "bench.json")
+    told = await bench(
+        temporary, "--only", "unary", "--only", "echo", "--profile", "--webhooks", "--json", tmp_path / "bench.json"
+    )
     assert told.code == 0, told.err
+    assert "Webhooks: " in told.out
     answer = json.loads((tmp_path / "bench.json").read_text())
     assert list(answer["figures"]) == ["echo", "unary"]
+    assert all(figure > 0 for figure in answer["webhooks"].values())
     assert list(answer["ratios"]) == ["unary_to_echo"]
     parts = [line["part"] for line in answer["profile"]["budget"]]
     steps = ["authentication", "parse", "validate", "hash", "convert", "answer", "log_and_count"]

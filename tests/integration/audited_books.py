@@ -256,6 +256,7 @@ async def healthy(postgres: SharedServer, administrator: Connection) -> AsyncIte
         finally:
             await engine.stop()
         connection = await asyncpg.connect(url)
+        ids["event"] = await connection.fetchval("SELECT id FROM outbox ORDER BY sequence LIMIT 1")
         ids["pay"] = await connection.fetchval("SELECT id FROM journal WHERE subject_id = $1", ids["paid"])
         ids["wallet"] = await connection.fetchval(
             "SELECT id FROM balance WHERE account_id = $1 AND currency = 'CNY' AND purpose = 1", ids["ada"]

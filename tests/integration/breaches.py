@@ -3,6 +3,7 @@
 from danbao_core.accounts import PLATFORM_ID
 from tests.integration.audited_books import Plant
 from tests.integration.bank_breaches import BANK_PLANTS
+from tests.integration.event_breaches import EVENT_PLANTS
 from tests.integration.funding_breaches import FUNDING_PLANTS
 from tests.integration.operator_breaches import OPERATOR_PLANTS
 from tests.integration.payout_breaches import PAYOUT_PLANTS
@@ -491,4 +492,5 @@ PLANTS = [
     *BANK_PLANTS,
     # People.
     *PEOPLE_PLANTS,
+    *EVENT_PLANTS,
 ]

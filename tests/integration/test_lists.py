@@ -17,11 +17,13 @@ from danbao_core.engine import Answer, Engine, reads
 from danbao_core.errors import ExternalIdTaken
 from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at, uuid7
 from danbao_core.payments import lists as payment_lists
+from danbao_core.payments import refund_lists
 from danbao_core.payments.lists import Side
+from danbao_core.payments.refund_lists import Of
 from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant
 from danbao_core.proposals import lists as proposal_lists
-from tests.builders import a_paid_payment, a_proposal, an_account, an_operator, origin, stored
+from tests.builders import a_paid_payment, a_proposal, a_refund, an_account, an_operator, origin, stored
 
 Connection = Any
 
@@ -86,10 +88,19 @@ QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
         (*ALL_PAYMENTS, "account"),
         {"payment_of_payer", "payment_of_payee"},
     ),
+    "refunds": (refund_lists.text_of(Of.ALL), (*NEWEST, ANY), {"refund_pkey"}),
+    "refunds_of_payer": (refund_lists.text_of(Of.PAYER), (*NEWEST, ANY, "account"), {"refund_of_payer"}),
+    "refunds_of_payee": (refund_lists.text_of(Of.PAYEE), (*NEWEST, ANY, "payee"), {"refund_of_payee"}),
+    "refunds_of_payment": (refund_lists.text_of(Of.PAYMENT), (*NEWEST, ANY, "paid"), {"refund_of_payment"}),
+    "refunds_of_party": (
+        refund_lists.text_of(Of.EITHER),
+        (*NEWEST, ANY, "account"),
+        {"refund_of_payer", "refund_of_payee"},
+    ),
     "read_obligation": (
         sql.load("danbao_core.accounts", "read_obligation"),
         (["account"],),
-        {"payment_open_of_payer", "payment_open_of_payee"},
+        {"payment_open_of_payer", "payment_open_of_payee", "refund_open_of_payer", "refund_open_of_payee"},
     ),
     "accounts": (account_lists.TEXT, (*NEWEST, ANY, ANY), {"account_pkey"}),
     "proposals": (proposal_lists.TEXT, (*NEWEST, ANY), {"proposal_pkey"}),
@@ -109,7 +120,7 @@ QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
     "entries": (sql.load("danbao_core", "list_entries"), ("balance", None, 51), {"entry_pkey", "journal_pkey"}),
 }
 """Each query with arguments, and the indexes that it is to use."""
-MERGING = {"payments_of_party", "facts", "facts_of_subject"}
+MERGING = {"payments_of_party", "refunds_of_party", "facts", "facts_of_subject"}
 """Those that go through two indexes at once."""
 
 MANY = """
@@ -127,6 +138,10 @@ MANY = """
     FROM service_key, generate_series(1, 1000);
     INSERT INTO proposal SELECT (jsonb_populate_record(proposal, jsonb_build_object('id', gen_random_uuid()))).*
     FROM proposal, generate_series(1, 1000);
+    INSERT INTO refund SELECT (jsonb_populate_record(refund, jsonb_build_object(
+        'id', gen_random_uuid(), 'payer_id', CASE WHEN n % 100 = 0 THEN payer_id ELSE gen_random_uuid() END,
+        'payment_id', CASE WHEN n % 100 = 0 THEN payment_id ELSE gen_random_uuid() END))).*
+    FROM refund, generate_series(1, 1000) AS n;
     INSERT INTO entry SELECT gen_random_uuid(), 1, id, 1, 1 FROM journal;
 """
 
@@ -135,6 +150,7 @@ async def test_queries_that_were_planned_for_empty_tables_are_right_for_full_one
     engine: Engine, database_url: str, connection: Connection
 ) -> None:
     payment = await a_paid_payment(engine, payer=await an_account(engine, funds_minor=5_000))
+    await a_refund(engine, payment, 1)
     grant = Grant(key_id=(await an_operator(engine)).id, scopes=("payments.pay_any",))
     await a_proposal(engine, grant)
     names: dict[str, UUID] = {

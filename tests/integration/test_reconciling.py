@@ -211,6 +211,24 @@ async def test_a_debit_that_the_bank_takes_back_days_later(town: Town) -> None:
     assert (await town.open_now(), [each.state for each in await town.differences()]) == (0, [DifferenceState.EXPLAINED])
 
 
+async def test_a_debit_is_taken_back_before_anybody_here_knew_of_it(town: Town) -> None:
+    """Its answer was lost, and the bank was not reached for days."""
+    card = await a_card(town.engine, town.account, town.bank, "4000000000000259")
+    funding = await top_up_by(town.engine, town.account, card, 4_000)
+    await town.bank.set_behaviour(Behaviour(lost_bps=10_000))
+    await town.asking.once()
+    await town.bank.set_behaviour(Behaviour())
+    await town.tomorrow(3)
+    await town.asking.reconciled()
+    kinds = [(each.movement, each.kind) for each in await town.differences()]
+    assert sorted(kinds) == [(way, DifferenceKind.MISSING_HERE) for way in (LineKind.DEBIT, LineKind.REVERSAL)]
+    await town.asking.until_known()
+    await town.tomorrow()
+    await town.asking.reconciled()
+    assert (await stored(town.engine, Funding, funding.id)).state is FundingState.REVERSED
+    assert await town.open_now() == 0
+
+
 async def test_a_bank_without_a_statement_leaves_the_day_waiting(town: Town, engine: Engine) -> None:
     await town.top_up()
     await town.tomorrow()

@@ -30,7 +30,7 @@ from danbao_core.server_role import AS_SERVER
 from tests import leaks
 from tests.people import PersonCaller, a_person, a_phone, keyring_of
 from tests.rpc_client import HASH_KEY, Connection, Core, a_core, an_operator_token, digest, id_of
-from tests.rpc_requests import bind, close, erase, log_in, verify
+from tests.rpc_requests import an_endpoint, bind, close, erase, log_in, rotate_secret, verify
 
 OLD = bytes.fromhex(HASH_KEY)
 NUMBER, CARD = "360426199101010071", "6222021234567894567"
@@ -328,3 +328,17 @@ def test_every_sealed_column_is_known() -> None:
         if column.sql_type == "bytea" and column.name not in hashes and row_type.table.reading is None
     }
     assert found == sealed
+
+
+async def test_secrets_of_webhook_endpoints_come_along(database_url: str, tmp_path: Path, new_key: bytes) -> None:
+    async with a_core(database_url) as core:
+        made = await core.operator.ask(an_endpoint())
+        rotated = await core.operator.ask(rotate_secret(made.webhook_endpoint.name))
+    done, counted = await brought_along(database_url, Keyring.load(a_file(tmp_path, "both.toml", k0=OLD, k1=new_key), b""))
+    assert (done.resealed, done.broken) == (1, ())
+    assert "sealed" not in counted[FIRST_ID]
+    only_new = Keyring.load(a_file(tmp_path, "new.toml", k1=new_key), b"")
+    async with working(database_url) as (_, pool):
+        [row] = await pool.fetch("SELECT * FROM webhook_endpoint")
+    assert only_new.open(row["secret"], "webhook_endpoint", "secret", row["id"]) == rotated.secret
+    assert only_new.open(row["old_secret"], "webhook_endpoint", "old_secret", row["id"]) == made.secret

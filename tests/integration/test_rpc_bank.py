@@ -191,9 +191,8 @@ async def test_a_core_without_a_bank_says_so(postgres: SharedServer, administrat
     async with a_database(administrator, postgres) as database_url, a_core(database_url) as core:
         channel = changed(the_bank(Bank.BEHAVIOUR_ACCEPT), channel=sandbox_pb2.BankChannel())
         async with nothing_changes(core):
-            for each in (channel, start_reconciliation("2026-01-31")):
-                refused = await core.operator.refused(each)
-                assert (refused.code, refused.reason) == (PRECONDITION, "BANK_MISSING")
+            refused = await core.operator.refused(channel)
+            assert (refused.code, refused.reason) == (PRECONDITION, "BANK_MISSING")
         account = await an_account(core)
         card = await core.operator.ask(bind(account, GOOD_CARD))
         funding = await core.operator.ask(by_card(a_top_up(account, 70), card))

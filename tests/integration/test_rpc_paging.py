@@ -17,10 +17,12 @@ from danbao_client import Danbao
 from danbao_core.accounts import Account
 from danbao_core.cli import pages
 from danbao_core.engine import Engine, reads
+from danbao_core.ids import uuid7
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode
 from danbao_core.policy import PolicySchedule
 from tests import builders, rpc_client
+from tests.banks import a_difference
 from tests.builders import origin
 from tests.rpc_client import Caller, Core, a_core, a_merchant, an_account, an_operator_token, id_of, walked
 from tests.rpc_requests import (
@@ -31,6 +33,7 @@ from tests.rpc_requests import (
     cancel,
     changed,
     named,
+    refund,
     reject,
     rotate,
     valid_requests,
@@ -62,13 +65,33 @@ async def a_world(core: Core) -> tuple[str, str]:
     """A buyer and a shop with three payments between them; two or more of everything else that is listed."""
     buyer, shop = await an_account(core, funds_minor=1_000), await a_merchant(core)
     for _ in range(3):
-        await core.operator.ask(a_payment(buyer, shop))
+        payment = await core.operator.ask(a_payment(buyer, shop))
+        await core.operator.ask(refund(payment.name, 1))
     await core.operator.ask(a_top_up(buyer, 5))
     for _ in range(2):
         await core.caller("payments.read")
         await core.operator.ask(an_adjustment("FEES", "COMPENSATION"))
         await an_open_item(core, shop)
+        await a_difference(core)
+    for account in (buyer, shop):
+        await two_deliveries(core, account)
     return buyer, shop
+
+
+async def two_deliveries(core: Core, account: str) -> None:
+    """Two endpoints of an account, the first under the account's own id, and two deliveries to that."""
+    own = id_of(account)
+    for endpoint in (own, uuid7()):
+        await core.connection.execute(
+            "INSERT INTO webhook_endpoint "
+            "VALUES ($1, $2, 'http://x', '*', '', false, 1, 0, '', NULL, NULL, now(), now(), now(), 1)",
+            endpoint,
+            own,
+        )
+    for _ in range(2):
+        await core.connection.execute(
+            "INSERT INTO delivery VALUES ($1, $2, $1, 1, 'payment.paid', $1, 2, 0, 1, NULL, now(), now(), 1)", uuid7(), own
+        )
 
 
 async def an_open_item(core: Core, shop: str) -> None:
@@ -81,7 +104,10 @@ async def an_open_item(core: Core, shop: str) -> None:
 
 def of(account: str, request: Any) -> Any:
     """The same list of another account, where it is one of an account's."""
-    return changed(request, account=account) if "account" in request.DESCRIPTOR.fields_by_name else request
+    fields = request.DESCRIPTOR.fields_by_name
+    if "webhook_endpoint" in fields:
+        return changed(request, webhook_endpoint=account.replace("accounts/", "webhookEndpoints/"))
+    return changed(request, account=account) if "account" in fields else request
 
 
 async def token_of(caller: Caller, request: Any) -> str:

@@ -144,7 +144,7 @@ async def test_what_is_refused(core: Core) -> None:
         assert (await buyer.refused(refund(payment.name))).reason == "ACTOR_NOT_ALLOWED"
         assert (await core.operator.refused(refund(payment.name, 1, currency="USD"))).reason == "CURRENCY_MISMATCH"
         card = f"instruments/{UNKNOWN}"
-        assert (await core.operator.refused(refund(payment.name, instrument=card))).reason == "INSTRUMENT_NOT_FOUND"
+        assert (await core.operator.refused(refund(payment.name, instrument=card))).reason == "BANK_MISSING"
         found = await core.operator.refused(refund(payment.name, reason="to 6222021234567894567"))
         assert found.violations == {"reason": "CARD_NUMBER_IN_TEXT"}
     await core.operator.ask(refund(payment.name))

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 
 import grpc
 import pytest
 from google.protobuf.message import Message
 
 from danbao.v1 import operations_pb2, payments_pb2, sandbox_pb2
+from danbao_core.bank.wire import day_name
 from tests import rpc_client
+from tests.banks import a_difference
 from tests.integration import test_people_repeats
 from tests.rpc_client import (
     Core,
@@ -51,7 +54,9 @@ from tests.rpc_requests import (
     revoke,
     rotate,
     set_plan,
+    settle_difference,
     ship,
+    start_reconciliation,
     the_bank,
     unfreeze,
     valid_requests,
@@ -125,6 +130,9 @@ async def a_batch_of_two(core: Core) -> Message:
     return a_batch(a_payment(buyer, shop, 60, order_no="A-1"), a_transfer(buyer, shop, 40))
 
 
+DAYS = count(1)
+"""Days that nobody has asked for yet, since 1970."""
+
 MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateAccount": lambda core: done(create_account("CNY", "USD")),
     "OpenWallet": lambda core: then(an_account(core), lambda account: open_wallet(account, "USD")),
@@ -150,6 +158,8 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateProposal": lambda core: done(an_adjustment("BANK_CLEARING", "COMPENSATION", 5)),
     "ApproveProposal": lambda core: then(a_proposal(core), approve),
     "RejectProposal": lambda core: then(a_proposal(core), reject),
+    "StartReconciliation": lambda core: done(start_reconciliation(day_name(next(DAYS)))),
+    "SettleDifference": lambda core: then(a_difference(core), settle_difference),
     "AdvanceClock": lambda core: done(advance_clock(3600)),
     "SetBankBehaviour": lambda core: done(the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT)),
     "AnswerFunding": lambda core: then(a_pending_funding(core), lambda funding: answer_funding(funding, accepted=True)),

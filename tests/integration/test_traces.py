@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from danbao.v1 import payments_pb2
+from danbao_core import telemetry
 from danbao_core.accounts import Purpose, balance_id
 from danbao_core.engine import Engine
 from danbao_core.engine.timeline import summary
@@ -316,7 +317,7 @@ async def test_spans_go_to_a_collector_before_the_server_is_gone(database_url: s
 async def test_a_collector_that_does_not_answer_keeps_no_server_from_stopping(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spans, "FLUSH_SECONDS", 0.2)
+    monkeypatch.setattr(telemetry, "FLUSH_SECONDS", 0.2)
     async with a_collector(b"") as (url, _), asyncio.timeout(20), a_core(database_url, traces=f"otlp={url}") as core:
         await core.operator.refused(payments_pb2.GetPaymentRequest(name="payments/x"), metadata=traced())
 

@@ -1,6 +1,8 @@
 """Webhooks end to end: a core, a worker, and a receiver that answers well, badly, or not at all."""
 
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from danbao_core.notifications import webhooks
 from danbao_workers import deliverer
 from tests import rpc_client
 from tests.receiver import Receiver, a_receiver, answer, hang, ten_megabytes
-from tests.rpc_client import HASH_KEY, Core, until
+from tests.rpc_client import HASH_KEY, Core, a_core, until
 from tests.rpc_requests import (
     a_payment,
     a_test_event,
@@ -310,3 +312,28 @@ async def test_events_of_payments_that_nobody_subscribes_to_go_nowhere(core: Cor
     await until(has_come(receiver, 1))
     assert receiver.topics() == ["payment.closed"]
     assert receiver.got[0].data["closeReason"] == "CLOSE_REASON_CANCELLED_BY_PLATFORM"
+
+
+async def test_a_sampled_call_is_followed_to_the_webhook(
+    core: Core, valkey: ValkeyServer, receiver: Receiver, tmp_path: Path
+) -> None:
+    trace_id, caller = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    shop = await a_shop(core, receiver)
+    spans, url = tmp_path / "spans.jsonl", core.settings.database_url
+    async with (
+        a_worker(url, valkey.valkey_url, hash_key=HASH_KEY, traces=f"file={spans}"),
+        a_core(url, token=core.operator.token, traces=f"file={tmp_path / 'calls.jsonl'}") as traced,
+    ):
+        sampled = a_payment(shop.buyer, shop.name, 1)
+        payment = await traced.operator.ask(sampled, metadata=[("traceparent", f"00-{trace_id}-{caller}-01")])
+        await core.operator.ask(ship(payment.name))
+        await until(has_come(receiver, 2))
+    paid, shipped = receiver.got
+    assert "traceparent" not in shipped.headers
+    _, of_webhook, span_id, _ = paid.headers["traceparent"].split("-")
+    (span,) = [json.loads(line) for line in spans.read_text().splitlines()]
+    assert of_webhook == trace_id
+    assert (span["name"], span["parent_id"]) == ("webhook", f"0x{caller}")
+    assert span["context"]["trace_id"] == f"0x{trace_id}"
+    assert span["context"]["span_id"] == f"0x{span_id}"
+    assert span["attributes"]["http.response.status_code"] == 200

@@ -80,7 +80,7 @@ class EngineCore:
 
 def test_payments_do_what_the_model_says() -> None:
     run_state_machine_as_test(
-        InMemory, settings=settings(max_examples=250, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
+        InMemory, settings=settings(max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
     )
     assert InMemory.granted >= STEPS, "else nothing was checked of what was never granted"
     assert InMemory.ended >= ENDS, "nor of what never ended well"

@@ -19,6 +19,7 @@ from danbao_core.rpc.seen import RpcMetrics
 from danbao_core.rpc.status import CODES
 from danbao_core.settings import Settings
 from danbao_workers.bank_metrics import BankMetrics
+from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.sweep import Lateness
 from danbao_workers.worker import WorkerMetrics
 from danbao_workers.works import WORKS
@@ -170,9 +171,8 @@ def exported() -> dict[str, dict[str, set[str]]]:
     lateness = Lateness()
     for work in WORKS:
         lateness.tell(work, ())
-    for family in registry_of(
-        EngineMetrics(lambda: 0), rpc, WorkerMetrics(lambda: 0, Counter(), lateness), BankMetrics(None)
-    ).collect():
+    of_workers = (WorkerMetrics(lambda: 0, Counter(), lateness), BankMetrics(None), EventNumbers())
+    for family in registry_of(EngineMetrics(lambda: 0), rpc, *of_workers).collect():
         for sample in family.samples:
             labels = samples.setdefault(sample.name, {})
             for name, value in sample.labels.items():

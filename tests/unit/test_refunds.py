@@ -50,6 +50,7 @@ from danbao_core.payments.refund_rows import (
     RefundFailure,
     Source,
 )
+from danbao_core.rpc.convert.events import parties_of, resource_of
 from danbao_core.trail import Outbox
 from tests.builders import EXPRESS, origin
 from tests.memory_core import NOON
@@ -531,3 +532,16 @@ def test_events_are_told_in_order_with_those_of_the_payment() -> None:
     told = [each for each in shop.core.all(Outbox) if each.topic.startswith("refund.")]
     assert {each.topic for each in told} == {"refund.created", "refund.succeeded", "refund.failed"}
     assert {each.ordering_id for each in told} == {payment.id}
+
+
+def test_events_show_the_refund_as_it_was_then() -> None:
+    shop = Shop()
+    refund = shop.refund(shop.order(pay=True), 1)
+    shop.carried_out(refund)
+    told = [each for each in shop.core.all(Outbox) if each.subject_id == refund.id]
+    shown = [resource_of(each.topic, each.payload) for each in told]
+    assert [(each.name, each.state) for each in shown] == [  # type: ignore[attr-defined]  # both are refunds
+        (refund.name, payments_pb2.Refund.STATE_PENDING),
+        (refund.name, payments_pb2.Refund.STATE_SUCCEEDED),
+    ]
+    assert {parties_of(each.topic, each.payload) for each in told} == {(shop.seller.id, shop.buyer.id)}

@@ -13,16 +13,15 @@ from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
     CloseReason,
-    LeaveUnboundCard,
     Payment,
     Refund,
     RefundState,
     State,
-    TakeRefundOutcome,
 )
 from danbao_core.payments.refund_rows import Destination, Fallback
 from danbao_core.people.instruments import Instrument
 from danbao_core.people_errors import InstrumentNotFound
+from danbao_core.refunds_at_bank import LeaveUnboundCard, TakeRefundOutcome
 from tests.builders import origin
 from tests.memory_core import NOON
 from tests.shop import Shop
@@ -52,7 +51,7 @@ def unbound(shop: Shop, card: Instrument) -> None:
 
 def sent(shop: Shop, refund: Refund) -> Refund:
     """The refund after a worker has set out to ask the bank (`claim_refund.sql`)."""
-    row = shop.now(refund).replace(attempts=1, sent_at=NOON)
+    row: Refund = shop.now(refund).replace(attempts=1, sent_at=NOON)
     shop.core.place(row)
     return row
 

@@ -1,9 +1,16 @@
 """What can be subscribed to."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import danbao_core
 from danbao_core.errors import TopicUnknown
 from danbao_core.notifications.topics import TOPICS, covers, must_be_known
+from danbao_core.payments import steps
+from danbao_core.proposals import commands as proposals
+from danbao_core.rpc.convert.events import KINDS
 
 
 @pytest.mark.parametrize(
@@ -29,3 +36,16 @@ def test_every_topic_can_be_subscribed_to() -> None:
 def test_a_topic_that_there_is_not_is_refused(unknown: str) -> None:
     with pytest.raises(TopicUnknown):
         must_be_known(["payment.paid", unknown])
+
+
+def test_everything_that_is_told_can_be_subscribed_to() -> None:
+    sources = [path.read_text() for path in Path(danbao_core.__file__).parent.rglob("*.py")]
+    written = {topic for text in sources for topic in re.findall(r'event\(\s*\w+(?:\(\))?,\s*"([a-z_]+\.[a-z_]+)"', text)}
+    assert {"payment.created", "funding.created", "open_item.created", "account.closed"} <= written
+    told = {*written, *steps._TOPICS.values(), *steps._TOPICS_WITHIN_A_STATE.values(), *proposals._TOPICS.values()}
+    must_be_known(told)
+
+
+def test_every_kind_that_is_told_can_be_shown() -> None:
+    assert set(KINDS) <= set(TOPICS)
+    assert set(TOPICS) - set(KINDS) <= {"refund"}

@@ -1,6 +1,9 @@
 -- Leases endpoints ($1) for a worker ($3), for $4 seconds, unless another has them or they rest, and answers the deliveries that
 -- may be sent to them now: as many as there is room for ($2), one alone where the endpoint keeps failing (for $6 times), and of
 -- each subject the first that has not arrived. $5 are those that are on their way. An endpoint with none is answered, too.
+--
+-- What comes before a delivery is found by its subject, of which few are pending. An endpoint may have thousands, so its index must
+-- not be taken for that, whatever the planner believes: for IS NOT DISTINCT FROM none is.
 WITH free AS (
     SELECT h.endpoint_id, k.room
     FROM unnest($1::uuid[], $2::bigint[]) AS k (endpoint_id, room)
@@ -39,7 +42,7 @@ LEFT JOIN LATERAL (
                 OR NOT EXISTS (
                     SELECT FROM delivery AS before
                     WHERE
-                        before.endpoint_id = f.endpoint_id
+                        before.endpoint_id IS NOT DISTINCT FROM f.endpoint_id
                         AND before.ordering_id = f.ordering_id
                         AND before.state = 1
                         AND before.event_position < f.event_position

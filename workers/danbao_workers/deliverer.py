@@ -33,6 +33,7 @@ from danbao_workers.event_numbers import EventNumbers
 
 if TYPE_CHECKING:
     from danbao_core.clock import WallClock
+    from danbao_workers.delivery_spans import DeliverySpans
 
 _log = structlog.get_logger("danbao.deliveries")
 
@@ -45,10 +46,12 @@ HOPELESS_SECONDS = float(sum(RETRY_SECONDS))
 _JITTER: Final = 0.1
 """By what part of it a pause may be longer, so that what failed together does not come back together."""
 
-LEASE_SECONDS: Final = 20.0
-_RENEW_SECONDS: Final = 5.0
+LEASE_SECONDS = 10.0
+"""How long endpoints wait for a worker that was killed; one that lives renews its leases."""
 
-MOST_TO_ONE: Final = 16
+_RENEW_SECONDS: Final = 2.5
+
+MOST_TO_ONE: Final = 32
 """Requests to one endpoint at a time; one that was not called lately begins with a few."""
 
 _FEW: Final = 2
@@ -123,6 +126,7 @@ class Deliverer:
         numbers: EventNumbers,
         *,
         sandbox: bool,
+        spans: "DeliverySpans | None" = None,
     ) -> None:
         self.id = uuid4()
         self._engine = engine
@@ -131,6 +135,7 @@ class Deliverer:
         self._wall_clock = wall_clock
         self._numbers = numbers
         self._sender = WebhookSender(sandbox=sandbox)
+        self._spans = spans
         self._stack = AsyncExitStack()
         self._due: set[UUID] = set()
         self._due_event = asyncio.Event()
@@ -238,6 +243,8 @@ class Deliverer:
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
             held = [each for each, deliveries in self._flying.items() if deliveries]
+            if not held:
+                continue
             try:
                 await self._pool.execute(sql.load("danbao_workers", "renew_leases"), held, self.id, LEASE_SECONDS)
             except Exception as error:
@@ -263,9 +270,19 @@ class Deliverer:
         self._ended_event.set()
 
     async def _send(self, claimed: Claimed, at: datetime) -> Sent:
+        spans = self._spans if claimed.traceparent else None
+        if spans is None:
+            return await self._post(claimed, at, claimed.traceparent)
+        span = spans.begin(claimed.traceparent, claimed.topic, str(claimed.event_id))
+        context = span.get_span_context()
+        sent = await self._post(claimed, at, f"00-{context.trace_id:032x}-{context.span_id:016x}-01")
+        spans.end(span, sent)
+        return sent
+
+    async def _post(self, claimed: Claimed, at: datetime, traceparent: str) -> Sent:
         try:
             body = self._body(claimed)
-            headers = signed_headers(str(claimed.event_id), at, body, self._secrets(claimed, at), claimed.traceparent)
+            headers = signed_headers(str(claimed.event_id), at, body, self._secrets(claimed, at), traceparent)
         except (KeyError, msgspec.DecodeError, SealBroken):
             _log.exception("a delivery cannot be made", delivery_id=str(claimed.id), topic=claimed.topic)
             return Sent(0, "internal", "", 0.0, 0)

@@ -3,7 +3,7 @@ UPDATE delivery AS d
 SET due_at = k.due_at
 FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS k (endpoint_id, ordering_id, due_at)
 WHERE
-    d.endpoint_id = k.endpoint_id
+    d.endpoint_id IS NOT DISTINCT FROM k.endpoint_id
     AND d.ordering_id = k.ordering_id
     AND d.state = 1
     AND d.due_at <> k.due_at

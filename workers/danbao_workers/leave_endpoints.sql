@@ -9,7 +9,7 @@ WITH blocked AS (
     ) AS late
     CROSS JOIN LATERAL (
         SELECT due_at FROM delivery
-        WHERE endpoint_id = k.endpoint_id AND ordering_id = late.ordering_id AND state = 1
+        WHERE endpoint_id IS NOT DISTINCT FROM k.endpoint_id AND ordering_id = late.ordering_id AND state = 1
         ORDER BY event_position
         LIMIT 1
     ) AS first

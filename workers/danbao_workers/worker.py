@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -29,6 +30,9 @@ from danbao_workers.leader import Leader
 from danbao_workers.sweep import Lateness
 from danbao_workers.work import Background, Work
 from danbao_workers.works import SINGLETONS, WORKS
+
+if TYPE_CHECKING:
+    from danbao_workers.delivery_spans import DeliverySpans
 
 _log = structlog.get_logger("danbao.worker")
 
@@ -167,11 +171,25 @@ async def background_of(settings: Settings) -> AsyncIterator[Background]:
         engine = await stack.enter_async_context(running_engine(settings))
         keyring, numbers, sandbox = keyring_of(settings), EventNumbers(), settings.mode is Mode.SANDBOX
         deliverer = await stack.enter_async_context(
-            Deliverer(engine, pool, keyring, system_wall_clock, numbers, sandbox=sandbox)
+            Deliverer(engine, pool, keyring, system_wall_clock, numbers, sandbox=sandbox, spans=await _spans(settings, stack))
         )
         bank = await stack.enter_async_context(bank_of(settings))
         counted = None if bank is None else CountedBank(bank)
         yield Background(settings, engine, pool, queue, keyring, system_wall_clock, deliverer, numbers, counted)
+
+
+async def _spans(settings: Settings, stack: contextlib.AsyncExitStack) -> "DeliverySpans | None":
+    """Makes spans of deliveries, where DANBAO_TRACES is set; the last ones are sent at the end. Raises WorkerFailed."""
+    if not settings.traces:
+        return None
+    from danbao_workers.delivery_spans import DeliverySpans  # noqa: PLC0415  # a tenth of a second that most need not wait
+
+    try:
+        spans = DeliverySpans(settings.traces, f"worker-{os.getpid()}")
+    except OSError as error:
+        raise WorkerFailed(f"DANBAO_TRACES: {settings.traces} cannot be written ({error.strerror})") from None
+    stack.push_async_callback(asyncio.to_thread, spans.close)
+    return spans
 
 
 async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> None:

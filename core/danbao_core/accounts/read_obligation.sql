@@ -1,5 +1,5 @@
--- For each account one payment under way, on either side of it, or else one pending funding, or else one open refund. A payment that nobody paid in time is
--- not under way: time has closed it, although nobody may have come by to write it down.
+-- For each account one payment under way, on either side of it, or else one pending funding, or else one open refund. A payment that
+-- nobody paid in time is not under way: time has closed it, although nobody may have come by to write it down.
 SELECT k.account_id, open.payment_id, open.funding_id, open.refund_id
 FROM unnest($1::uuid[]) AS k (account_id)
 CROSS JOIN (SELECT now() + make_interval(secs => clock_offset_seconds) AS now FROM installation WHERE id = 1) AS clock
@@ -18,8 +18,8 @@ CROSS JOIN LATERAL (
     UNION ALL
     (SELECT NULL, id, NULL FROM funding WHERE account_id = k.account_id AND state IN (2, 4) LIMIT 1)
     UNION ALL
-    (SELECT payment_id, NULL, id FROM refund WHERE payer_id = k.account_id AND due_at IS NOT NULL LIMIT 1)
+    (SELECT payment_id, NULL, id FROM refund WHERE payer_id = k.account_id AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
     UNION ALL
-    (SELECT payment_id, NULL, id FROM refund WHERE payee_id = k.account_id AND due_at IS NOT NULL LIMIT 1)
+    (SELECT payment_id, NULL, id FROM refund WHERE payee_id = k.account_id AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
     LIMIT 1
 ) AS open

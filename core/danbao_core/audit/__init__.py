@@ -71,6 +71,11 @@ INVARIANTS: Final = (
     "approval_has_challenge",
     "instrument_has_ref",
     "instrument_ref_has_instrument",
+    # What is told.
+    "event_has_no_gap",
+    "event_is_told_once",
+    "delivery_matches_event",
+    "webhook_endpoint_has_account",
 )
 """What is checked, in this order. That no timer is long past joins `payment_has_timer` when a worker carries timers out."""
 

@@ -1,6 +1,6 @@
 -- An account is ACTIVE (1), CLOSED (2) or FROZEN (3); a closed one holds nothing, owes (3) only what a bank took back of a top-up
--- (funding state 5), none of its fundings is open (2, 4), no refund of what it has got (source 2) is open (1, 2), and nobody's money
--- is set aside (2, 3, 7) for a payment of it. It counts the refunds that wait for its money (2).
+-- (funding state 5), none of its fundings is open (2, 4), no refund of what it has got (source 2) is open (1, 2), and nobody's
+-- money is set aside (2, 3, 7) for a payment of it. It counts the refunds that wait for its money (2).
 WITH holding AS (
     SELECT DISTINCT account_id
     FROM balance

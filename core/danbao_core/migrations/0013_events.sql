@@ -85,8 +85,8 @@ CREATE TABLE delivery (
     CHECK ((state = 1) = (due_at IS NOT NULL)),
     CHECK ((state = 1) = (finished_at IS NULL))
 ) WITH (fillfactor = 80);
-CREATE INDEX delivery_due ON delivery (endpoint_id, due_at) WHERE state = 1;
-CREATE INDEX delivery_in_order ON delivery (endpoint_id, ordering_id, event_position) WHERE state = 1;
+CREATE INDEX delivery_due ON delivery (endpoint_id, due_at, event_position) WHERE state = 1;
+CREATE INDEX delivery_in_order ON delivery (ordering_id, event_position) WHERE state = 1;
 CREATE INDEX delivery_of_endpoint ON delivery (endpoint_id, id);
 
 CREATE TABLE delivery_attempt (

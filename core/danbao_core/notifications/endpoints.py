@@ -258,8 +258,10 @@ class SendTestEvent(Command[trail.EventId], frozen=True):
     def decide(self, book: Book) -> Decision[trail.EventId]:
         endpoint = endpoint_of(book, self.endpoint_id, self.origin)
         endpoint.must_be_enabled()
-        event = _event(self.ids(), "webhook_endpoint.test", endpoint, book.now)
-        return Decision(trail.EventId(event.id), [event])
+        ids = self.ids()
+        event = _event(ids, "webhook_endpoint.test", endpoint, book.now)
+        trace = trail.audit_event(ids, self.origin, WebhookEndpoint, endpoint.id, book.now)
+        return Decision(trail.EventId(event.id), [event, trace])
 
 
 def endpoint_of(book: Book, endpoint_id: UUID, origin: Origin) -> WebhookEndpoint:

@@ -20,7 +20,6 @@ from danbao_core.payments.commands import (
 from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State
 from danbao_core.payments.refund_rows import Refund, RefundState
 from danbao_core.payments.refunding import CarryOutRefund, CreateRefund
-from danbao_core.payments.refunds_at_bank import LeaveUnboundCard, TakeRefundOutcome
 from danbao_core.payments.rows import OrderRef, Payment, ShipmentMethod
 
 __all__ = [
@@ -37,7 +36,6 @@ __all__ = [
     "CreateRefund",
     "Event",
     "ExtendConfirmation",
-    "LeaveUnboundCard",
     "Mode",
     "OrderRef",
     "PayPayment",
@@ -49,6 +47,5 @@ __all__ = [
     "Shipment",
     "ShipmentMethod",
     "State",
-    "TakeRefundOutcome",
     "VoidPayment",
 ]

@@ -66,7 +66,7 @@ class CreateRefund(Command[Refund], frozen=True):
         if payment is None:
             return
         yield from steps.due_keys(book, payment)
-        if payment.state is not State.PAID:  # else nobody's wallet is touched
+        if payment.state is State.SUCCEEDED or payment.is_overdue(book.now):  # else no wallet is touched
             yield from ledger.keys(book, payment.currency, refund_steps.taking(payment, 0))
         if self.instrument_id is not None:
             yield Instrument.read_key(self.instrument_id)

@@ -48,7 +48,7 @@ async def reconcile(engine: Engine, pool: "Pool", bank: Bank, day: int, origin: 
     """
     lines = await bank.statement(day)
     there = _summed((Movement(line.transfer_id, line.kind, line.currency), line.amount_minor) for line in lines)
-    booked_later = await _book_reversals(engine, lines, day, origin)
+    booked_later = await _book_reversals(engine, pool, lines, day, origin)
     here, entries = await _booked(pool, day)
     here |= booked_later
     known_open = {row["id"] for row in await pool.fetch("SELECT id FROM difference WHERE state = 1")}
@@ -68,14 +68,18 @@ async def reconcile(engine: Engine, pool: "Pool", bank: Bank, day: int, origin: 
     return DayResult((await engine.submit(finish)).result, open_now)
 
 
-async def _book_reversals(engine: Engine, lines: Iterable[StatementLine], day: int, origin: Origin) -> Mapping[Movement, int]:
-    """Books the debits that the bank took back; answers those that are booked, on another day than that of the statement."""
+async def _book_reversals(
+    engine: Engine, pool: "Pool", lines: Iterable[StatementLine], day: int, origin: Origin
+) -> Mapping[Movement, int]:
+    """Books the debits that the bank took back, by this statement or by one of which that was not possible yet, because nobody
+    knew of the debit; answers those that are booked on another day than this.
+    """
+    told = {line.transfer_id for line in lines if line.kind is LineKind.REVERSAL}
+    told |= {row["transfer_id"] for row in await pool.fetch(sql.load(__package__, "list_reversals_missing"))}
     booked = {}
-    for line in lines:
-        if line.kind is not LineKind.REVERSAL:
-            continue
+    for transfer_id in sorted(told):
         try:
-            funding: Funding = (await engine.submit(ReverseTopUp(origin=origin, funding_id=line.transfer_id))).result
+            funding: Funding = (await engine.submit(ReverseTopUp(origin=origin, funding_id=transfer_id))).result
         except FundingNotFound:
             continue
         if funding.state is FundingState.REVERSED and shanghai_day(funding.updated_at) != day:

@@ -8,55 +8,21 @@ danbao.v1.PaymentService/CreatePayment       the call
   SELECT account                             reads outside the engine
 """
 
-import threading
-from pathlib import Path
 from typing import Any, Final
 
 from opentelemetry import trace as otel
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from danbao_core.engine.timeline import Lap, Try
 from danbao_core.rpc.seen import Seen
 from danbao_core.rpc.tracing import Trace
-
-FLUSH_SECONDS: Final = 3.0
-"""How long a server that stops waits for its last spans to be taken."""
-
-_EXPORT_SECONDS: Final = 2.0
+from danbao_core.telemetry import Telemetry
 
 _SERVER_FAULTS: Final = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 
 
-class Spans:
-    """Makes spans and sends them to where `DANBAO_TRACES` says: `otlp=URL` or `file=PATH`. Raises OSError for a path that
-    cannot be written."""
-
-    def __init__(self, target: str, instance: str) -> None:
-        self._file: Any = None
-        resource = Resource.create({"service.name": "danbao", "service.instance.id": instance})
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(self._exporter(target), schedule_delay_millis=1000))
-        self._tracer = self._provider.get_tracer("danbao")
-
-    def _exporter(self, target: str) -> SpanExporter:
-        kind, _, where = target.partition("=")
-        if kind == "otlp":
-            return OTLPSpanExporter(endpoint=f"{where.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS)
-        self._file = Path(where).open("a", encoding="utf-8")  # noqa: SIM115  # until `close`
-        return ConsoleSpanExporter(out=self._file, formatter=lambda span: f"{span.to_json(indent=None)}\n")
-
-    def close(self) -> None:
-        """Sends what is left; gives up after FLUSH_SECONDS. Blocks so long."""
-        # In a thread that may be left behind: nothing else bounds the time that an exporter takes.
-        sending = threading.Thread(target=self._provider.shutdown, daemon=True)
-        sending.start()
-        sending.join(FLUSH_SECONDS)
-        if self._file is not None and not sending.is_alive():
-            self._file.close()
+class Spans(Telemetry):
+    """Makes spans of calls and sends them to where `DANBAO_TRACES` says."""
 
     def finish(self, trace: Trace, seen: Seen) -> None:
         """Makes the spans of a call that is over."""
@@ -72,7 +38,7 @@ class Spans:
             attributes["danbao.reason"] = seen.reason
         if seen.items is not None:
             attributes |= {f"danbao.items.{outcome}": count for outcome, count in seen.items.items()}
-        server = self._tracer.start_span(
+        server = self.tracer.start_span(
             f"danbao.v1.{seen.method}",
             context=otel.set_span_in_context(NonRecordingSpan(caller)),
             kind=SpanKind.SERVER,
@@ -118,6 +84,4 @@ class Spans:
 
     def _open(self, trace: Trace, parent: Span, lap: Lap, facts: Any = None, kind: SpanKind = SpanKind.INTERNAL) -> Span:
         context = otel.set_span_in_context(parent)
-        return self._tracer.start_span(
-            lap.name, context=context, kind=kind, attributes=facts, start_time=trace.ns(lap.began_at)
-        )
+        return self.tracer.start_span(lap.name, context=context, kind=kind, attributes=facts, start_time=trace.ns(lap.began_at))

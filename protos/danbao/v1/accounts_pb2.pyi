@@ -764,7 +764,9 @@ class Entry(_message.Message):
     kind: _builtins.str
     """Why the money moved, such as "payment.pay" or "funding.top_up". More kinds may be added."""
     subject: _builtins.str
-    """What it moved for: `payments/{uuid}`, `fundings/{uuid}` or, for kinds to come, another resource."""
+    """What it moved for: `payments/{uuid}`, `fundings/{uuid}`, `refunds/{uuid}` (which `payments/-/refunds/{uuid}` reads) or, for kinds
+    to come, another resource.
+    """
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """By how much; negative where money left."""

@@ -377,7 +377,7 @@ class AuditEvent(_message.Message):
     name: _builtins.str
     """`auditEvents/{uuid}`, set by the server."""
     subject: _builtins.str
-    """What was changed: `payments/{uuid}`, `accounts/{uuid}`, `fundings/{uuid}`, `serviceKeys/{uuid}`, `proposals/{uuid}`,
+    """What was changed: `payments/{uuid}`, `refunds/{uuid}`, `accounts/{uuid}`, `fundings/{uuid}`, `serviceKeys/{uuid}`, `proposals/{uuid}`,
     `openItems/{uuid}`, or `installations/{uuid}` for the sandbox's clock.
     """
     method: _builtins.str

@@ -73,8 +73,7 @@ class OperationsServiceStub:
     StartReconciliation: _grpc.UnaryUnaryMultiCallable[_operations_pb2.StartReconciliationRequest, _operations_pb2.Reconciliation]
     """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
     Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-    what has been booked meanwhile and finds nothing twice. Refused with DAY_NOT_OVER, and with BANK_MISSING by a core without a
-    bank.
+    what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
     """
     ListReconciliations: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationsRequest, _operations_pb2.ListReconciliationsResponse]
     """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
@@ -150,8 +149,7 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     StartReconciliation: _aio.UnaryUnaryMultiCallable[_operations_pb2.StartReconciliationRequest, _operations_pb2.Reconciliation]  # type: ignore[assignment]
     """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
     Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-    what has been booked meanwhile and finds nothing twice. Refused with DAY_NOT_OVER, and with BANK_MISSING by a core without a
-    bank.
+    what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
     """
     ListReconciliations: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationsRequest, _operations_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
     """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
@@ -296,8 +294,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operations_pb2.Reconciliation, _abc.Awaitable[_operations_pb2.Reconciliation]]:
         """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
         Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-        what has been booked meanwhile and finds nothing twice. Refused with DAY_NOT_OVER, and with BANK_MISSING by a core without a
-        bank.
+        what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
         """
 
     @_abc_1.abstractmethod

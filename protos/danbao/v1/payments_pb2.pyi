@@ -1300,7 +1300,8 @@ class CreateRefundRequest(_message.Message):
     reason: _builtins.str
     """Why, shown to both sides, at most 256 characters without control characters."""
     instrument: _builtins.str
-    """`instruments/{uuid}`: a card that is bound to the payer's account (else INSTRUMENT_NOT_FOUND), to which a bank brings the money.
+    """`instruments/{uuid}`: a card that is bound to the payer's account (else INSTRUMENT_NOT_FOUND), to which a bank brings the money;
+    refused with BANK_MISSING by a core without a bank.
     Where the bank refuses, or the card is unbound before it is asked, the money goes to the payer's wallet, as it does where this is empty.
     """
     payment_password: _builtins.str

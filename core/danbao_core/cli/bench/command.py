@@ -41,6 +41,7 @@ def bench(
     accounts: Annotated[int, typer.Option(min=4, max=1_000_000, help="Accounts, half buyers and half merchants.")] = _ACCOUNTS,
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Run only this contender. Repeat it.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Also show where the time of a server goes.")] = False,
+    webhooks: Annotated[bool, typer.Option("--webhooks", help="Also measure how fast webhooks are.")] = False,
 ) -> None:
     """Measure the core against bare gRPC and bare Postgres, on a sandbox of its own.
 
@@ -51,7 +52,7 @@ def bench(
 
     async def command(output: Output) -> None:
         settings = {"rounds": rounds, "seconds": seconds, "accounts": accounts}
-        await _run(output, names, settings, json_file, chart_file, profile=profile)
+        await _run(output, names, settings, json_file, chart_file, profile=profile, webhooks=webhooks)
 
     run(command, as_json=False, when_stopped="The sandbox of the bench is gone.")
 
@@ -64,6 +65,7 @@ async def _run(
     chart_file: Path | None,
     *,
     profile: bool,
+    webhooks: bool,
 ) -> None:
     from danbao_core.cli.bench import report
     from danbao_core.cli.bench.chart import chart
@@ -72,9 +74,10 @@ async def _run(
 
     with_pgbench = any(name.startswith("pgbench") for name in names)
     async with a_stack(output, settings["accounts"], with_pgbench=with_pgbench) as stack:
+        told = await _webhooks(output, stack) if webhooks else {}  # first: the others leave much to be told
         readings = await _measured(output, stack, names, settings["rounds"], settings["seconds"])
         machine = report.machine(await stack.postgres_version())
-        answer = report.as_dict(readings, machine, settings)
+        answer = report.as_dict(readings, machine, settings) | told
         if profile:
             answer["profile"] = await _profiled(output, stack, readings, settings["seconds"])
         breaches = await _breaches(output, stack)
@@ -126,6 +129,16 @@ async def _profiled(output: Output, stack: "Stack", readings: "Readings", second
         "budget": [line._asdict() for line in lines],
         "functions": {each.load: [function._asdict() for function in each.functions] for each in profiles},
     }
+
+
+async def _webhooks(output: Output, stack: "Stack") -> dict[str, Any]:
+    """Says how fast webhooks are, and answers it."""
+    from danbao_core.cli.bench.webhooks import measure
+
+    with output.progress.status("Sending webhooks ..."):
+        figures = await measure(stack)
+    output.say(figures.in_words)
+    return {"webhooks": figures._asdict()}
 
 
 async def _breaches(output: Output, stack: "Stack") -> list[str]:

@@ -97,6 +97,13 @@ class Stack:
             finally:
                 await child.stop(_STOP_STEPS)
 
+    @asynccontextmanager
+    async def a_receiver(self) -> AsyncIterator[str]:
+        """A receiver of webhooks, and its URL."""
+        async with _a_module("receiver", self.folder / "logs") as process:
+            assert process.stdout is not None
+            yield (await process.stdout.readline()).decode().strip()
+
     async def ask(self, job: jobs.Job, answer_type: type[A]) -> A:
         """Has the load generator do a job. Raises CommandFailed where it cannot."""
         assert self._load is not None, "call start() first"

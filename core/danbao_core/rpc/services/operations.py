@@ -36,14 +36,13 @@ if TYPE_CHECKING:
 class Operations(Reconciliations, operations_pb2_grpc.OperationsServiceServicer):
     """Service keys, merchants' plans, freezing accounts, what takes two operators, who did what, and the audit of the books."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, desk: Desk, database_url: str, *, has_bank: bool) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, desk: Desk, database_url: str) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
         self._desk = desk
         self._authenticator = desk.authenticator
         self._database_url = database_url
-        self._has_bank = has_bank
         self._auditing = asyncio.Lock()  # an audit takes the memory of a whole database's worth of hashing: one at a time
 
     async def CreateServiceKey(

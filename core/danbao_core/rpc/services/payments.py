@@ -8,7 +8,7 @@ from danbao.v1 import payments_pb2, payments_pb2_grpc
 from danbao_core.clock import WallClock
 from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import PaymentNotFound, RefundNotFound
+from danbao_core.errors import BankMissing, PaymentNotFound, RefundNotFound
 from danbao_core.keyring import Keyring
 from danbao_core.notifications.events import EventFilter
 from danbao_core.payments import OrderRef, Payment, Refund
@@ -44,6 +44,8 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         wall_clock: WallClock,
         keyring: Keyring,
         watching: Watching,
+        *,
+        has_bank: bool,
     ) -> None:
         self._engine = engine
         self._pool = pool
@@ -52,6 +54,7 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         self._wall_clock = wall_clock
         self._keyring = keyring
         self._watching = watching
+        self._has_bank = has_bank
 
     async def CreatePayment(self, request: payments_pb2.CreatePaymentRequest, context: "_Context") -> payments_pb2.Payment:
         command = convert.create_payment(request, calls.current().origin)
@@ -125,6 +128,8 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         return convert.payment(await calls.submit(self._engine, command))
 
     async def CreateRefund(self, request: payments_pb2.CreateRefundRequest, context: "_Context") -> payments_pb2.Refund:
+        if request.instrument and not self._has_bank:
+            raise BankMissing
         origin = calls.current().origin
         proofs = await proofs_of(self._pool, self._keyring, origin, request.payment_password)
         command = convert.create_refund(request, origin, proofs)

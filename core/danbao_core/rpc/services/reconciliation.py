@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 from danbao.v1 import operations_pb2
 from danbao_core.engine import Engine
-from danbao_core.errors import BankMissing
 from danbao_core.reconciliation import DifferenceState, list_differences, list_reconciliations
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
@@ -24,13 +23,10 @@ class Reconciliations:
     _engine: Engine
     _pool: "_Pool"
     _pages: Pages
-    _has_bank: bool
 
     async def StartReconciliation(
         self, request: operations_pb2.StartReconciliationRequest, context: "_Context"
     ) -> operations_pb2.Reconciliation:
-        if not self._has_bank:
-            raise BankMissing
         command = convert.start_reconciliation(request, calls.current().origin)
         return convert.reconciliation(await calls.submit(self._engine, command))
 

@@ -4,8 +4,8 @@ Until the bank has said yes, the money stays where it was set aside. What the ba
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from danbao_core import sql, trail
 from danbao_core.bank.port import Answer, Bank, Outcome, Transfer
 from danbao_core.engine import Book, Command, Decision, Draft, Key
+from danbao_core.fundings_at_bank import LEASE
 from danbao_core.ids import IdSequence
 from danbao_core.payments import refund_steps, steps
 from danbao_core.payments.refund_rows import Destination, Fallback, Refund, RefundState
@@ -21,9 +22,6 @@ from danbao_core.people.instruments import Instrument
 
 if TYPE_CHECKING:
     import asyncpg
-
-LEASE: Final = timedelta(seconds=30)
-"""How long nobody else asks after a worker has set out to: longer than it may take."""
 
 
 class RefundClaim(msgspec.Struct, frozen=True):
@@ -36,7 +34,7 @@ class RefundClaim(msgspec.Struct, frozen=True):
 
 async def claim(pool: "asyncpg.Pool[Any]", refund_id: UUID) -> RefundClaim | None:
     """Claims a refund whose bank is to be asked now; None where it is not due, somebody else asks, or the card was unbound."""
-    record = await pool.fetchrow(sql.load("danbao_core.payments", "claim_refund"), refund_id, LEASE)
+    record = await pool.fetchrow(sql.load("danbao_core", "claim_refund"), refund_id, LEASE)
     if record is None:
         return None
     transfer = Transfer(refund_id, record["token"], record["amount_minor"], record["currency"], record["time"])
