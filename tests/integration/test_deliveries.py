@@ -241,3 +241,12 @@ async def test_what_is_ninety_days_old_is_forgotten(background: Background, rece
     }
     assert counts == {"event": 1, "delivery": 2, "delivery_attempt": 2}
     assert await background.pool.fetchval("SELECT forgotten_position FROM event_log") == 2
+
+
+async def test_what_cannot_be_made_is_an_attempt_that_failed(background: Background, receiver: Receiver) -> None:
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await background.pool.execute("UPDATE webhook_endpoint SET secret = '\\x0130'")
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: has_failed(background))
+    assert await background.pool.fetchval("SELECT failure FROM delivery_attempt") == "internal"

@@ -10,7 +10,7 @@ its way then is sent again, under the same id.
 
 import asyncio
 import random
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ import structlog
 from danbao_core import sql
 from danbao_core.engine import Engine, Origin
 from danbao_core.errors import Refusal
-from danbao_core.keyring import Keyring, SealBroken
+from danbao_core.keyring import Keyring
 from danbao_core.notifications.deliveries import DeliveryState
 from danbao_core.notifications.endpoints import DisableReason, DisableWebhookEndpoint
 from danbao_core.notifications.webhooks import Sent, WebhookSender, signed_headers
@@ -140,7 +140,11 @@ class Deliverer:
         self._due: set[UUID] = set()
         self._due_event = asyncio.Event()
         self._flying: dict[UUID, set[UUID]] = {}
-        """Deliveries on their way, by endpoint."""
+        """Deliveries that are claimed and not written yet, by endpoint."""
+        self._waiting: dict[UUID, deque[Claimed]] = {}
+        """Those of them for which there is no room yet: what is sent next need not be claimed first."""
+        self._open: Counter[UUID] = Counter()
+        """Requests to each endpoint."""
         self._sending: set[asyncio.Task[None]] = set()
         self._windows: dict[UUID, int] = {}
         """How many requests at a time an endpoint bore lately."""
@@ -231,12 +235,14 @@ class Deliverer:
             self._with_health.update(new)
 
     def _room(self, endpoint_id: UUID) -> int:
-        """How many more may be on their way to it."""
-        return self._windows.get(endpoint_id, _FEW) - len(self._flying.get(endpoint_id, ()))
+        """How many more may be claimed: one waits for each that is on its way."""
+        return 2 * self._windows.get(endpoint_id, _FEW) - len(self._flying.get(endpoint_id, ()))
 
     async def _leave(self, endpoint_ids: Sequence[UUID]) -> None:
         for each in endpoint_ids:
             self._flying.pop(each, None)
+            self._waiting.pop(each, None)
+            del self._open[each]
         await self._pool.execute(sql.load("danbao_workers", "leave_endpoints"), endpoint_ids, self.id)
 
     async def _renew_on(self) -> None:
@@ -254,9 +260,22 @@ class Deliverer:
 
     def _start(self, claimed: Claimed) -> None:
         self._flying[claimed.endpoint_id].add(claimed.id)
-        task = asyncio.create_task(self._deliver(claimed))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        self._waiting.setdefault(claimed.endpoint_id, deque()).append(claimed)
+        self._send_next(claimed.endpoint_id)
+
+    def _send_next(self, endpoint_id: UUID) -> None:
+        """Sends what waits for an endpoint, as far as there is room."""
+        waiting = self._waiting.get(endpoint_id)
+        while waiting and self._open[endpoint_id] < self._windows.get(endpoint_id, _FEW):
+            self._open[endpoint_id] += 1
+            task = asyncio.create_task(self._deliver(waiting.popleft()))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    def _give_back(self, endpoint_id: UUID) -> None:
+        """Claims what waits no longer: the endpoint fails, and may have to rest."""
+        for claimed in self._waiting.pop(endpoint_id, ()):
+            self._flying[endpoint_id].discard(claimed.id)
 
     async def _deliver(self, claimed: Claimed) -> None:
         proven = claimed.healthy and claimed.endpoint_id in self._proven
@@ -268,6 +287,11 @@ class Deliverer:
             sent = await self._send(claimed, at)
         self._ended.append((claimed, outcome_of(claimed, sent, at, self._wall_clock())))
         self._ended_event.set()
+        self._open[claimed.endpoint_id] -= 1
+        if sent.failure:
+            self._give_back(claimed.endpoint_id)
+        else:
+            self._send_next(claimed.endpoint_id)
 
     async def _send(self, claimed: Claimed, at: datetime) -> Sent:
         spans = self._spans if claimed.traceparent else None
@@ -283,10 +307,10 @@ class Deliverer:
         try:
             body = self._body(claimed)
             headers = signed_headers(str(claimed.event_id), at, body, self._secrets(claimed, at), traceparent)
-        except (KeyError, msgspec.DecodeError, SealBroken):
+            return await self._sender.send(claimed.url, headers, body)
+        except Exception:  # such as a broken seal; it must end as an attempt, or its endpoint would wait for it for ever
             _log.exception("a delivery cannot be made", delivery_id=str(claimed.id), topic=claimed.topic)
             return Sent(0, "internal", "", 0.0, 0)
-        return await self._sender.send(claimed.url, headers, body)
 
     def _body(self, claimed: Claimed) -> bytes:
         """What is sent; many endpoints may get the same."""
