@@ -276,12 +276,6 @@ class OpenItemNotFound(Refusal):
     kind = Kind.NOT_FOUND
 
 
-class DifferenceNotFound(Refusal):
-    """There is no such difference."""
-
-    kind = Kind.NOT_FOUND
-
-
 class ServiceKeyNotFound(Refusal):
     """There is no such service key."""
 
@@ -473,24 +467,6 @@ class FundingNotPending(Refusal):
     kind = Kind.PRECONDITION
 
 
-class FundingAtBank(Refusal):
-    """The card's own bank is asked for this funding; nobody answers in its place."""
-
-    kind = Kind.PRECONDITION
-
-
-class DifferenceExplained(Refusal):
-    """The difference is explained already."""
-
-    kind = Kind.PRECONDITION
-
-
-class DayNotOver(Refusal):
-    """The day is not over, so the bank has no statement of it yet."""
-
-    kind = Kind.PRECONDITION
-
-
 class TooManyWallets(Refusal):
     """An account has at most 16 wallets."""
 
@@ -536,13 +512,6 @@ class DatabaseUnavailable(Refusal):
 
     kind = Kind.UNAVAILABLE
     retry_after_seconds = 0.5
-
-
-class BankUnavailable(Refusal):
-    """The bank does not answer; send it again with the same request_id after a pause."""
-
-    kind = Kind.UNAVAILABLE
-    retry_after_seconds = 5.0
 
 
 class EndpointChanged(Refusal):

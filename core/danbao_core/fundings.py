@@ -8,9 +8,10 @@ from uuid import UUID
 
 from danbao_core import ledger, sql, trail
 from danbao_core.accounts import Account, Purpose, account_of, active_account
+from danbao_core.bank_errors import FundingAtBank
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin, Row, table
 from danbao_core.engine.reads import fetch_rows
-from danbao_core.errors import FundingAtBank, FundingNotFound, FundingNotPending, Refusal, ScopeMissing
+from danbao_core.errors import FundingNotFound, FundingNotPending, Refusal, ScopeMissing
 from danbao_core.ids import AFTER_ALL, IdSequence
 from danbao_core.money import Money
 from danbao_core.people.challenges import Purpose as ApprovalPurpose

@@ -7,7 +7,8 @@ import pytest
 
 from danbao_core.accounts import Account, AccountState, Balance, Purpose, balance_id
 from danbao_core.bank.port import Answer, DeclineReason, Outcome
-from danbao_core.errors import AccountFrozen, FundingAtBank, FundingNotFound, InsufficientFunds
+from danbao_core.bank_errors import FundingAtBank
+from danbao_core.errors import AccountFrozen, FundingNotFound, InsufficientFunds
 from danbao_core.fundings import FailureReason, Funding, FundingState, SettleFunding, TopUp, Withdraw
 from danbao_core.fundings_at_bank import ReverseTopUp, TakeOutcome, pause_after
 from danbao_core.ids import uuid7

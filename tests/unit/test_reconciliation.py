@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from danbao_core.bank.port import LineKind
+from danbao_core.bank_errors import DayNotOver, DifferenceExplained, DifferenceNotFound
 from danbao_core.clock import shanghai_day
-from danbao_core.errors import DayNotOver, DifferenceExplained, DifferenceNotFound
 from danbao_core.ids import uuid7
 from danbao_core.reconciliation import (
     Difference,

@@ -11,8 +11,9 @@ import msgspec
 from danbao_core import trail
 from danbao_core.accounts import Account, account_of
 from danbao_core.bank.port import Bank, BankNotAnswering, CardRefused
+from danbao_core.bank_errors import BankUnavailable
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Row, table
-from danbao_core.errors import AccountClosed, BankUnavailable
+from danbao_core.errors import AccountClosed
 from danbao_core.keyring import Keyring
 from danbao_core.people.passwords import PaymentProof, must_show_payment_password, payment_keys
 from danbao_core.people.person import person_of

@@ -7,9 +7,9 @@ import msgspec
 
 from danbao_core import trail
 from danbao_core.bank.port import LineKind
+from danbao_core.bank_errors import DayNotOver, DifferenceExplained, DifferenceNotFound
 from danbao_core.clock import shanghai_day
 from danbao_core.engine import Book, Command, Decision, Draft, Key
-from danbao_core.errors import DayNotOver, DifferenceExplained, DifferenceNotFound
 from danbao_core.reconciliation.rows import (
     Difference,
     DifferenceKind,

@@ -7,9 +7,10 @@ import msgspec
 from danbao.v1 import accounts_pb2, sandbox_pb2, sandbox_pb2_grpc
 from danbao_core import sql
 from danbao_core.bank.port import BankNotAnswering
+from danbao_core.bank_errors import BankUnavailable
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_rows
-from danbao_core.errors import BankMissing, BankUnavailable
+from danbao_core.errors import BankMissing
 from danbao_core.keyring import Keyring
 from danbao_core.people.messages import Message
 from danbao_core.people.phones import phone_of
