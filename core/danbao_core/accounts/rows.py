@@ -63,11 +63,10 @@ class Account(Row, frozen=True):
     """Whether it owed anything once, in any currency: what it owes now says RECEIVABLE, which is looked at only then."""
     personal: bool = False
     """Whether a person registered it as theirs, so that limits and proofs apply (`people`); others are in a service's hands."""
-    language: str = ""
-    """In which its owner is written to, such as "zh-CN"; empty where none was stated."""
-
     refunds_waiting: int = 0
     """How many refunds wait for money of its own: meanwhile it pays nothing out."""
+    language: str = ""
+    """In which its owner is written to, such as "zh-CN"; empty where none was stated."""
 
     @property
     def name(self) -> str:
