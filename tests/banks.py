@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -77,15 +78,17 @@ async def a_bank(folder: Path | None = None, *, seed: int = 1, call_seconds: flo
 
 
 @asynccontextmanager
-async def answering(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[HttpBank]:
+async def answering(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[HttpBank]:
     """A bank that answers every call so."""
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    asked = HttpBank(f"http://127.0.0.1:{runner.addresses[0][1]}", KEY, call_seconds=0.3)
+    asked = HttpBank(f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}", KEY, call_seconds=0.3)
     try:
         yield asked
     finally:

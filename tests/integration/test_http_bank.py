@@ -2,6 +2,7 @@
 
 import csv
 import json
+import ssl
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from danbao_core.bank.sandbox.server import SandboxBank
 from danbao_core.clock import shanghai_day
 from danbao_core.ids import uuid7
 from tests.banks import GOOD_CARD, KEY, NOON, a_bank, a_free_port, a_transfer, answering, serving
+from tests.certificates import Authority, Files
 
 DAY = shanghai_day(NOON)
 ACCEPTED, NO_ANSWER = Outcome(Answer.ACCEPTED), Outcome(Answer.NO_ANSWER)
@@ -241,6 +243,35 @@ async def test_a_connection_that_ends_within_the_answer_and_one_that_never_does(
     async with answering(cut) as bank:
         transfer = a_transfer("token")
         assert (await bank.debit(transfer), await bank.query(transfer.id)) == (NO_ANSWER, NO_ANSWER)
+
+
+async def test_a_call_whose_answer_is_lost_is_sent_once() -> None:
+    """Whoever asks again has to know that the first call may have arrived."""
+    arrived: list[str] = []
+
+    async def aborts(request: web.Request) -> web.Response:
+        arrived.append(request.method)
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async with answering(aborts) as bank:
+        transfer = a_transfer("token")
+        assert (await bank.debit(transfer), await bank.query(transfer.id)) == (NO_ANSWER, NO_ANSWER)
+    assert arrived == ["PUT", "GET"]
+
+
+async def test_a_bank_whose_certificate_nobody_signed_is_sent_nothing(tmp_path: Path) -> None:
+    signed = Authority().signs("127.0.0.1")
+    files = Files.in_folder(tmp_path, signed)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+
+    async def never(request: web.Request) -> web.Response:
+        raise AssertionError
+
+    async with answering(never, context) as bank:
+        assert await bank.debit(a_transfer("token")) == Outcome(Answer.NOT_SENT)
 
 
 async def test_a_statement_of_another_day_is_none() -> None:

@@ -45,6 +45,18 @@ class _Failed(Exception):
         self.sent = sent
 
 
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Sends a call once. aiohttp would send an idempotent one again when its connection ends, and if that is refused, it would
+    be forgotten that the first one went out. Raises _Failed.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError as error:
+        raise _Failed(type(error).__name__, sent=False) from None
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Failed(type(error).__name__) from None
+
+
 class HttpBank:
     """The bank at a URL. It opens its connections when it is first asked; `close` ends them."""
 
@@ -159,7 +171,7 @@ class HttpBank:
                     if len(answer) > most_bytes:
                         raise _Failed(f"its answer is longer than {most_bytes} bytes")
                 return response.status, bytes(answer)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+        except aiohttp.ConnectionTimeoutError as error:
             raise _Failed(type(error).__name__, sent=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _Failed(type(error).__name__) from None
@@ -168,9 +180,8 @@ class HttpBank:
         """One session, made at the first call. It asks the environment for no proxy and no .netrc, and keeps no cookie."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                # A connection for each call: aiohttp would send a call again over another one, and if that is refused, what
-                # became of the first is forgotten.
                 connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, force_close=True),
+                middlewares=(_once,),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
                 headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
                 cookie_jar=aiohttp.DummyCookieJar(),
