@@ -60,7 +60,7 @@ COLLECTIONS = (
     "accounts", "approvals", "challenges", "factors", "fundings", "instruments", "openItems", "payments", "proposals",
     "serviceKeys", "sessions", "differences"
 )  # fmt: skip
-STRANGE = tuple(f"{collection}/{UNKNOWN}" for collection in COLLECTIONS)
+STRANGE = (*(f"{collection}/{UNKNOWN}" for collection in COLLECTIONS), f"payments/-/refunds/{UNKNOWN}")
 PHONE = "+8613812345678"
 
 
@@ -162,13 +162,18 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+def collection_of(name: str) -> str:
+    """What a resource is one of, by its name, in small letters."""
+    return name.split("/")[-2].lower()
+
+
 def likely(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     """Values for a field as a sound caller would choose them."""
     if field.name in LIKELY:
         return LIKELY[field.name]
     options: Any = field.GetOptions()
     if resource := options.Extensions[resource_pb2.resource_reference].type.partition("/")[2].lower():
-        known, strange = ([name for name in names if name.lower().startswith(f"{resource}s/")] for names in (KNOWN, STRANGE))
+        known, strange = ([name for name in names if collection_of(name) == f"{resource}s"] for names in (KNOWN, STRANGE))
         return st.sampled_from(known or strange)
     if field.message_type is not None:
         items = messages(field.message_type)

@@ -51,6 +51,9 @@ OTHER_SUBJECTS = {
     "CreateProposal": "proposals/",
     "ApproveProposal": "proposals/",
     "RejectProposal": "proposals/",
+    "CreateRefund": "refunds/",
+    "StartReconciliation": "reconciliations/",
+    "SettleDifference": "differences/",
 }
 """What an RPC changes where it is something else than its service is about."""
 
