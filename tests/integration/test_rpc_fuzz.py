@@ -174,7 +174,7 @@ def likely(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     options: Any = field.GetOptions()
     if resource := options.Extensions[resource_pb2.resource_reference].type.partition("/")[2].lower():
         known, strange = ([name for name in names if collection_of(name) == f"{resource}s"] for names in (KNOWN, STRANGE))
-        return st.sampled_from(known or strange)
+        return st.sampled_from(known or strange or [f"{resource}s/{UNKNOWN}"])
     if field.message_type is not None:
         items = messages(field.message_type)
         return st.lists(items, min_size=1, max_size=4) if field.is_repeated else items
