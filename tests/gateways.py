@@ -14,6 +14,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP
 from smpp34._smpp34 import ESME_ROK
 
+from tests.rpc_client import until
 from tests.sms_reader import read_parts
 
 HANGS: Final = 0
@@ -64,6 +65,7 @@ class MessageCentre:
     """Answers each part with the next of `answers`, a command status, and takes it when there are none left."""
 
     def __init__(self, port: int) -> None:
+        self._port = port
         self.url = f"smpp://danbao:sesame@127.0.0.1:{port}"
         self.answers: list[int] = []
         self.parts: list[Any] = []
@@ -78,8 +80,22 @@ class MessageCentre:
         """What all parts together say."""
         return read_parts((bytes(each.short_message), each.data_coding, each.esm_class) for each in self.parts)
 
-    async def run(self) -> None:
+    async def start(self) -> None:
+        """Returns when it takes connections; the library does not say."""
         await self._server.start()
+        await until(self._listens)
+
+    async def _listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            return False
+        writer.close()
+        await writer.wait_closed()
+        return True
+
+    async def run(self) -> None:
+        """Answers until it is cancelled."""
         while True:
             event = await self._server.next()
             if isinstance(event, smpp34.Esme):
@@ -105,6 +121,7 @@ class MessageCentre:
 async def a_message_centre() -> AsyncIterator[MessageCentre]:
     """A carrier's, on loopback."""
     centre = MessageCentre(a_free_port())
+    await centre.start()
     running = asyncio.create_task(centre.run())
     try:
         yield centre
