@@ -94,7 +94,7 @@ async def test_processes_that_die_in_the_middle_of_fundings_lose_and_double_noth
     chance = random.Random(7)
     async with banked.client() as client:
         before, moved_before, card = await wallet_minor(client), moved_minor(banked), await a_card(client)
-        await behave(client, answer_delay_ms=50, lost_bps=1_000, refused_bps=500)
+        await behave(client, answer_delay_ms=50, lost_bps=2_000, refused_bps=1_000)
         fundings: list[accounts_pb2.Funding] = []
         for role in ("bank", "worker") * 2:
             asked = [a_top_up(card, chance.randrange(1, 1_000)) for _ in range(15)]
@@ -105,7 +105,7 @@ async def test_processes_that_die_in_the_middle_of_fundings_lose_and_double_noth
         assert {each.state for each in fundings} == {Funding.STATE_PENDING}
         await behave(client)
         done = await settled(client, fundings)
-        assert {each.state for each in done} == {Funding.STATE_SUCCEEDED, Funding.STATE_FAILED}
+        assert Funding.STATE_SUCCEEDED in {each.state for each in done} <= {Funding.STATE_SUCCEEDED, Funding.STATE_FAILED}
         came = sum(each.amount.amount_minor for each in done if each.state == Funding.STATE_SUCCEEDED)
         assert came == moved_minor(banked) - moved_before == await wallet_minor(client) - before
         day = await a_day_later(client)
