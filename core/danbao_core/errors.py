@@ -252,12 +252,6 @@ class PaymentNotFound(Refusal):
     kind = Kind.NOT_FOUND
 
 
-class RefundNotFound(Refusal):
-    """There is no such refund for this caller."""
-
-    kind = Kind.NOT_FOUND
-
-
 class FundingNotFound(Refusal):
     """There is no such funding for this caller."""
 
@@ -353,36 +347,6 @@ class AlreadyExtended(Refusal):
     kind = Kind.PRECONDITION
 
 
-class RefundExceedsRemaining(Refusal):
-    """No more can be given back than was paid and no other refund gives back."""
-
-    kind = Kind.PRECONDITION
-
-
-class RefundWindowClosed(Refusal):
-    """The time in which refunds are possible is over."""
-
-    kind = Kind.PRECONDITION
-
-
-class TooManyRefunds(Refusal):
-    """The payment has as many refunds as a payment can have."""
-
-    kind = Kind.PRECONDITION
-
-
-class RefundInProgress(Refusal):
-    """Everything that is held goes back by refunds, so there is nothing left to ship or to confirm."""
-
-    kind = Kind.PRECONDITION
-
-
-class RefundsWaiting(Refusal):
-    """The account lacks money for refunds that it owes; it pays nothing out until they are made."""
-
-    kind = Kind.PRECONDITION
-
-
 class ProposalNotPending(Refusal):
     """The proposal was approved or rejected before, or has expired; make another."""
 
@@ -451,12 +415,6 @@ class PaymentsOpen(Refusal):
 
 class FundingsOpen(Refusal):
     """The account still has fundings that no bank has answered."""
-
-    kind = Kind.PRECONDITION
-
-
-class RefundsOpen(Refusal):
-    """The account still has refunds under way."""
 
     kind = Kind.PRECONDITION
 

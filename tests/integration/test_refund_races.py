@@ -5,7 +5,10 @@ from typing import Any
 
 from danbao_core.accounts import CloseAccount
 from danbao_core.engine import Answer, Command, Engine
-from danbao_core.errors import AccountClosed, InvalidTransition, RefundExceedsRemaining, RefundInProgress, RefundsOpen
+from danbao_core.errors import (
+    AccountClosed,
+    InvalidTransition,
+)
 from danbao_core.fundings import Withdraw
 from danbao_core.money import Money
 from danbao_core.payments import (
@@ -21,6 +24,11 @@ from danbao_core.payments import (
     State,
 )
 from danbao_core.payments.refund_rows import RefundFailure, Source
+from danbao_core.refund_errors import (
+    RefundExceedsRemaining,
+    RefundInProgress,
+    RefundsOpen,
+)
 from tests.builders import (
     a_confirmed_payment,
     a_merchant,

@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 
 from danbao_core.engine import Command
-from danbao_core.errors import ActorNotAllowed, InvalidTransition, PaymentNotFound, RefundWindowClosed
+from danbao_core.errors import (
+    ActorNotAllowed,
+    InvalidTransition,
+    PaymentNotFound,
+)
 from danbao_core.ids import uuid7
 from danbao_core.payments import (
     CancelPayment,
@@ -23,6 +27,9 @@ from danbao_core.payments import (
     VoidPayment,
 )
 from danbao_core.payments.lifecycle import ACTORS, Actor
+from danbao_core.refund_errors import (
+    RefundWindowClosed,
+)
 from tests.builders import EXPRESS, origin
 from tests.shop import Shop, bound
 from tests.unit.test_lifecycle import ALLOWED, DECLARED

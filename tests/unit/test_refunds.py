@@ -17,14 +17,7 @@ from danbao_core.errors import (
     CurrencyMismatch,
     InvalidTransition,
     PaymentNotFound,
-    RefundExceedsRemaining,
-    RefundInProgress,
-    RefundNotFound,
-    RefundsOpen,
-    RefundsWaiting,
-    RefundWindowClosed,
     TakingsTooRecent,
-    TooManyRefunds,
 )
 from danbao_core.ids import uuid7
 from danbao_core.ledger import Journal, OpenItem
@@ -49,6 +42,15 @@ from danbao_core.payments.refund_rows import (
     RefundEvent,
     RefundFailure,
     Source,
+)
+from danbao_core.refund_errors import (
+    RefundExceedsRemaining,
+    RefundInProgress,
+    RefundNotFound,
+    RefundsOpen,
+    RefundsWaiting,
+    RefundWindowClosed,
+    TooManyRefunds,
 )
 from danbao_core.rpc.convert.events import parties_of, resource_of
 from danbao_core.trail import Outbox

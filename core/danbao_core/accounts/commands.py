@@ -15,11 +15,13 @@ from danbao_core.errors import (
     FundingsOpen,
     NotYourAccount,
     PaymentsOpen,
-    RefundsOpen,
     TakingsTooRecent,
     TooManyWallets,
 )
 from danbao_core.money import exponent
+from danbao_core.refund_errors import (
+    RefundsOpen,
+)
 
 MAX_WALLETS: Final = 16
 

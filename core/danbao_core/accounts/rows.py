@@ -12,11 +12,13 @@ from danbao_core.errors import (
     AccountFrozen,
     AccountNotFound,
     NotYourAccount,
-    RefundsWaiting,
     WalletMissing,
 )
 from danbao_core.ids import uuid_of
 from danbao_core.policy import Policy
+from danbao_core.refund_errors import (
+    RefundsWaiting,
+)
 
 PLATFORM_ID: Final = uuid_of("00000000-0000-8000-8000-00000000da0b")
 """The platform itself, which owns the striped balances; made by the first migration."""

@@ -6,7 +6,6 @@ from uuid import UUID
 from danbao_core import ledger, trail
 from danbao_core.accounts import Account, Purpose
 from danbao_core.engine import Book, Draft, Key, Origin, RowNeeded
-from danbao_core.errors import RefundNotFound
 from danbao_core.ids import IdSequence
 from danbao_core.money import Money
 from danbao_core.payments import refund_counts, steps
@@ -14,6 +13,9 @@ from danbao_core.payments.lifecycle import Actor, Event, State
 from danbao_core.payments.refund_rows import Destination, Refund, RefundEvent, RefundFailure, RefundState, Source, event
 from danbao_core.payments.rows import Payment
 from danbao_core.people import spending
+from danbao_core.refund_errors import (
+    RefundNotFound,
+)
 
 
 def caught_up(draft: Draft, ids: IdSequence, origin: Origin, refund_id: UUID) -> tuple[Payment, Refund]:

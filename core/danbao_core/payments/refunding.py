@@ -14,10 +14,7 @@ from danbao_core.engine import Book, Command, Decision, Draft, Key
 from danbao_core.errors import (
     AccountNotFound,
     CurrencyMismatch,
-    RefundExceedsRemaining,
-    RefundWindowClosed,
     Refusal,
-    TooManyRefunds,
 )
 from danbao_core.ids import IdSequence
 from danbao_core.money import MAX_AMOUNT_MINOR, Money
@@ -36,6 +33,11 @@ from danbao_core.payments.refund_rows import (
 from danbao_core.payments.rows import Payment
 from danbao_core.people.instruments import Instrument, must_be_bound
 from danbao_core.people.proofs import NO_PROOFS, Proofs, must_show_password, proof_keys
+from danbao_core.refund_errors import (
+    RefundExceedsRemaining,
+    RefundWindowClosed,
+    TooManyRefunds,
+)
 
 
 class CreateRefund(Command[Refund], frozen=True):

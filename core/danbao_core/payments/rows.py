@@ -6,11 +6,18 @@ from typing import Any, Final
 from uuid import UUID
 
 from danbao_core.engine import Json, Row, table
-from danbao_core.errors import AlreadyCorrected, AlreadyExtended, CaptureExceedsAuthorization, RefundInProgress
+from danbao_core.errors import (
+    AlreadyCorrected,
+    AlreadyExtended,
+    CaptureExceedsAuthorization,
+)
 from danbao_core.ids import uuid_of
 from danbao_core.money import Money, fee_minor
 from danbao_core.payments.lifecycle import Actor, CloseReason, Event, Mode, State, close_reason, state_after
 from danbao_core.policy import Policy
+from danbao_core.refund_errors import (
+    RefundInProgress,
+)
 
 
 class ShipmentMethod(IntEnum):

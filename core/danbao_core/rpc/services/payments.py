@@ -8,7 +8,10 @@ from danbao.v1 import payments_pb2, payments_pb2_grpc
 from danbao_core.clock import WallClock
 from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import BankMissing, PaymentNotFound, RefundNotFound
+from danbao_core.errors import (
+    BankMissing,
+    PaymentNotFound,
+)
 from danbao_core.keyring import Keyring
 from danbao_core.notifications.events import EventFilter
 from danbao_core.payments import OrderRef, Payment, Refund
@@ -16,6 +19,9 @@ from danbao_core.payments.lists import list_payments
 from danbao_core.payments.refund_lists import list_refunds
 from danbao_core.payments.steps import actor_of
 from danbao_core.people_errors import ServiceNeeded
+from danbao_core.refund_errors import (
+    RefundNotFound,
+)
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages
