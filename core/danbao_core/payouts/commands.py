@@ -9,7 +9,7 @@ import msgspec
 from danbao_core import trail
 from danbao_core.accounts import Account, AccountKind, Balance, Purpose, account_of, active_account, balance_id
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Restart
-from danbao_core.errors import AccountClosed, AccountFrozen, RefundsWaiting, Refusal, ScopeMissing
+from danbao_core.errors import AccountClosed, AccountFrozen, Refusal, ScopeMissing
 from danbao_core.fundings import Funding, FundingState, Withdraw
 from danbao_core.ids import IdSequence, uuid7
 from danbao_core.money import Money
@@ -17,6 +17,7 @@ from danbao_core.payout_errors import PayoutsForMerchants
 from danbao_core.payouts.rows import Cadence, Payout, PayoutSchedule, PayoutState, Skip, schedule_id
 from danbao_core.people.instruments import Instrument, must_be_bound
 from danbao_core.people_errors import InstrumentNotFound
+from danbao_core.refund_errors import RefundsWaiting
 
 _SKIPS: Final[dict[type[Refusal], Skip]] = {
     AccountFrozen: Skip.ACCOUNT_FROZEN,
