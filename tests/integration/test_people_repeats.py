@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.message import Message
 
 from danbao.v1 import verification_pb2
+from danbao_core.ids import uuid7
 from danbao_core.people.factors import code_of_step, step_at
 from tests import rpc_client
 from tests.factors import confirm_totp, enrol, recovery_codes, remove, to_change_factors
@@ -23,7 +24,7 @@ from tests.people import (
     approval_of,
     the_code,
 )
-from tests.rpc_client import Caller, Core, digest, nothing_changes
+from tests.rpc_client import Caller, Core, digest, id_of, nothing_changes
 from tests.rpc_requests import (
     a_request_id,
     answer_challenge,
@@ -35,6 +36,8 @@ from tests.rpc_requests import (
     complete,
     erase,
     log_in,
+    mark_read,
+    prefer,
     register,
     reset_password,
     revoke_session,
@@ -147,6 +150,21 @@ async def an_erasure(core: Core) -> Asked:
     return core.operator, erase(ada.account)
 
 
+async def a_preference(core: Core) -> Asked:
+    ada = await a_person(core)
+    return ada, prefer(ada.account, 1, 1)
+
+
+async def a_message_read(core: Core) -> Asked:
+    ada, message = await a_person(core), uuid7()
+    await core.connection.execute(
+        "INSERT INTO inbox_message VALUES ($1, $2, 1, 4, 'account_frozen', '', '{}', now(), NULL, 1)",
+        id_of(ada.account),
+        message,
+    )
+    return ada, mark_read(ada.account, f"{ada.account}/inboxMessages/{message}")
+
+
 def by_a_stranger(ask: Callable[[str], Message]) -> Callable[[Core], Awaitable[Asked]]:
     """Who names a phone number that nobody has."""
 
@@ -188,6 +206,8 @@ MUTATIONS: Final[dict[str, Callable[[Core], Awaitable[Asked]]]] = {
     "BindInstrument": a_binding,
     "UnbindInstrument": an_unbinding,
     "ErasePersonalData": an_erasure,
+    "UpdatePreferences": a_preference,
+    "MarkInboxMessagesRead": a_message_read,
 }
 """Somebody, and a request that is granted them."""
 

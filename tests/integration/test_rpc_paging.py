@@ -33,6 +33,7 @@ from tests.rpc_requests import (
     cancel,
     changed,
     named,
+    refund,
     reject,
     rotate,
     valid_requests,
@@ -61,7 +62,7 @@ class Clock:
 
 
 async def a_world(core: Core) -> tuple[str, str]:
-    """A buyer and a shop with three payments between them; two or more of everything else that is listed."""
+    """A buyer and a shop with five payments between them; two or more of everything else that is listed."""
     buyer, shop = await an_account(core, funds_minor=1_000), await a_merchant(core)
     for _ in range(3):
         await core.operator.ask(a_payment(buyer, shop))
@@ -74,7 +75,20 @@ async def a_world(core: Core) -> tuple[str, str]:
         await a_difference(core)
     for account in (buyer, shop):
         await two_deliveries(core, account)
+        await two_payouts(core, account)
+    for _ in range(2):
+        escrow = await core.operator.ask(a_payment(buyer, shop, 10, mode=payments_pb2.Payment.MODE_ESCROW))
+        await core.operator.ask(refund(escrow.name, 5))
     return buyer, shop
+
+
+async def two_payouts(core: Core, account: str) -> None:
+    """Two payouts of an account."""
+    for _ in range(2):
+        await core.connection.execute(
+            "INSERT INTO payout VALUES ($1, $2, $3, 'CNY', 2, 1, 0, 0, 1, $4, now(), now(), now(), 1)",
+            *(uuid7(), uuid7(), id_of(account), uuid7()),
+        )
 
 
 async def some_news(core: Core, account: str) -> None:
@@ -151,7 +165,7 @@ async def test_a_page_has_fifty_items_and_never_more_than_five_hundred(core: Cor
 
 async def test_the_last_page_says_so(core: Core) -> None:
     buyer, _ = await a_world(core)
-    for size, token in ((2, True), (3, False), (4, False)):
+    for size, token in ((4, True), (5, False), (6, False)):
         page = await core.operator.ask(ListPayments(account=buyer, page_size=size))
         assert bool(page.next_page_token) == token, size
 

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from danbao.v1 import operations_pb2, payments_pb2, sandbox_pb2
 from danbao_core.bank.wire import day_name
+from danbao_core.ids import uuid7
 from tests import rpc_client
 from tests.banks import a_difference
 from tests.integration import test_people_repeats
@@ -22,18 +23,21 @@ from tests.rpc_client import (
     an_operator_token,
     audit_holds,
     available,
+    id_of,
     nothing_changes,
     outcome,
 )
 from tests.rpc_requests import (
     a_batch,
     a_payment,
+    a_test_event,
     a_top_up,
     a_transfer,
     a_withdrawal,
     advance_clock,
     an_adjustment,
     an_authorization,
+    an_endpoint,
     answer_funding,
     approve,
     cancel,
@@ -43,6 +47,8 @@ from tests.rpc_requests import (
     correct,
     create_account,
     create_key,
+    delete_endpoint,
+    enable_endpoint,
     extend,
     freeze,
     is_mutating,
@@ -50,16 +56,21 @@ from tests.rpc_requests import (
     named,
     open_wallet,
     pay,
+    redeliver,
     refund,
     reject,
     revoke,
     rotate,
+    rotate_secret,
+    set_payouts,
     set_plan,
     settle_difference,
     ship,
     start_reconciliation,
     the_bank,
     unfreeze,
+    update_account,
+    update_endpoint,
     valid_requests,
     void,
 )
@@ -116,6 +127,25 @@ async def a_proposal(core: Core) -> str:
     return str((await other.ask(an_adjustment("FEES", "BANK_CLEARING", 5))).name)
 
 
+async def an_endpoint_of_the_platform(core: Core, *, disabled: bool = False) -> str:
+    """The name of a webhook endpoint."""
+    made = await core.operator.ask(an_endpoint())
+    name = str(made.webhook_endpoint.name)
+    if disabled:
+        changes = "state = 2, disable_reason = 1, version = version + 1"
+        await core.connection.execute(f"UPDATE webhook_endpoint SET {changes} WHERE id = $1", id_of(name))
+    return name
+
+
+async def a_delivery(core: Core) -> str:
+    """The name of what was delivered to a webhook endpoint."""
+    delivery, endpoint = uuid7(), id_of(await an_endpoint_of_the_platform(core))
+    await core.connection.execute(
+        "INSERT INTO delivery VALUES ($1, $2, $1, 1, 'payment.paid', $1, 2, 0, 1, NULL, now(), now(), 1)", delivery, endpoint
+    )
+    return f"deliveries/{delivery}"
+
+
 async def a_create_payment(core: Core) -> Message:
     return a_payment(
         await an_account(core, funds_minor=100),
@@ -137,6 +167,7 @@ DAYS = count(1)
 MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateAccount": lambda core: done(create_account("CNY", "USD")),
     "OpenWallet": lambda core: then(an_account(core), lambda account: open_wallet(account, "USD")),
+    "UpdateAccount": lambda core: then(an_account(core), lambda account: update_account(account, "fr")),
     "CloseAccount": lambda core: then(an_account(core), close),
     "TopUp": lambda core: then(an_account(core), lambda account: a_top_up(account, 7)),
     "Withdraw": lambda core: then(an_account(core, funds_minor=7), lambda account: a_withdrawal(account, 7)),
@@ -160,6 +191,16 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateProposal": lambda core: done(an_adjustment("BANK_CLEARING", "COMPENSATION", 5)),
     "ApproveProposal": lambda core: then(a_proposal(core), approve),
     "RejectProposal": lambda core: then(a_proposal(core), reject),
+    "SetPayoutSchedule": lambda core: then(a_merchant(core), set_payouts),
+    "CreateWebhookEndpoint": lambda core: done(an_endpoint()),
+    "UpdateWebhookEndpoint": lambda core: then(
+        an_endpoint_of_the_platform(core), lambda name: update_endpoint(name, description="x")
+    ),
+    "DeleteWebhookEndpoint": lambda core: then(an_endpoint_of_the_platform(core), delete_endpoint),
+    "RotateWebhookSecret": lambda core: then(an_endpoint_of_the_platform(core), rotate_secret),
+    "EnableWebhookEndpoint": lambda core: then(an_endpoint_of_the_platform(core, disabled=True), enable_endpoint),
+    "SendTestEvent": lambda core: then(an_endpoint_of_the_platform(core), a_test_event),
+    "Redeliver": lambda core: then(a_delivery(core), redeliver),
     "StartReconciliation": lambda core: done(start_reconciliation(day_name(next(DAYS)))),
     "SettleDifference": lambda core: then(a_difference(core), settle_difference),
     "AdvanceClock": lambda core: done(advance_clock(3600)),
@@ -168,8 +209,13 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
 }
 """A request that is granted, for every RPC that changes something."""
 
-SECRETS = {"CreateServiceKey", "RotateServiceKey"}
-"""Those whose answer holds a secret, which no repeat shows again."""
+SECRETS = {
+    "CreateServiceKey": "token",
+    "RotateServiceKey": "token",
+    "CreateWebhookEndpoint": "secret",
+    "RotateWebhookSecret": "secret",
+}
+"""Those whose answer holds a secret, which no repeat shows again, and in which field."""
 
 
 async def done(request: Message) -> Message:
@@ -196,7 +242,7 @@ async def test_a_repeat_is_answered_like_the_first_call_and_changes_nothing(core
         if name in SECRETS:
             refused = await core.operator.refused(request)
             assert (refused.code, refused.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SECRET_ALREADY_SHOWN")
-            assert first.message.token not in str(refused)
+            assert getattr(first.message, SECRETS[name]) not in str(refused)
         else:
             again = await core.operator.answer(request)
             assert again == (first.message, True)

@@ -25,9 +25,10 @@ async def statements(engine: Engine, command: Command[Any]) -> list[str]:
 async def test_a_service_that_pays_for_its_users_reads_nothing_of_people(engine: Engine, mode: Mode) -> None:
     payer, payee = await an_account(engine, funds_minor=1_000), await a_merchant(engine)
     facts: dict[str, Any] = {"payer_id": payer.id, "payee_id": payee.id, "amount": Money(100, "CNY"), "mode": mode}
-    paid = await statements(engine, CreatePayment(origin=origin(), pay=True, **facts))
+    sent = await statements(engine, CreatePayment(origin=origin(), pay=True, **facts))
+    paid = [each for each in sent if each != "BEGIN"]  # which the end of the transaction before may have done
     assert not [each for each in paid if any(f" {name}" in each for name in PEOPLES)], paid
-    assert len(paid) == {Mode.ESCROW: 6, Mode.INSTANT: 5, Mode.AUTHORIZATION: 6}[mode], paid
+    assert len(paid) == {Mode.ESCROW: 5, Mode.INSTANT: 4, Mode.AUTHORIZATION: 5}[mode], paid
 
 
 @pytest.mark.parametrize("step", [PayPayment, CancelPayment])
