@@ -20,12 +20,12 @@ _STOP_STEPS: Final = ((signal.SIGTERM, 60.0), (signal.SIGKILL, 5.0))
 
 
 @asynccontextmanager
-async def passing_sandbox(output: Output, command_name: str) -> AsyncIterator[Core]:
-    """Runs `danbao up` as a child process for the command of that name, which ends with us. Raises CommandFailed where it does
-    not start."""
+async def passing_sandbox(output: Output, command_name: str, *options: str) -> AsyncIterator[Core]:
+    """Runs `danbao up` with these options as a child process for the command of that name, which ends with us. Raises
+    CommandFailed where it does not start."""
     with _temporary_folder(command_name) as parent:
         folder = parent / "sandbox"
-        command = [sys.executable, "-m", "danbao_core", "up", "--data", str(folder), "--listen", "127.0.0.1:0"]
+        command = [sys.executable, "-m", "danbao_core", "up", "--data", str(folder), "--listen", "127.0.0.1:0", *options]
         child = Child.launch(command, log=parent / "up.log", death_signal=signal.SIGTERM)
         try:
             with output.progress.status(f"Starting a sandbox for the {command_name} ..."):

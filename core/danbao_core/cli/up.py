@@ -36,6 +36,9 @@ def up(
         ),
     ] = "127.0.0.1:50051",  # type: ignore[assignment]  # typer parses the default like an argument
     processes: Annotated[int, typer.Option(min=1, max=64, help="Server processes that share the address.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="Worker processes. Without any, what happens after a commit waits for one.")
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="When ready, print the endpoint as one JSON object.")] = False,
 ) -> None:
     """Run a sandbox: Postgres, Valkey, servers, a worker and a bank, until Ctrl-C.
@@ -44,7 +47,7 @@ def up(
     """
     report = _Report(data, as_json=as_json)
     try:
-        asyncio.run(_run(data, listen, processes, report))
+        asyncio.run(_run(data, listen, processes, workers, report))
     except (StartError, OSError) as error:
         report.failed(str(error))
         raise typer.Exit(1) from error
@@ -52,8 +55,8 @@ def up(
     report.say("Stopped.")
 
 
-async def _run(data: Path, listen: ListenAddress, processes: int, report: "_Report") -> None:
-    supervisor = Supervisor(data, listen, default_roles(processes, data), report)
+async def _run(data: Path, listen: ListenAddress, processes: int, workers: int, report: "_Report") -> None:
+    supervisor = Supervisor(data, listen, default_roles(processes, workers, data), report)
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, supervisor.request_stop)

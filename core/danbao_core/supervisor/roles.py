@@ -18,10 +18,10 @@ class Role:
     count: int = 1
 
 
-def default_roles(processes: int, folder: Path) -> tuple[Role, ...]:
-    """`processes` servers that share one port, one worker, and the bank that they ask."""
+def default_roles(processes: int, workers: int, folder: Path) -> tuple[Role, ...]:
+    """`processes` servers that share one port, workers, and the bank that they ask."""
     return (
         Role("server", (sys.executable, "-m", "danbao_core", "serve"), processes),
-        Role("worker", (sys.executable, "-m", "danbao_workers")),
+        Role("worker", (sys.executable, "-m", "danbao_workers"), workers),
         Role("bank", (sys.executable, "-m", "danbao_core", "sandbox-bank", "--data", str(folder.absolute() / "bank"))),
     )

@@ -73,7 +73,7 @@ async def _run(
     from danbao_core.cli.bench.stack import a_stack
 
     with_pgbench = any(name.startswith("pgbench") for name in names)
-    async with a_stack(output, settings["accounts"], with_pgbench=with_pgbench) as stack:
+    async with a_stack(output, settings["accounts"], with_pgbench=with_pgbench, with_worker=webhooks) as stack:
         told = await _webhooks(output, stack) if webhooks else {}  # first: the others leave much to be told
         readings = await _measured(output, stack, names, settings["rounds"], settings["seconds"])
         machine = report.machine(await stack.postgres_version())

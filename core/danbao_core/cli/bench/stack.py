@@ -188,9 +188,11 @@ class Stack:
 
 
 @asynccontextmanager
-async def a_stack(output: Output, accounts: int, *, with_pgbench: bool = True) -> AsyncIterator[Stack]:
+async def a_stack(
+    output: Output, accounts: int, *, with_pgbench: bool = True, with_worker: bool = False
+) -> AsyncIterator[Stack]:
     """A sandbox, and everything else that a bench needs, for as long as it is used. Raises CommandFailed."""
-    async with passing_sandbox(output, "bench") as core, AsyncExitStack() as closing:
+    async with passing_sandbox(output, "bench", "--workers", str(int(with_worker))) as core, AsyncExitStack() as closing:
         stack = Stack(core, closing)
         await stack.start(output, accounts, with_pgbench=with_pgbench)
         yield stack
