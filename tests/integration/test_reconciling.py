@@ -108,6 +108,14 @@ async def test_days_that_are_over_are_reconciled_one_after_another(town: Town) -
     assert (await town.differences(), await town.asking.reconciled()) == ([], 0)
 
 
+@pytest.mark.parametrize("asked", [3, -40], ids=["ahead", "before the first card"])
+async def test_a_day_that_an_operator_asks_for_first_keeps_no_other_from_its_turn(town: Town, asked: int) -> None:
+    await town.tomorrow(4)
+    await town.engine.submit(StartReconciliation(origin=origin(), day=town.today + asked))
+    await town.asking.reconciled()
+    assert [each.day - town.today for each in await town.days()] == sorted({asked, 0, 1, 2, 3})
+
+
 async def test_what_no_bank_knows_of_is_left_out(town: Town) -> None:
     """The till of the sandbox, what operators move, and payments."""
     await builders.a_withdrawal(town.engine, town.account, 5)

@@ -1,6 +1,5 @@
--- What the next day follows from: the last day that was asked for, when the first card was bound, and business time.
+-- When the first card was bound, and business time.
 SELECT
-    (SELECT day FROM reconciliation ORDER BY id DESC LIMIT 1) AS last_day,
     (SELECT created_at FROM instrument ORDER BY id LIMIT 1) AS first_at,
     now() + make_interval(secs => clock_offset_seconds) AS time
 FROM installation

@@ -140,9 +140,9 @@ async def pending_days(pool: "Pool") -> list[int]:
 
 
 async def next_day(pool: "Pool") -> int | None:
-    """The day after the last one that was asked for, once it is over; the first is that on which a card was bound first."""
+    """The first day that nobody asked for, once it is over; they begin with that on which a card was bound first."""
     row = await pool.fetchrow(sql.load(__package__, "next_day"))
     if row is None or row["first_at"] is None:
         return None
-    day = shanghai_day(row["first_at"]) if row["last_day"] is None else row["last_day"] + 1
+    day: int = await pool.fetchval(sql.load(__package__, "first_missing"), shanghai_day(row["first_at"]))
     return day if day < shanghai_day(row["time"]) else None
