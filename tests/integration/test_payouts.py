@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from danbao_core.accounts import Account
+from danbao_core.accounts import Account, CloseAccount
 from danbao_core.engine import Engine
 from danbao_core.errors import AccountFrozen, AccountNotFound, Refusal, ScopeMissing, WalletMissing
 from danbao_core.fundings import Funding, FundingState
@@ -240,6 +240,16 @@ async def test_refunds_come_first(database_url: str, engine: Engine) -> None:
     await carried_out(engine, CreateRefund(origin=origin(), payment_id=sold.id))
     skipped = await paid_out(engine, schedule)
     assert (skipped.skip, await available(engine, shop)) == (Skip.REFUNDS_WAITING, 925)
+    assert not await breaches(database_url)
+
+
+async def test_a_closed_account_is_due_no_more(engine: Engine, database_url: str) -> None:
+    shop = await builders.a_merchant(engine)
+    schedule = await a_schedule(engine, shop, cadence=Cadence.WEEKLY, weekday=3)
+    await carried_out(engine, CloseAccount(origin=origin(), account_id=shop.id))
+    await later(engine, 7 * 24 * AN_HOUR)
+    skipped = await carried_out(engine, pay_out(schedule))
+    assert (skipped.skip, skipped.cadence, skipped.due_at) == (Skip.ACCOUNT_CLOSED, Cadence.NEVER, None)
     assert not await breaches(database_url)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from danbao_core import trail
 from danbao_core.accounts import Account, AccountKind, Balance, Purpose, account_of, active_account, balance_id
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Restart
-from danbao_core.errors import AccountClosed, AccountFrozen, Refusal, ScopeMissing
+from danbao_core.errors import AccountFrozen, Refusal, ScopeMissing
 from danbao_core.fundings import Funding, FundingState, Withdraw
 from danbao_core.ids import IdSequence, uuid7
 from danbao_core.money import Money
@@ -21,7 +21,6 @@ from danbao_core.refund_errors import RefundsWaiting
 
 _SKIPS: Final[dict[type[Refusal], Skip]] = {
     AccountFrozen: Skip.ACCOUNT_FROZEN,
-    AccountClosed: Skip.ACCOUNT_CLOSED,
     RefundsWaiting: Skip.REFUNDS_WAITING,
     InstrumentNotFound: Skip.INSTRUMENT_MISSING,
 }
@@ -161,6 +160,9 @@ class PayOut(Command[PayoutSchedule], frozen=True):
         after = schedule.replace(due_at=schedule.due_after(book.now), updated_at=book.now, version=schedule.version + 1)
         if schedule.open_payout_id is not None:
             return self._skipped(book, after, Skip.PAYOUT_UNDER_WAY)
+        account = book.get(Account, schedule.account_id)
+        if account is not None and account.closed:  # which has nothing, but that is not why
+            return self._skipped(book, after, Skip.ACCOUNT_CLOSED)
         if wallet.amount_minor < schedule.least_minor:
             return self._skipped(book, after, Skip.TOO_LITTLE)
         if not self._is_at_bank(schedule) and not self.has_till:
@@ -207,7 +209,7 @@ class PayOut(Command[PayoutSchedule], frozen=True):
         """Nothing is paid out this time."""
         skipped = after.replace(skip=skip, skipped_at=book.now)
         if skip is Skip.ACCOUNT_CLOSED:
-            skipped = skipped.replace(cadence=Cadence.NEVER, due_at=None)
+            skipped = skipped.replace(cadence=Cadence.NEVER, weekday=0, due_at=None)
         trace = trail.audit_event(self.ids(), self.origin, PayoutSchedule, skipped.id, book.now, skip.name.lower())
         return Decision(skipped, [skipped, trace])
 
