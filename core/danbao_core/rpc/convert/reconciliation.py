@@ -9,11 +9,14 @@ from danbao_core.rpc.convert.parts import id_of, money, timestamp
 
 
 def start_reconciliation(request: operations_pb2.StartReconciliationRequest, origin: Origin) -> StartReconciliation:
-    """The command for a request. Raises FieldInvalid for a day that there is not."""
+    """The command for a request. Raises FieldInvalid for a day that there is not, and for one before 1970."""
     try:
-        return StartReconciliation(origin=origin, day=day_of(request.day))
+        day = day_of(request.day)
     except ValueError:
-        raise FieldInvalid([Violation("day", "must be a day that there is, as YYYY-MM-DD")]) from None
+        day = -1
+    if day < 0:
+        raise FieldInvalid([Violation("day", "must be a day that there is, from 1970 on, as YYYY-MM-DD")])
+    return StartReconciliation(origin=origin, day=day)
 
 
 def settle_difference(request: operations_pb2.SettleDifferenceRequest, origin: Origin) -> SettleDifference:
