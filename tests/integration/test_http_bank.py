@@ -190,6 +190,7 @@ def an_answer(**changes: Any) -> bytes:
         (200, b""),
         (200, b"\xff\xfe"),
         (200, b'{"state": "ACCEPTED"}'),
+        (200, b'{"x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}"),
         (200, {"state": "PERHAPS"}),
         (200, {"id": "00000000-0000-7000-8000-000000000001"}),
         (200, {"amount_minor": 999}),
@@ -217,6 +218,18 @@ async def test_whatever_else_comes_back_leaves_it_open(answer: tuple[int, Any]) 
             await bank.statement(DAY)
         with pytest.raises(BankNotAnswering):
             await bank.tokenize(GOOD_CARD)
+
+
+async def test_a_statement_of_a_time_before_all_times() -> None:
+    line = {"transfer_id": str(uuid7()), "kind": "DEBIT", "amount_minor": 1, "currency": "CNY"}
+    body = json.dumps({"day": "2026-03-01", "lines": [line | {"booked_at": "0001-01-01T00:00:00+14:00"}]}).encode()
+
+    async def nonsense(request: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    async with answering(nonsense) as bank:
+        with pytest.raises(BankNotAnswering):
+            await bank.statement(DAY)
 
 
 async def test_a_reason_that_is_not_known_and_fields_that_are_new() -> None:

@@ -112,6 +112,8 @@ class HttpBank:
             if answer.day != name or any(shanghai_day(line.booked_at) != day for line in lines):
                 raise _Failed("it is a statement of another day")
             return lines
+        except OverflowError:
+            raise BankNotAnswering("it has a time that is none in Shanghai") from None
         except _Failed as failed:
             raise BankNotAnswering(str(failed)) from None
 
@@ -196,7 +198,7 @@ def _decoded(status: int, body: bytes, kind: type[A]) -> A:
         raise _Failed(f"it answered {status}")
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _Failed("its answer is not of the contract") from None
 
 
