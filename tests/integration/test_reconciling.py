@@ -19,6 +19,7 @@ from danbao_core.clock import shanghai_day, system_wall_clock
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_rows
 from danbao_core.fundings import Funding, FundingState
+from danbao_core.fundings_at_bank import claim
 from danbao_core.ids import uuid7
 from danbao_core.reconciliation import (
     Difference,
@@ -196,6 +197,26 @@ async def test_what_comes_to_be_known_after_midnight_settles_itself(town: Town) 
     for day in (town.today, town.today + 1):
         await town.again(day)
     assert await town.open_now() == 0, "in whichever order the days are looked at again"
+
+
+async def test_what_the_bank_decides_after_midnight_is_on_a_statement_that_comes_later(town: Town) -> None:
+    """Asked today, and undecided when the clock is moved: today's statement was fetched before the money moved."""
+    card = await a_card(town.engine, town.account, town.bank, "4000000000000259")
+    await town.bank.set_behaviour(Behaviour(settlement_delay_ms=500))
+    fundings = [await top_up_by(town.engine, town.account, each, 60) for each in (town.card, card, town.card)]
+    await town.asking.once(*[funding.id for funding in fundings[:2]])
+    claimed = await claim(town.pool, fundings[2].id)  # one that reaches the bank when its day is over
+    assert claimed is not None
+    await town.tomorrow(2)
+    await town.asking.reconciled()
+    await town.bank.debit(claimed.transfer)
+    await asyncio.sleep(0.6)
+    await town.pool.execute("UPDATE funding SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL")
+    await town.asking.until_known()
+    await town.tomorrow(4)
+    await town.asking.reconciled()
+    assert await town.open_now() == 0
+    assert (await stored(town.engine, Funding, fundings[1].id)).state is FundingState.REVERSED
 
 
 async def test_a_debit_that_the_bank_takes_back_days_later(town: Town) -> None:

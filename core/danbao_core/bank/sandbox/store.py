@@ -40,6 +40,11 @@ SELECT id, 'REVERSAL', amount_minor, currency, reversed_at FROM transfer
 WHERE reversed_at >= :first AND reversed_at < :last AND reason = '' AND settles_at <= :now
 ORDER BY at, id
 """
+_PUT_OFF: Final = """
+UPDATE transfer SET booked_at = :closed_until, reversed_at = reversed_at + :closed_until - booked_at
+WHERE booked_at < :closed_until AND settles_at > :now
+"""
+_CLOSED_UNTIL: Final = "closed_until"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -98,7 +103,7 @@ class Store:
     def carry_out(self, transfer_id: UUID, asked: wire.TransferRequest, verdict: Verdict, now: datetime) -> wire.TransferAnswer:
         """Keeps a transfer with what the bank makes of it; one that is there stays as it is. Raises ContentDiffers."""
         with self._transaction():
-            booked_at = asked.asked_at + verdict.settles_after
+            booked_at = max(asked.asked_at + verdict.settles_after, _moment(self._closed_until()))
             reversed_at = None if verdict.reversed_after is None else booked_at + verdict.reversed_after
             self._database.execute(
                 "INSERT INTO transfer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -121,9 +126,14 @@ class Store:
             return _answer(row, now)
 
     def statement(self, day: int, now: datetime) -> wire.StatementAnswer:
-        """All movements of a day; also written to `statements/DAY.json` and `.csv` in the folder."""
+        """All movements of a day, which is closed by that: what is not decided by then, and what comes later, is booked on the
+        next one. Also written to `statements/DAY.json` and `.csv` in the folder."""
         first, last = (_micros(shanghai_midnight(each)) for each in (day, day + 1))
-        rows = self._database.execute(_LINES, {"first": first, "last": last, "now": _micros(now)})
+        with self._transaction():
+            closed_until = max(last, self._closed_until())
+            self.keep_setting(_CLOSED_UNTIL, str(closed_until))
+            self._database.execute(_PUT_OFF, {"closed_until": closed_until, "now": _micros(now)})
+            rows = self._database.execute(_LINES, {"first": first, "last": last, "now": _micros(now)}).fetchall()
         answer = wire.StatementAnswer(
             wire.day_name(day),
             [
@@ -133,6 +143,10 @@ class Store:
         )
         self._write(answer)
         return answer
+
+    def _closed_until(self) -> int:
+        """Before which nothing is booked any more, in microseconds since 1970."""
+        return int(self.setting(_CLOSED_UNTIL) or 0)
 
     def _write(self, statement: wire.StatementAnswer) -> None:
         folder = self._folder / "statements"
