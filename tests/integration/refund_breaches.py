@@ -121,6 +121,16 @@ REFUND_PLANTS = [
         ("payment_matches_journals",),
     ),
     Plant(
+        "refund_matches_payment",
+        "UPDATE refund SET destination = 2, instrument_id = '{card}' WHERE id = '{superseded}'",
+        "refund {superseded} goes to card {card}, which is none of the payer's",
+    ),
+    Plant(
+        "refund_matches_payment",
+        "UPDATE refund SET destination = 2, instrument_id = '{nobody}' WHERE id = '{superseded}'",
+        "refund {superseded} goes to card {nobody}, which is none of the payer's",
+    ),
+    Plant(
         "refund_matches_state",
         "UPDATE refund SET failure = 0 WHERE id = '{superseded}'",
         "refund {superseded} of source 1 is in state 4, but is due never, ended ",

@@ -1,5 +1,5 @@
 -- A refund is of a payment that was paid, between the same two accounts and in the same currency; of what the payee has got (source
--- 2) only where that was released.
+-- 2) only where that was released. A card that was asked for is, or was, one of the payer's.
 WITH broken AS MATERIALIZED (
     SELECT
         refund.id,
@@ -11,9 +11,12 @@ WITH broken AS MATERIALIZED (
             WHEN refund.source = 1 AND payment.mode <> 1 THEN format('is of escrow, but payment %s is of mode %s', payment.id, payment.mode)
             WHEN refund.source = 2 AND payment.succeeded_at IS NULL
                 THEN format('is of what the payee has got, but payment %s was not released', payment.id)
+            WHEN refund.instrument_id IS NOT NULL AND instrument.account_id IS DISTINCT FROM refund.payer_id
+                THEN format('goes to card %s, which is none of the payer''s', refund.instrument_id)
         END AS breach
     FROM refund
     LEFT JOIN payment ON payment.id = refund.payment_id
+    LEFT JOIN instrument ON instrument.id = refund.instrument_id
 )
 SELECT format('refund %s %s', id, breach)
 FROM broken
