@@ -249,6 +249,33 @@ async def test_a_title_cannot_make_headers() -> None:
     assert "Bcc" not in mail.taken[0]
 
 
+ENCODED_WORDS = [
+    "Order =?utf-8?q?x=0D=0ABcc:=20eve=40example.com?= is paid",
+    "Order =?us-ascii?b?DQoNCkhlbGxv?= is paid",
+    "Order =\t=?=?utf-8?q?x=0D=0ABcc:=20eve=40example.com?= is paid",
+    "\u8ba2\u5355 =?utf-8?q?x=0D=0ABcc:=20eve=40example.com?= \u5df2\u4ed8\u6b3e",
+]
+"""Titles in which somebody put line breaks that no printable character shows, by an order number, say."""
+
+
+@pytest.mark.parametrize("title", ENCODED_WORDS)
+async def test_encoded_words_in_a_title_make_no_headers(title: str) -> None:
+    async with a_mail_server() as mail:
+        await MailOutlet(mail.url, "a@example.com").send(uuid7(), "ada@example.com", Worded(title, "x"))
+    (message,) = mail.taken
+    assert message["Bcc"] is None
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_content().strip() == "x"
+    assert message["Subject"] == " ".join(title.split()).replace("=?", "= ?")
+
+
+async def test_an_address_that_holds_an_encoded_word_is_refused_for_good() -> None:
+    async with a_mail_server() as mail:
+        with pytest.raises(RefusedForGood):
+            await _send(MailOutlet(mail.url, "a@example.com"), address="=?utf-8?q?a=0D=0Ab?=@example.com")
+    assert not mail.taken
+
+
 # --- Settings ---------------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,10 @@ TIMEOUT_SECONDS: Final = 30.0
 
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 
+_ENCODED_WORD: Final = "=?"
+"""What an encoded word begins with (RFC 2047). EmailMessage decodes those that it is given, line breaks in them included, and
+writes them out as they then are: whoever chose a part of a title would write headers, and the text."""
+
 
 class MailOutlet:
     """Sends each message over a connection of its own, with TLS from the start (smtps) or by STARTTLS (smtp), which only a
@@ -38,9 +42,11 @@ class MailOutlet:
 
     async def send(self, message_id: UUID, address: str, worded: Worded) -> None:
         """See `Outlet.send`. The message's id is its `Message-ID`."""
+        if _ENCODED_WORD in address:
+            raise RefusedForGood("address")
         message = EmailMessage(email.policy.SMTP)
         message["From"], message["To"] = self._sender, address
-        message["Subject"] = " ".join(worded.title.split())  # a header is one line
+        message["Subject"] = _one_line(worded.title)
         message["Date"] = system_wall_clock()
         message["Message-ID"] = f"<{message_id}@{self._sender.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no machine answers it
@@ -55,6 +61,11 @@ class MailOutlet:
             raise NotTaken(f"SMTP {error.code}") from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             raise NotTaken(type(error).__name__) from None
+
+
+def _one_line(title: str) -> str:
+    """A title as a header has it: one line, in which nothing is taken for an encoded word."""
+    return " ".join(title.split()).replace(_ENCODED_WORD, "= ?")
 
 
 def _starts_tls(scheme: str, host: str) -> bool | None:
