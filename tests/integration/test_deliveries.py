@@ -180,6 +180,28 @@ async def test_an_endpoint_to_which_nothing_gets_through_for_days_is_disabled(
     await until(lambda: is_disabled(background, endpoint))
 
 
+async def test_what_gets_through_ends_a_failing_that_another_worker_saw(background: Background, receiver: Receiver) -> None:
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(delivered(background))
+    receiver.answers = [answer(500), answer(200)]
+    async with another(background) as other:
+        await happen(background, account)
+        other.see_to([endpoint])
+        await until(lambda: is_failing(background, endpoint))
+    await background.pool.execute("UPDATE delivery SET due_at = now() WHERE state = 1")
+    background.deliverer.see_to([endpoint])
+    await until(delivered(background))
+    assert not await is_failing(background, endpoint)
+
+
+async def is_failing(background: Background, endpoint: UUID) -> bool:
+    return bool(
+        await background.pool.fetchval("SELECT failing_since IS NOT NULL FROM webhook_health WHERE endpoint_id = $1", endpoint)
+    )
+
+
 async def is_disabled(background: Background, endpoint: UUID) -> bool:
     return bool(await background.pool.fetchval("SELECT state = 2 FROM webhook_endpoint WHERE id = $1", endpoint))
 

@@ -369,11 +369,14 @@ class Deliverer:
     async def _write_health(self, connection: Any, ended: Sequence[tuple[Claimed, Outcome]]) -> list[Any]:
         failed: Counter[UUID] = Counter()
         succeeded: set[UUID] = set()
+        unwell: set[UUID] = set()  # another worker may have written so, since they last succeeded here
         for claimed, outcome in ended:
             failed[claimed.endpoint_id] += outcome.failure != ""
+            if not claimed.healthy:
+                unwell.add(claimed.endpoint_id)
             if outcome.state is DeliveryState.SUCCEEDED:
                 succeeded.add(claimed.endpoint_id)
-        changed = sorted(each for each in failed if failed[each] or each not in self._proven)
+        changed = sorted(each for each in failed if failed[each] or each in unwell or each not in self._proven)
         if not changed:
             return []
         arguments = (changed, [failed[each] for each in changed], [each in succeeded for each in changed])
