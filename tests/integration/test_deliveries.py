@@ -11,6 +11,7 @@ import pytest
 
 from danbao_core.ids import IdSequence, first_at, uuid7
 from danbao_core.keyring import Keyring
+from danbao_core.notifications.endpoints import EnableWebhookEndpoint
 from danbao_core.trail import account_event
 from danbao_workers import deliverer, forgetting
 from danbao_workers.deliverer import Deliverer
@@ -174,10 +175,42 @@ async def test_an_endpoint_to_which_nothing_gets_through_for_days_is_disabled(
     await happen(background, account)
     background.deliverer.see_to([endpoint])
     await until(lambda: rests(background, endpoint))
-    await background.pool.execute("UPDATE webhook_health SET failing_since = now() - interval '4 days', rests_until = NULL")
-    await background.pool.execute("UPDATE delivery SET due_at = now()")
+    await four_days_pass(background)
     background.deliverer.see_to([endpoint])
     await until(lambda: is_disabled(background, endpoint))
+
+
+async def four_days_pass(background: Background) -> None:
+    await background.pool.execute(
+        "UPDATE webhook_health SET failing_since = failing_since - interval '4 days', rests_until = NULL"
+    )
+    await background.pool.execute("UPDATE webhook_endpoint SET updated_at = updated_at - interval '4 days'")
+    await background.pool.execute("UPDATE delivery SET due_at = now() WHERE state = 1")
+
+
+async def test_an_endpoint_that_was_enabled_again_has_its_days_again(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "_FAILURES_TO_REST", 1)
+    receiver.answers = [answer(500)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: rests(background, endpoint))
+    await four_days_pass(background)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: is_disabled(background, endpoint))
+    await background.engine.submit(EnableWebhookEndpoint(origin=background.origin("test"), endpoint_id=endpoint))
+    await background.pool.execute("UPDATE webhook_health SET rests_until = NULL")
+    await background.pool.execute("UPDATE delivery SET due_at = now() WHERE state = 1")
+    background.deliverer.see_to([endpoint])
+    await until(lambda: has_failed_times(background, 3))
+    await asyncio.sleep(0.5)  # what is disabled is so after that is written
+    assert not await is_disabled(background, endpoint)
+
+
+async def has_failed_times(background: Background, failures: int) -> bool:
+    return bool(await background.pool.fetchval("SELECT max(failures) = $1 FROM delivery", failures))
 
 
 async def test_what_gets_through_ends_a_failing_that_another_worker_saw(background: Background, receiver: Receiver) -> None:
