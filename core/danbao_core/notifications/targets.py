@@ -11,8 +11,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from danbao_core.errors import WebhookUrlRefused
 
-_NAT64: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-"""Prefixes behind which IPv4 addresses are reached (RFC 6052, RFC 8215)."""
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""The prefix behind which IPv4 addresses are reached, in the last four bytes (RFC 6052)."""
+
+_NAT64_OF_A_NETWORK: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""Prefixes behind which they are reached within one network; where in it they stand is that network's matter (RFC 8215)."""
 
 _6TO4: Final = ipaddress.IPv6Network("2002::/16")
 
@@ -55,7 +58,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         wrapped = _wrapped(address)
         if wrapped is not None:
             return is_public(wrapped)
-        if address.is_site_local or address in _6TO4:
+        if address.is_site_local or address in _6TO4 or address in _NAT64_OF_A_NETWORK:
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
@@ -64,7 +67,7 @@ def _wrapped(address: IPv6Address) -> IPv4Address | None:
     """The IPv4 address that is reached by an IPv6 one."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
-    if any(address in prefix for prefix in _NAT64):
+    if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     if int(address) >> 32 == 0:  # the IPv4-compatible addresses of old
         return IPv4Address(int(address))
