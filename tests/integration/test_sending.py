@@ -262,6 +262,13 @@ async def test_a_channel_that_hangs_is_left(post: Post) -> None:
     assert (row.state, row.failure) == (MessageState.PENDING, "TimeoutError")
 
 
+async def test_what_a_channel_cannot_make_of_a_message_is_an_attempt_that_failed(post: Post) -> None:
+    [message_id] = await post.posted(post.a_code())
+    await post.postman(Recorder(ValueError("address parts cannot contain CR or LF"))).send([message_id])
+    row = await post.row(message_id)
+    assert (row.state, row.failure) == (MessageState.PENDING, "ValueError")
+
+
 async def test_what_cannot_be_opened_waits_for_the_key(post: Post) -> None:
     [message_id] = await post.posted(post.a_code())
     stranger = Postman(post.pool, Keyring({"other": b"x" * 32}), dict.fromkeys(Channel, Recorder()))

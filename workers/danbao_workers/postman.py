@@ -118,6 +118,9 @@ class Postman(Collector):
             return self._failed(message, str(error), error.after_seconds)
         except RefusedForGood as error:
             return Outcome(MessageState.FAILED, str(error))
+        except Exception as error:  # of the outlet itself; it must end as an attempt, or it would be tried for ever
+            _log.exception("a channel failed", message=str(message.id), channel=message.channel.name)
+            return self._failed(message, type(error).__name__, 0.0)
         return Outcome(MessageState.SENT)
 
     def _failed(self, message: Message, why: str, after_seconds: float) -> Outcome:
