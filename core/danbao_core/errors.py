@@ -479,6 +479,13 @@ class EndpointChanged(Refusal):
     retry_after_seconds = 0.1
 
 
+class WatchesBusy(Refusal):
+    """You have as many watches open as you may have at once; end one first, or let one serve several."""
+
+    kind = Kind.EXHAUSTED
+    retry_after_seconds = 15.0
+
+
 class WatchTooSlow(Refusal):
     """You do not read what you watch as fast as it happens; watch on from the last cursor that you got."""
 

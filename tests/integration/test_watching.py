@@ -11,7 +11,7 @@ from danbao.v1 import payments_pb2
 from danbao_core.rpc import interceptor, watching
 from danbao_core.rpc.cursors import Cursors
 from tests import rpc_client
-from tests.rpc_client import HASH_KEY, Caller, Connection, Core, a_core, refused
+from tests.rpc_client import HASH_KEY, Caller, Connection, Core, a_core, refused, until
 from tests.rpc_requests import a_payment, a_transfer, confirm, create_key, path_of, revoke, ship
 from tests.shared_postgres import SharedServer, a_database
 from tests.workers import a_valkey, a_worker
@@ -200,6 +200,29 @@ async def _never(self: watching.Watcher, patience_seconds: float) -> None:
     while True:
         self.outlet.must_go_on()
         await asyncio.sleep(0.01)
+
+
+async def test_nobody_watches_too_often_at_once(core: Core, shop: Shop) -> None:
+    open_ones = [Watch(shop.keeper) for _ in range(watching.MOST_OF_A_CALLER)]
+    await asyncio.gather(*(each.heartbeat() for each in open_ones))
+    refusal = await Watch(shop.keeper).end()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHES_BUSY")
+    await Watch(core.operator).heartbeat()
+    open_ones[0].call.cancel()
+    await until(lambda: _may_watch(shop.keeper))
+    for each in open_ones:
+        each.call.cancel()
+
+
+async def _may_watch(caller: Caller) -> bool:
+    watch = Watch(caller)
+    try:
+        await watch.heartbeat()
+    except grpc.aio.AioRpcError:
+        return False
+    finally:
+        watch.call.cancel()
+    return True
 
 
 async def test_a_revoked_key_watches_no_longer(core: Core, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

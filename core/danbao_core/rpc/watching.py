@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("danbao.watching")
 
+MOST_OF_A_CALLER: Final = 64
+"""Watches at a time, at one server: each looks at every event, and costs a server memory while nobody reads."""
+
 MOST_BUFFERED: Final = 1_024
 """Events that wait for one who watches."""
 

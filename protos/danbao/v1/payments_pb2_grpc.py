@@ -325,7 +325,7 @@ class PaymentServiceServicer(object):
         nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
         (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
         Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
-        stops ends it with UNAVAILABLE.
+        stops ends it with UNAVAILABLE. Refused with WATCHES_BUSY while the caller has 64 open at the same server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

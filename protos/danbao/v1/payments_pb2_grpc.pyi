@@ -138,7 +138,7 @@ class PaymentServiceStub:
     nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
     (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
     Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
-    stops ends it with UNAVAILABLE.
+    stops ends it with UNAVAILABLE. Refused with WATCHES_BUSY while the caller has 64 open at the same server.
     """
 
 @_typing.type_check_only
@@ -251,7 +251,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
     (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
     Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
-    stops ends it with UNAVAILABLE.
+    stops ends it with UNAVAILABLE. Refused with WATCHES_BUSY while the caller has 64 open at the same server.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -469,7 +469,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
         (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
         Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
-        stops ends it with UNAVAILABLE.
+        stops ends it with UNAVAILABLE. Refused with WATCHES_BUSY while the caller has 64 open at the same server.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""Files as streams of chunks, and how many of them a caller may have under way."""
+"""Files as streams of chunks, and how many of them, or of other things that last, a caller may have under way."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
@@ -6,6 +6,7 @@ from contextlib import aclosing, contextmanager
 from typing import Final
 
 from danbao.v1 import statements_pb2
+from danbao_core.errors import Refusal
 from danbao_core.payout_errors import ExportsBusy
 from danbao_core.statements.exporting import File
 
@@ -14,16 +15,18 @@ MOST_OF_A_CALLER: Final = 4
 
 
 class UnderWay:
-    """The files that a server is making, by who has asked for them."""
+    """What a server is at, such as files that it makes, by who has asked for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_OF_A_CALLER, busy: type[Refusal] = ExportsBusy) -> None:
+        self._most = most
+        self._busy = busy
         self._of_callers: Counter[str] = Counter()
 
     @contextmanager
     def one_of(self, caller: str) -> Iterator[None]:
-        """Counts one while the block lasts. Raises ExportsBusy where the caller has as many as it may."""
-        if self._of_callers[caller] >= MOST_OF_A_CALLER:
-            raise ExportsBusy(most=MOST_OF_A_CALLER)
+        """Counts one while the block lasts. Raises `busy` where the caller has as many as it may."""
+        if self._of_callers[caller] >= self._most:
+            raise self._busy(most=self._most)
         self._of_callers[caller] += 1
         try:
             yield

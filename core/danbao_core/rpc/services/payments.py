@@ -8,10 +8,7 @@ from danbao.v1 import payments_pb2, payments_pb2_grpc
 from danbao_core.clock import WallClock
 from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import (
-    BankMissing,
-    PaymentNotFound,
-)
+from danbao_core.errors import BankMissing, PaymentNotFound, WatchesBusy
 from danbao_core.keyring import Keyring
 from danbao_core.notifications.events import EventFilter
 from danbao_core.payments import OrderRef, Payment, Refund
@@ -26,9 +23,10 @@ from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
 from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.payment_stream import PaymentStream
+from danbao_core.rpc.services.files import UnderWay
 from danbao_core.rpc.services.proofs import proofs_of
 from danbao_core.rpc.services.visible import account_for_list, may_see_one_of
-from danbao_core.rpc.watching import Watcher, Watching
+from danbao_core.rpc.watching import MOST_OF_A_CALLER, Watcher, Watching
 
 if TYPE_CHECKING:
     import asyncpg
@@ -60,6 +58,7 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         self._wall_clock = wall_clock
         self._keyring = keyring
         self._watching = watching
+        self._watches = UnderWay(MOST_OF_A_CALLER, WatchesBusy)
         self._has_bank = has_bank
 
     async def CreatePayment(self, request: payments_pb2.CreatePaymentRequest, context: "_Context") -> payments_pb2.Payment:
@@ -182,9 +181,10 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         account_id = await account_for_list(self._pool, call.origin, request.account)
         payment_id = convert.id_of(request.payment) if request.payment else None
         wanted = EventFilter("payment", account_id=account_id, subject_id=payment_id, ordering_id=payment_id)
-        async with contextlib.aclosing(self._watching.watch(Watcher(wanted, call.outlet), request.cursor)) as told:
-            async for seen in told:
-                yield convert.watched_payment(seen.cursor, seen.event)
+        with self._watches.one_of(call.caller.id):
+            async with contextlib.aclosing(self._watching.watch(Watcher(wanted, call.outlet), request.cursor)) as told:
+                async for seen in told:
+                    yield convert.watched_payment(seen.cursor, seen.event)
 
 
 def _services_origin() -> Origin:
