@@ -251,6 +251,31 @@ async def test_what_is_forgotten_cannot_be_watched(core: Core, shop: Shop) -> No
     watch.call.cancel()
 
 
+async def test_what_is_forgotten_while_it_is_read_is_not_passed_over(
+    core: Core, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(shop.keeper)
+    cursor = await watch.heartbeat()
+    watch.call.cancel()
+    await shop.sell()
+    await until(lambda: _all_told(core))
+    position = await core.connection.fetchval("SELECT last_position FROM event_log")
+    read_events = watching.read_events
+
+    async def too_late(*arguments: Any, **named: Any) -> Any:
+        await core.connection.execute("DELETE FROM event WHERE position <= $1", position)
+        await core.connection.execute("UPDATE event_log SET forgotten_position = $1", position)
+        return await read_events(*arguments, **named)
+
+    monkeypatch.setattr(watching, "read_events", too_late)
+    refusal = await Watch(shop.keeper, cursor=cursor).end()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED")
+
+
+async def _all_told(core: Core) -> bool:
+    return not await core.connection.fetchval("SELECT EXISTS (SELECT FROM outbox)")
+
+
 async def test_a_server_that_stops_says_so(postgres: SharedServer, administrator: Connection) -> None:
     async with a_database(administrator, postgres) as database_url:
         async with a_core(database_url) as stopping:

@@ -162,10 +162,11 @@ class Watching:
             after = await self._begin(cursor)
             while after < self._feed.position:
                 watcher.outlet.must_go_on()
-                await self._must_be_kept(after)
-                events, after = await read_events(
+                events, seen_up_to = await read_events(
                     self._pool, watcher.wanted, after=after, up_to=self._feed.position, limit=_PAGE
                 )
+                await self._must_be_kept(after)  # afterwards: what was not forgotten now, was there to be read
+                after = seen_up_to
                 for event in events:
                     yield self._seen(event)
             with self._feed.handing_to(watcher, after):
