@@ -1,6 +1,7 @@
 """Deliveries under stress: many subscribers of which some are dead, and workers that die, hang or claim the same."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from danbao_core import sql
 from danbao_core.ids import IdSequence, first_at, uuid7
 from danbao_core.keyring import Keyring
 from danbao_core.notifications.endpoints import EnableWebhookEndpoint
@@ -276,6 +278,23 @@ async def test_events_are_relayed_once_by_relays_that_both_believe_to_lead(backg
     assert sum(count for count, _ in counts) == 200
     told = await background.pool.fetch("SELECT position, subject_id FROM event ORDER BY position")
     assert [tuple(row) for row in told] == list(enumerate(accounts, 1))
+
+
+async def test_to_forget_nothing_not_all_is_looked_at(background: Background) -> None:
+    await background.pool.execute(
+        "INSERT INTO event SELECT number, gen_random_uuid(), 'account.frozen', gen_random_uuid(), 0, gen_random_uuid(), "
+        "NULL, NULL, '', now(), now(), '' FROM generate_series(1, 2000) AS number"
+    )
+    text = sql.load("danbao_workers", "forget_events")
+    [(plan,)] = await background.pool.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", 90, 10)
+    nodes = nodes_of(json.loads(plan)[0]["Plan"])
+    read = max(each["Actual Rows"] + each.get("Rows Removed by Filter", 0) for each in nodes)
+    assert read <= 10
+
+
+def nodes_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The nodes of a plan."""
+    return [plan, *(node for each in plan.get("Plans", ()) for node in nodes_of(each))]
 
 
 async def test_what_is_ninety_days_old_is_forgotten(background: Background, receiver: Receiver) -> None:

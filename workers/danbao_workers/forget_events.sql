@@ -1,10 +1,8 @@
 -- Forgets the oldest events, $2 at most, that are older than $1 days; answers how many those were.
 WITH old AS (
     SELECT position
-    FROM event
+    FROM (SELECT position, relayed_at FROM event ORDER BY position LIMIT $2) AS first  -- or all that is kept would be looked at
     WHERE relayed_at < now() - make_interval(days => $1)
-    ORDER BY position
-    LIMIT $2
 ),
 gone AS (
     DELETE FROM event WHERE position IN (SELECT position FROM old) RETURNING position
