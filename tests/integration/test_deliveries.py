@@ -15,7 +15,7 @@ from danbao_core.ids import IdSequence, first_at, uuid7
 from danbao_core.keyring import Keyring
 from danbao_core.notifications.endpoints import EnableWebhookEndpoint
 from danbao_core.trail import account_event
-from danbao_workers import deliverer, forgetting
+from danbao_workers import deliverer, forgetting, relay
 from danbao_workers.deliverer import Deliverer
 from danbao_workers.relay import relay_once
 from danbao_workers.work import Background
@@ -278,6 +278,38 @@ async def test_events_are_relayed_once_by_relays_that_both_believe_to_lead(backg
     assert sum(count for count, _ in counts) == 200
     told = await background.pool.fetch("SELECT position, subject_id FROM event ORDER BY position")
     assert [tuple(row) for row in told] == list(enumerate(accounts, 1))
+
+
+async def test_how_far_the_relay_is_behind_is_told_while_it_is_and_not_by_who_leads_no_longer(
+    background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "MOST_AT_ONCE", 5)
+    hour = 3_600_000 << 80  # of the milliseconds that ids begin with
+    payload = account_event(IdSequence(uuid7()), "account.frozen", uuid7(), NOON).payload
+    await background.pool.executemany(
+        "INSERT INTO outbox (id, topic, subject_id, subject_version, payload, created_at, ordering_id) "
+        "VALUES ($1, 'account.frozen', $2, 0, $3, now(), $2)",
+        [(UUID(int=each.int - hour), each, payload) for each in (uuid7() for _ in range(20))],
+    )
+    seen = []
+    lag = relay._lag
+
+    async def looked_at(background: Background) -> float:
+        seen.append(await lag(background))
+        return seen[-1]
+
+    monkeypatch.setattr(relay, "_lag", looked_at)
+    relaying = asyncio.create_task(relay.relay(background))
+    await until(lambda: nothing_waits(background))
+    assert max(seen) > 3_000
+    background.numbers.outbox_lag_seconds = 1.0
+    relaying.cancel()
+    await asyncio.gather(relaying, return_exceptions=True)
+    assert background.numbers.outbox_lag_seconds == 0
+
+
+async def nothing_waits(background: Background) -> bool:
+    return not await background.pool.fetchval("SELECT count(*) FROM outbox")
 
 
 async def test_to_forget_nothing_not_all_is_looked_at(background: Background) -> None:

@@ -51,9 +51,13 @@ class Written(NamedTuple):
 
 async def tell(background: Background) -> None:
     """Goes on until it is cancelled. Raises what the database raises."""
-    while True:
-        if not await tell_once(background):
-            await asyncio.sleep(_EVERY_SECONDS)
+    try:
+        while True:
+            if not await tell_once(background):
+                await asyncio.sleep(_EVERY_SECONDS)
+    except asyncio.CancelledError:
+        background.postman.news_behind = 0  # another leads, and knows
+        raise
 
 
 async def tell_once(background: Background) -> bool:

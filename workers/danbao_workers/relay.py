@@ -113,13 +113,17 @@ class Subscribers:
 
 async def relay(background: Background) -> None:
     """Goes on until it is cancelled. Raises what the database raises."""
-    while True:
-        count, endpoint_ids = await relay_once(background)
-        background.numbers.relayed += count
-        await _call(background, endpoint_ids)
-        if count < MOST_AT_ONCE:
+    try:
+        while True:
+            count, endpoint_ids = await relay_once(background)
+            background.numbers.relayed += count
+            await _call(background, endpoint_ids)
             background.numbers.outbox_lag_seconds = await _lag(background)
-            await asyncio.sleep(_EVERY_SECONDS)
+            if count < MOST_AT_ONCE:
+                await asyncio.sleep(_EVERY_SECONDS)
+    except asyncio.CancelledError:
+        background.numbers.outbox_lag_seconds = 0.0  # another leads, and knows
+        raise
 
 
 async def relay_once(background: Background) -> tuple[int, list[UUID]]:
