@@ -149,7 +149,7 @@ async def test_the_script_makes_secrets_once_and_certificates_that_are_trusted(t
 
     example = (DEPLOY / "example.env").read_text()
     assert all(f"{name}=" in example for name in first)
-    secrets = [value for name, value in first.items() if name != "RUN_AS"]
+    secrets = [value for name, value in first.items() if name != "RUN_AS" and not name.startswith("DANBAO_BANK_")]
     assert len(set(secrets)) == len(secrets)
     assert all(value.isalnum() for value in secrets), "they stand in URLs"
     assert first["RUN_AS"].partition(":")[0] not in ("", "0")

@@ -70,7 +70,7 @@ async def test_the_statements_of_a_batch_use_indexes(engine: Engine) -> None:
             if table.name == "obligation":
                 assert "payment_open_of_payer" in plan, plan
                 assert "payment_open_of_payee" in plan, plan
-                assert "funding_pending_of_account" in plan, plan
+                assert "funding_open_of_account" in plan, plan
             if table.name == "taking":
                 for index in ("balance_of_account", "entry_pkey", "journal_pkey", "payment_pkey"):
                     assert index in plan, plan

@@ -40,6 +40,8 @@ SUBJECTS = {
     "PaymentService": "payments/",
     "OperationsService": "serviceKeys/",
     "SandboxService": "installations/",
+    "NotificationService": "webhookEndpoints/",
+    "PayoutService": "payoutSchedules/",
 }
 OTHER_SUBJECTS = {
     "TopUp": "fundings/",
@@ -54,6 +56,7 @@ OTHER_SUBJECTS = {
     "CreateRefund": "refunds/",
     "StartReconciliation": "reconciliations/",
     "SettleDifference": "differences/",
+    "Redeliver": "deliveries/",
 }
 """What an RPC changes where it is something else than its service is about."""
 
