@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from danbao.v1 import payments_pb2
+from danbao_core.notifications import events
 from danbao_core.rpc import interceptor, watching
 from danbao_core.rpc.cursors import Cursors
 from tests import rpc_client
@@ -260,7 +261,7 @@ async def test_what_is_forgotten_while_it_is_read_is_not_passed_over(
     await shop.sell()
     await until(lambda: _all_told(core))
     position = await core.connection.fetchval("SELECT last_position FROM event_log")
-    read_events = watching.read_events
+    read_events = events.read_events
 
     async def too_late(*arguments: Any, **named: Any) -> Any:
         await core.connection.execute("DELETE FROM event WHERE position <= $1", position)
