@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiohttp import web
 
 from danbao_core import sql
 from danbao_core.ids import IdSequence, first_at, uuid7
 from danbao_core.keyring import Keyring
-from danbao_core.notifications.endpoints import EnableWebhookEndpoint
+from danbao_core.notifications.endpoints import EnableWebhookEndpoint, UpdateWebhookEndpoint
 from danbao_core.trail import account_event
 from danbao_workers import deliverer, forgetting, relay
 from danbao_workers.deliverer import Deliverer
@@ -239,6 +240,28 @@ async def is_failing(background: Background, endpoint: UUID) -> bool:
 
 async def is_disabled(background: Background, endpoint: UUID) -> bool:
     return bool(await background.pool.fetchval("SELECT state = 2 FROM webhook_endpoint WHERE id = $1", endpoint))
+
+
+async def test_what_an_old_target_answers_does_not_disable_the_new_one(background: Background, receiver: Receiver) -> None:
+    asked = asyncio.Event()
+
+    async def gone_at_last(request: web.Request) -> web.StreamResponse:
+        await asked.wait()
+        return web.Response(status=410)
+
+    receiver.by_path["/old"] = gone_at_last
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/old"])
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: has_come(receiver, 1))
+    moved = UpdateWebhookEndpoint(origin=background.origin("test"), endpoint_id=endpoint, url=f"{receiver.url}/new")
+    await background.engine.submit(moved)
+    asked.set()
+    await until(delivered(background))
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: has_come(receiver, 2))
+    assert receiver.got[-1].path == "/new"
 
 
 async def test_what_waits_behind_something_that_is_not_due_is_not_looked_at_again_and_again(

@@ -395,14 +395,18 @@ class Deliverer:
 
     async def _disable(self, ended: Sequence[tuple[Claimed, Outcome]], hopeless: Iterable[UUID]) -> None:
         reasons = dict.fromkeys(hopeless, DisableReason.FAILING)
+        urls = {}
         for claimed, outcome in ended:
+            urls[claimed.endpoint_id] = claimed.url
             if outcome.status == _GONE:
                 reasons[claimed.endpoint_id] = DisableReason.GONE
             elif outcome.state is DeliveryState.FAILED:
                 reasons.setdefault(claimed.endpoint_id, DisableReason.FAILING)
         for endpoint_id, reason in reasons.items():
             origin = Origin(caller="worker", method="deliveries", received_at=self._wall_clock())
-            command = DisableWebhookEndpoint(origin=origin, endpoint_id=endpoint_id, disable_reason=reason)
+            command = DisableWebhookEndpoint(
+                origin=origin, endpoint_id=endpoint_id, disable_reason=reason, url=urls[endpoint_id]
+            )
             try:
                 await self._engine.submit(command)
             except Refusal as refusal:

@@ -233,12 +233,15 @@ class EnableWebhookEndpoint(_ChangeEndpoint, frozen=True):
 
 
 class DisableWebhookEndpoint(_ChangeEndpoint, frozen=True):
-    """Calls an endpoint no longer; of one that is not enabled nothing changes. Of the system's own."""
+    """Calls an endpoint no longer; of one that is not enabled, or that leads elsewhere by now, nothing changes. Of the system's
+    own."""
 
     disable_reason: DisableReason
+    url: str
+    """That was called."""
 
     def changed(self, endpoint: WebhookEndpoint) -> WebhookEndpoint:
-        if not endpoint.enabled:
+        if not endpoint.enabled or endpoint.url != self.url:
             return endpoint
         return endpoint.replace(state=EndpointState.DISABLED, disable_reason=self.disable_reason)
 
