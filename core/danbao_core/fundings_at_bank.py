@@ -16,6 +16,7 @@ from danbao_core.accounts import Account, Balance, Purpose, balance_id
 from danbao_core.bank.port import Answer, Bank, DeclineReason, Outcome, Transfer
 from danbao_core.engine import Book, Command, Decision, Draft, Key
 from danbao_core.fundings import FailureReason, Funding, FundingKind, FundingState, funding_of, settle, settling_keys
+from danbao_core.money import Money
 
 if TYPE_CHECKING:
     import asyncpg
@@ -116,12 +117,14 @@ class TakeOutcome(Command[Funding], frozen=True):
 class ReverseTopUp(Command[Funding], frozen=True):
     """Books that the bank took a top-up back: what the account has of it goes, and the rest it owes, also where it is closed.
 
-    What is no top-up of a card, or has not succeeded, or was reversed before, stays as it is. Refused: FundingNotFound,
-    AmountOverflow.
+    What is no top-up of a card, or of another amount, or has not succeeded, or was reversed before, stays as it is. Refused:
+    FundingNotFound, AmountOverflow.
     """
 
     result_type = Funding
     funding_id: UUID
+    amount: Money
+    """What the bank says it took."""
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield Funding.key(self.funding_id)
@@ -136,7 +139,8 @@ class ReverseTopUp(Command[Funding], frozen=True):
     def decide(self, book: Book) -> Decision[Funding]:
         funding = funding_of(book, self.funding_id)
         from_card = funding.kind is FundingKind.TOP_UP and funding.attempts > 0
-        if not from_card or funding.state is not FundingState.SUCCEEDED:
+        as_booked = self.amount == Money(funding.amount_minor, funding.currency)
+        if not from_card or not as_booked or funding.state is not FundingState.SUCCEEDED:
             return Decision(funding)
         draft, ids = Draft(book), self.ids()
         taken_back = funding.replace(state=FundingState.REVERSED, updated_at=book.now, version=funding.version + 1)

@@ -12,6 +12,7 @@ from danbao_core.engine import Engine
 from danbao_core.fundings import Funding
 from danbao_core.fundings_at_bank import ReverseTopUp, TakeOutcome, claim
 from danbao_core.ids import uuid7
+from danbao_core.money import Money
 from danbao_core.people.instruments import BindInstrument, Card
 from danbao_core.reconciliation import SettleDifference, StartReconciliation
 from danbao_core.reconciliation.commands import CompareSides, FinishReconciliation, Sides
@@ -50,7 +51,9 @@ async def fundings_of_cards(engine: Engine) -> dict[str, UUID]:
         closed = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1"  # as CloseAccount, but for its wait
         await pool.execute(closed, gone.id, AccountState.CLOSED)
     for funding in (back, late):
-        await carried_out(engine, ReverseTopUp(origin=origin(), funding_id=funding.id))
+        await carried_out(
+            engine, ReverseTopUp(origin=origin(), funding_id=funding.id, amount=Money(funding.amount_minor, funding.currency))
+        )
     named = {"unknown": unknown.id, "taken_back": back.id, "finn": finn.id, "gone": gone.id, "card": card, "other_card": other}
     return named | await _reconciliations(engine, back)
 

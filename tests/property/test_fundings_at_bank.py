@@ -76,7 +76,9 @@ def test_money_follows_what_the_bank_decided(
 def _heard(core: MemoryCore, funding: Funding, answer: Outcome | None) -> None:
     """A worker brings an answer; None is a statement on which the debit is taken back."""
     if answer is None:
-        core.carry_out(ReverseTopUp(origin=origin(), funding_id=funding.id))
+        core.carry_out(
+            ReverseTopUp(origin=origin(), funding_id=funding.id, amount=Money(funding.amount_minor, funding.currency))
+        )
         return
     (now,) = (row for row in core.all(Funding) if row.id == funding.id)
     if now.next_attempt_at is not None:

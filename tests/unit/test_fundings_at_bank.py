@@ -53,8 +53,9 @@ def answered(shop: Shop, funding: Funding, outcome: Outcome) -> Funding:
     )
 
 
-def reversed_(shop: Shop, funding: Funding) -> Funding:
-    return shop.core.carry_out(ReverseTopUp(origin=origin(), funding_id=funding.id))
+def reversed_(shop: Shop, funding: Funding, amount: Money | None = None) -> Funding:
+    as_booked = Money(funding.amount_minor, funding.currency)
+    return shop.core.carry_out(ReverseTopUp(origin=origin(), funding_id=funding.id, amount=amount or as_booked))
 
 
 def money(shop: Shop) -> tuple[int, int, int, int]:
@@ -179,7 +180,7 @@ def test_an_answer_to_nothing() -> None:
     with pytest.raises(FundingNotFound):
         Shop().core.carry_out(TakeOutcome(origin=origin(), funding_id=uuid7(), outcome=YES, ask_again_at=SOON))
     with pytest.raises(FundingNotFound):
-        Shop().core.carry_out(ReverseTopUp(origin=origin(), funding_id=uuid7()))
+        Shop().core.carry_out(ReverseTopUp(origin=origin(), funding_id=uuid7(), amount=Money(1, "CNY")))
 
 
 def test_pauses_grow_to_ten_minutes() -> None:
@@ -187,6 +188,13 @@ def test_pauses_grow_to_ten_minutes() -> None:
 
 
 # --- What the bank takes back -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("amount", [Money(999, "CNY"), Money(1_001, "CNY"), Money(1_000, "USD")])
+def test_a_debit_that_is_said_to_be_taken_back_in_another_amount_stays_as_it_is(amount: Money) -> None:
+    shop = Shop()
+    funding = answered(shop, at_bank(shop, TopUp), YES)
+    assert reversed_(shop, funding, amount) == funding
 
 
 @pytest.mark.parametrize(("spent", "left"), [(0, (10_000, 0)), (10_500, (0, 500)), (11_000, (0, 1_000))])

@@ -20,6 +20,7 @@ from danbao_core.errors import FundingNotFound
 from danbao_core.fundings import Funding, FundingState
 from danbao_core.fundings_at_bank import ReverseTopUp
 from danbao_core.ledger import Line, list_entries
+from danbao_core.money import Money
 from danbao_core.reconciliation.commands import CompareSides, FinishReconciliation, Sides
 from danbao_core.reconciliation.rows import Movement, Reconciliation, difference_id
 
@@ -74,12 +75,14 @@ async def _book_reversals(
     """Books the debits that the bank took back, by this statement or by one of which that was not possible yet, because nobody
     knew of the debit; answers those that are booked on another day than this.
     """
-    told = {line.transfer_id for line in lines if line.kind is LineKind.REVERSAL}
-    told |= {row["transfer_id"] for row in await pool.fetch(sql.load(__package__, "list_reversals_missing"))}
+    missing = await pool.fetch(sql.load(__package__, "list_reversals_missing"))
+    told = {transfer_id: Money(abs(there_minor), currency) for transfer_id, there_minor, currency in missing}
+    told |= {line.transfer_id: Money(line.amount_minor, line.currency) for line in lines if line.kind is LineKind.REVERSAL}
     booked = {}
-    for transfer_id in sorted(told):
+    for transfer_id, amount in sorted(told.items()):
         try:
-            funding: Funding = (await engine.submit(ReverseTopUp(origin=origin, funding_id=transfer_id))).result
+            reversal = ReverseTopUp(origin=origin, funding_id=transfer_id, amount=amount)
+            funding: Funding = (await engine.submit(reversal)).result
         except FundingNotFound:
             continue
         if funding.state is FundingState.REVERSED and shanghai_day(funding.updated_at) != day:
