@@ -372,6 +372,15 @@ async def test_what_is_ninety_days_old_is_forgotten(background: Background, rece
     assert await background.pool.fetchval("SELECT forgotten_position FROM event_log") == 2
 
 
+async def test_no_event_is_forgotten_before_its_deliveries(background: Background, receiver: Receiver) -> None:
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    await background.pool.execute("UPDATE event SET relayed_at = now() - interval '90 days 1 second'")
+    assert await forgetting.forget_some(background) == 0
+    background.deliverer.see_to([endpoint])
+    await until(delivered(background))
+
+
 async def test_what_cannot_be_made_is_an_attempt_that_failed(background: Background, receiver: Receiver) -> None:
     ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
     await background.pool.execute("UPDATE webhook_endpoint SET secret = '\\x0130'")
