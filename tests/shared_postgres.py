@@ -84,7 +84,7 @@ async def a_database(
 ) -> AsyncIterator[str]:
     """The URL of a database of its own, which is a migrated sandbox unless another template is named."""
     name = f"test_{uuid4().hex}"
-    await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield postgres.url_of(name)
     finally:

@@ -263,8 +263,8 @@ async def test_text_that_is_not_utf8(core: Core, request_: Message) -> None:
 async def test_a_message_of_another_method(core: Core) -> None:
     callers = {named(other): await who_may(core, other) for other in MUTATING}
     async with nothing_changes(core):
-        for request in REQUESTS:
-            for other in MUTATING:
+        for number, request in enumerate(REQUESTS):
+            for other in MUTATING[number % 4 :: 4]:  # a quarter of all pairs, of which each has its turn
                 # Without its texts, none of which can be the other's request_id.
                 data = changed(request, **dict.fromkeys(texts_of(request))).SerializeToString()
                 assert (await callers[named(other)].refused_bytes(path_of(other), data)).code is INVALID
