@@ -66,7 +66,7 @@ class Account(Row, frozen=True):
     personal: bool = False
     """Whether a person registered it as theirs, so that limits and proofs apply (`people`); others are in a service's hands."""
     refunds_waiting: int = 0
-    """How many refunds wait for money of its own: meanwhile it pays nothing out."""
+    """How many refunds wait for money of its own: meanwhile it withdraws nothing."""
     language: str = ""
     """In which its owner is written to, such as "zh-CN"; empty where none was stated."""
 
