@@ -3,6 +3,7 @@ interrupted set-up.
 """
 
 import asyncio
+import itertools
 import os
 import signal
 import stat
@@ -255,6 +256,24 @@ async def test_a_surviving_valkey_is_stopped_and_replaced(folder: Path) -> None:
     assert gone(pid)
     await again.stop()
     await survivor.stop()
+
+
+async def test_waiting_for_valkey_can_be_given_up_at_any_moment(folder: Path) -> None:
+    server = ValkeyServer(folder)
+    await server.start()
+    try:
+        for turns in itertools.count():
+            assert server._child is not None
+            waiting = asyncio.create_task(server.wait_until_ready(server._child))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if waiting.done():
+                break
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+    finally:
+        await server.stop()
 
 
 async def test_a_child_is_stopped_by_the_first_signal_that_works(tmp_path: Path) -> None:

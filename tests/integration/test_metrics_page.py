@@ -206,7 +206,8 @@ async def test_a_worker_tells_of_its_jobs_and_of_what_is_due(database_url: str) 
         settings = worker_settings(database_url, valkey.valkey_url, metrics_listen="127.0.0.1:0")
         ready = asyncio.get_running_loop().create_future()
         working = asyncio.create_task(run(settings, ready.set_result))
-        url = await asyncio.wait_for(ready, 20)
+        async with asyncio.timeout(20):
+            url = await ready
         queue = await queue_of(settings)
         for text in "ab":
             job = await queue.enqueue_job("ping", text)

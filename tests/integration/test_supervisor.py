@@ -2,6 +2,7 @@
 workers.
 """
 
+import asyncio
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -18,10 +20,12 @@ from typer.testing import CliRunner
 
 from danbao_core.cli.first_call import first_call
 from danbao_core.cli.up import up
-from danbao_core.embedded import StartError
+from danbao_core.embedded import Child, StartError
 from danbao_core.keyring import FIRST_ID, written
 from danbao_core.supervisor import Endpoint, ListenAddress, NotRunning, read_endpoint
+from danbao_core.supervisor import process as supervised
 from danbao_core.supervisor.listen import HeldPort
+from danbao_core.supervisor.process import SupervisedProcess
 from tests.integration.sandboxes import (
     BROKEN,
     NEVER_READY,
@@ -30,6 +34,7 @@ from tests.integration.sandboxes import (
     a_folder,
     a_host,
     a_role,
+    eventually,
     gone,
     obedient_roles,
 )
@@ -181,6 +186,34 @@ async def test_a_stop_during_the_start_is_clean(folder: Path, step: str) -> None
     assert not (folder / "endpoint.json").exists()
     async with a_host(folder) as host:
         await host.ready()
+
+
+class _Deaf:
+    """A program that is never ready, and swallows the first request to wait for that no longer."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self.child: Child | None = None
+
+    async def launch(self) -> Child:
+        self.child = Child.launch(["/bin/sleep", "600"], log=self._log, death_signal=signal.SIGKILL)
+        return self.child
+
+    async def wait_until_ready(self, child: Child) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+async def test_a_stop_outlasts_a_cancellation_that_a_library_swallows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "_CANCEL_AGAIN_SECONDS", 0.01)
+    deaf = _Deaf(tmp_path / "log")
+    process = SupervisedProcess("deaf", deaf, [(signal.SIGTERM, 5.0)], on_change=lambda: None, say=lambda _: None)
+    process.start()
+    await eventually(lambda: deaf.child is not None)
+    async with asyncio.timeout(30):
+        await process.stop(asyncio.Event())
+    assert deaf.child is not None
+    assert deaf.child.exit_code == -signal.SIGTERM
 
 
 async def test_a_second_ctrl_c_hastens(folder: Path) -> None:

@@ -87,7 +87,8 @@ class Sweep:
                 _log.warning("cannot see what is due", work=self._work.name, error=type(error).__name__)
                 rest_seconds = _AFTER_ERROR_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), rest_seconds)
+                async with asyncio.timeout(rest_seconds):
+                    await stop.wait()
 
     async def _look(self) -> int:
         """Gives out what is due and was not given out lately; answers how much that was."""

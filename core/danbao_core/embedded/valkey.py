@@ -134,9 +134,11 @@ class ValkeyServer:
         import redis.asyncio  # noqa: PLC0415
         from redis.exceptions import RedisError  # noqa: PLC0415
 
-        client = redis.asyncio.Redis(unix_socket_path=str(self._socket_path), socket_timeout=_ATTEMPT_SECONDS)
+        client = redis.asyncio.Redis(unix_socket_path=str(self._socket_path))
         try:
-            async with client:
+            # Not by the client's `socket_timeout`: for that it uses asyncio.wait_for, which up to Python 3.11 may swallow a
+            # cancellation, and whoever stops a sandbox that starts would wait for ever.
+            async with asyncio.timeout(_ATTEMPT_SECONDS), client:
                 await client.ping()
         except RedisError as error:
             raise ConnectionError(str(error)) from error

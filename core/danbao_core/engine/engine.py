@@ -218,7 +218,8 @@ class Engine:
         except Exception as error:
             _log.info("the database does not answer", error=repr(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake_up.wait(), timeout=_RECONNECT_SECONDS)
+                async with asyncio.timeout(_RECONNECT_SECONDS):
+                    await self._wake_up.wait()
 
     def _next_batch(self) -> list[Waiting]:
         """The next commands, without those whose deadline has passed."""

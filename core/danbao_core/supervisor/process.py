@@ -18,6 +18,7 @@ GOOD_RUN_SECONDS = 10.0
 ATTEMPTS_BEFORE_READY = 5
 
 _READY_SECONDS = 60.0
+_CANCEL_AGAIN_SECONDS = 1.0
 
 
 class Program(Protocol):
@@ -91,8 +92,9 @@ class SupervisedProcess:
         """
         if self._keeper is None:
             return
-        self._keeper.cancel()
-        await asyncio.wait({self._keeper})
+        while not self._keeper.done():  # a library that a program waits with may swallow a cancellation
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper}, timeout=_CANCEL_AGAIN_SECONDS)
         if not self._keeper.cancelled():
             self._keeper.exception()  # told by `ready` already
         if self._child is not None:

@@ -215,7 +215,8 @@ async def _a_module(name: str, logs: Path) -> AsyncIterator[asyncio.subprocess.P
     finally:
         process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), timeout=5)
+            async with asyncio.timeout(5):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
