@@ -276,10 +276,9 @@ async def _all_told(core: Core) -> bool:
 
 async def test_a_server_that_stops_says_so(postgres: SharedServer, administrator: Connection) -> None:
     async with a_database(administrator, postgres) as database_url:
-        async with a_core(database_url) as stopping:
+        async with a_core(database_url, watch_heartbeat_seconds=HEARTBEAT_SECONDS) as stopping:
             watch = Watch(stopping.operator)
-            await asyncio.sleep(0)
-            await watch.call.wait_for_connection()
+            await watch.heartbeat()
             ending = asyncio.create_task(watch.end())
             await stopping.server.__aexit__(None, None, None)
             refusal = await ending

@@ -47,8 +47,13 @@ class Gate:
 
     @contextlib.contextmanager
     def telling(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Calls back when the gate closes while the block lasts: for a call inside that would not end by itself."""
+        """Calls back when the gate closes while the block lasts: for a call inside that would not end by itself.
+
+        Where it closed since the call entered, at once.
+        """
         self._told.add(callback)
+        if self._closed:
+            callback()
         try:
             yield
         finally:
