@@ -14,14 +14,17 @@ from aiohttp import web
 from danbao_core import sql
 from danbao_core.ids import IdSequence, first_at, uuid7
 from danbao_core.keyring import Keyring
-from danbao_core.notifications.endpoints import EnableWebhookEndpoint, UpdateWebhookEndpoint
+from danbao_core.notifications.deliveries import Redeliver
+from danbao_core.notifications.endpoints import EnableWebhookEndpoint, ForgetOldSecret, UpdateWebhookEndpoint
 from danbao_core.trail import account_event
 from danbao_workers import deliverer, forgetting, relay
+from danbao_workers import endpoints as endpoint_works
 from danbao_workers.deliverer import Deliverer
+from danbao_workers.endpoints import OLD_SECRETS, RESUMPTIONS
 from danbao_workers.relay import relay_once
-from danbao_workers.work import Background
+from danbao_workers.work import Background, Work
 from danbao_workers.worker import background_of
-from tests.receiver import Receiver, a_receiver, answer, hang
+from tests.receiver import Answer, Receiver, a_receiver, answer, hang
 from tests.rpc_client import until
 from tests.workers import HASH_KEY, a_valkey, worker_settings
 
@@ -203,17 +206,142 @@ async def test_an_endpoint_that_was_enabled_again_has_its_days_again(
     await four_days_pass(background)
     background.deliverer.see_to([endpoint])
     await until(lambda: is_disabled(background, endpoint))
-    await background.engine.submit(EnableWebhookEndpoint(origin=background.origin("test"), endpoint_id=endpoint))
-    await background.pool.execute("UPDATE webhook_health SET rests_until = NULL")
-    await background.pool.execute("UPDATE delivery SET due_at = now() WHERE state = 1")
-    background.deliverer.see_to([endpoint])
-    await until(lambda: has_failed_times(background, 3))
+    await enable(background, endpoint)
+    await carry_out(background, RESUMPTIONS)
+    await until(lambda: has_been_tried(background, 3))
     await asyncio.sleep(0.5)  # what is disabled is so after that is written
     assert not await is_disabled(background, endpoint)
 
 
-async def has_failed_times(background: Background, failures: int) -> bool:
-    return bool(await background.pool.fetchval("SELECT max(failures) = $1 FROM delivery", failures))
+async def has_been_tried(background: Background, attempts: int) -> bool:
+    return bool(await background.pool.fetchval("SELECT max(attempts) = $1 FROM delivery", attempts))
+
+
+async def enable(background: Background, endpoint: UUID) -> None:
+    """Its owner says that it may be called again."""
+    await background.engine.submit(EnableWebhookEndpoint(origin=background.origin("test"), endpoint_id=endpoint))
+
+
+async def carry_out(background: Background, work: Work) -> int:
+    """What is due of this work, as the leader gives it out; answers how much that was."""
+    due = await background.pool.fetch(work.due, background.wall_clock(), 100)
+    await work.carry_out(background, [row["id"] for row in due])
+    return len(due)
+
+
+async def test_what_an_endpoint_did_not_take_before_it_was_gone_comes_when_it_is_enabled_again(
+    background: Background, receiver: Receiver
+) -> None:
+    receiver.answers = [answer(410)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"], unordered=True)
+    for _ in range(6):
+        await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: is_disabled(background, endpoint))
+    refused = len(receiver.got)
+    assert await left(background) == 6
+    receiver.answers = [answer(200)]
+    await enable(background, endpoint)
+    await background.deliverer._claim([endpoint])
+    assert len(receiver.got) == refused, "nothing is sent before all of it has its retries again"
+    assert await carry_out(background, RESUMPTIONS) == 1
+    await until(delivered(background))
+    assert len({each.id for each in receiver.got[refused:]}) == 6
+    assert await carry_out(background, RESUMPTIONS) == 0
+
+
+async def test_what_failed_at_its_last_retry_comes_first_and_with_all_retries_when_its_endpoint_is_enabled(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [0.01] * 9)
+    monkeypatch.setattr(endpoint_works, "ROWS_AT_ONCE", 1)
+    receiver.answers = [answer(500)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    await happen(background, account)
+    await background.pool.execute("UPDATE delivery SET failures = 9")
+    background.deliverer.see_to([endpoint])
+    await until(lambda: is_disabled(background, endpoint))
+    ids = [row["event_id"] for row in await background.pool.fetch("SELECT event_id FROM delivery ORDER BY event_position")]
+    states = await background.pool.fetch("SELECT state FROM delivery ORDER BY event_position")
+    assert [row["state"] for row in states] == [3, 1]
+    receiver.got.clear()
+    receiver.answers = [answer(500), answer(500), answer(200)]
+    await enable(background, endpoint)
+    await carry_out(background, RESUMPTIONS)
+    await until(delivered(background))
+    assert [UUID(each.id) for each in receiver.got] == [ids[0], ids[0], ids[0], ids[1]]
+    assert not await is_disabled(background, endpoint)
+
+
+async def test_a_result_that_is_not_written_puts_nothing_off(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [3_600] * 9)
+    fail = asyncio.Event()
+    receiver.answers = [failing_after(fail), answer(200)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: has_come(receiver, 1))
+    await redeliver(background, await first_delivery(background))
+    fail.set()
+    await until(delivered(background))
+    assert len(receiver.got) == 3
+
+
+async def test_a_failure_puts_off_what_comes_behind_it_alone(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [3_600] * 9)
+    fail = asyncio.Event()
+    receiver.answers = [answer(200), failing_after(fail), answer(200)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: has_come(receiver, 2))
+    await redeliver(background, await first_delivery(background))
+    fail.set()
+    await until(lambda: has_come(receiver, 3))
+    assert receiver.got[0].id == receiver.got[2].id != receiver.got[1].id
+
+
+def failing_after(event: asyncio.Event) -> Answer:
+    """An answer that is a failure, once the event is set."""
+
+    async def give(request: web.Request) -> web.StreamResponse:
+        await event.wait()
+        return web.Response(status=500)
+
+    return give
+
+
+async def first_delivery(background: Background) -> UUID:
+    delivery_id: UUID = await background.pool.fetchval("SELECT id FROM delivery ORDER BY event_position LIMIT 1")
+    return delivery_id
+
+
+async def redeliver(background: Background, delivery_id: UUID) -> None:
+    await background.engine.submit(Redeliver(origin=background.origin("test"), delivery_id=delivery_id))
+
+
+async def test_a_secret_that_was_replaced_is_forgotten_after_its_day(background: Background) -> None:
+    ((_, endpoint),) = await some_endpoints(background, ["http://127.0.0.1:1/hook"])
+    seal = KEYRING.seal(SECRET, "webhook_endpoint", "old_secret", endpoint)
+    text = "UPDATE webhook_endpoint SET old_secret = $1, "
+    await background.pool.execute(text + "old_secret_expires_at = now() + interval '1 hour'", seal)
+    assert await carry_out(background, OLD_SECRETS) == 0
+    too_early = background.origin("test")
+    await background.engine.submit(ForgetOldSecret(origin=too_early, endpoint_id=endpoint))
+    assert await background.pool.fetchval("SELECT old_secret FROM webhook_endpoint") == seal
+    await background.pool.execute(text + "old_secret_expires_at = now() - interval '1 second'", seal)
+    assert await carry_out(background, OLD_SECRETS) == 1
+    [row] = await background.pool.fetch("SELECT secret, old_secret, old_secret_expires_at FROM webhook_endpoint")
+    assert row["secret"] is not None
+    assert (row["old_secret"], row["old_secret_expires_at"]) == (None, None)
+    assert await carry_out(background, OLD_SECRETS) == 0
 
 
 async def test_what_gets_through_ends_a_failing_that_another_worker_saw(background: Background, receiver: Receiver) -> None:
@@ -257,10 +385,10 @@ async def test_what_an_old_target_answers_does_not_disable_the_new_one(backgroun
     moved = UpdateWebhookEndpoint(origin=background.origin("test"), endpoint_id=endpoint, url=f"{receiver.url}/new")
     await background.engine.submit(moved)
     asked.set()
-    await until(delivered(background))
-    await happen(background, account)
+    await until(lambda: has_been_tried(background, 1))
+    await background.pool.execute("UPDATE delivery SET due_at = now()")
     background.deliverer.see_to([endpoint])
-    await until(lambda: has_come(receiver, 2))
+    await until(delivered(background))
     assert receiver.got[-1].path == "/new"
 
 

@@ -41,6 +41,8 @@ async def test_a_person_gives_an_address(core: Core) -> None:
     approval = await approval_of(core, challenge, address, ada)
     answer = await ada.ask(change_email(address, approval))
     assert answer.email == "a***@example.com"
+    factors = (await ada.ask(verification_pb2.ListFactorsRequest())).factors
+    assert [(each.kind, each.label) for each in factors if each.kind == EMAIL] == [(EMAIL, "a***@example.com")]
     assert await _stored(ada) == address
     told = (await messages_to(core, ada.phone))[0]
     assert (told.template, told.parameters["email"]) == ("email_changed", "a***@example.com")
@@ -99,7 +101,8 @@ async def test_an_approval_is_given_with_an_address_and_only_then(core: Core) ->
 
 
 @pytest.mark.parametrize(
-    "address", ["ada", "ada@", "@example.com", "ada@example", "a b@example.com", "ada@-x.com", "a@b\r\n.com"]
+    "address",
+    ["ada", "ada@", "@example.com", "ada@example", "a b@example.com", "=?x?q?a?=@example.com", "ada@-x.com", "a@b\r\n.com"],
 )
 async def test_what_is_no_address_is_refused(core: Core, address: str) -> None:
     ada = await a_person(core)

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import grpc
 import pytest
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from danbao.v1 import notifications_pb2
 from danbao_core.clock import system_wall_clock
@@ -31,6 +33,7 @@ from danbao_workers.work import Background
 from tests import rpc_client
 from tests.builders import origin, put, stored
 from tests.leaks import must_not_be_stored
+from tests.log_lines import log_lines
 from tests.people import PersonCaller, a_mail_address, a_person, keyring_of, messages_to
 from tests.rpc_client import Caller, Core, a_merchant, audit_holds, id_of, nothing_changes, walked
 from tests.rpc_requests import (
@@ -317,6 +320,36 @@ async def test_there_is_no_mail_without_an_address_or_a_channel(core: Core) -> N
     await told(core, Channel.SMS)
     assert await core.connection.fetchval("SELECT count(*) FROM message") == before
     assert await templates(ada) == await templates(bob) == ["payment_sent", "top_up_succeeded"]
+
+
+async def test_an_address_that_cannot_be_opened_is_seen_and_holds_up_nothing_else(core: Core) -> None:
+    ada, bob = await a_person(core, funds_minor=10_000, level=IdentityLevel.II), await a_person(core, funds_minor=10_000)
+    address = a_mail_address()
+    await give_address(core, bob, address)
+    await core.connection.execute("UPDATE person SET email = '\\x0130' WHERE account_id = $1", id_of(ada.account))
+    await happens(core, ada, "account.frozen")
+    async with a_background(core) as background:
+        with log_lines() as lines:
+            await tell(background)
+        counted = {(each.labels["channel"], each.labels["outcome"]): each.value for each in samples_of(background.postman)}
+    assert await templates(ada) == ["account_frozen", "top_up_succeeded"]
+    assert [each.template for each in await messages_to(core, ada.phone)] == ["account_frozen"]
+    assert [each.template for each in await messages_to(core, address)] == ["top_up_succeeded"]
+    failed = await core.connection.fetch(
+        "SELECT channel, template, state, failure, next_attempt_at FROM message WHERE account_id = $1 AND address = ''",
+        id_of(ada.account),
+    )
+    assert [tuple(row) for row in failed] == [
+        (Channel.EMAIL, template, MessageState.FAILED, "SealBroken", None)
+        for template in ("top_up_succeeded", "account_frozen")
+    ]
+    assert counted["EMAIL", "failed"] == 2
+    assert [line["why"] for line in lines.of("a message was not sent")] == ["SealBroken"] * 2
+    await core.connection.execute("UPDATE person SET email = NULL WHERE account_id = $1", id_of(ada.account))
+
+
+def samples_of(collector: Collector) -> list[Sample]:
+    return [sample for family in collector.collect() for sample in family.samples if "channel" in sample.labels]
 
 
 async def test_what_protects_the_account_goes_to_the_phone_once(core: Core) -> None:

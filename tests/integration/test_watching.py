@@ -8,16 +8,21 @@ import grpc
 import pytest
 
 from danbao.v1 import payments_pb2
+from danbao_core.errors import Refusal, WatchTooSlow
 from danbao_core.notifications import events
 from danbao_core.rpc import interceptor, watching
 from danbao_core.rpc.cursors import Cursors
+from danbao_core.rpc.stream import Outlet
 from tests import rpc_client
 from tests.rpc_client import HASH_KEY, Caller, Connection, Core, a_core, refused, until
-from tests.rpc_requests import a_payment, a_transfer, confirm, create_key, path_of, revoke, ship
+from tests.rpc_requests import a_payment, a_transfer, changed, confirm, create_key, path_of, refund, revoke, ship
 from tests.shared_postgres import SharedServer, a_database
 from tests.workers import a_valkey, a_worker
 
 SECONDS = 20.0
+LARGE = {f"{number:02}": "長" * 500 for number in range(20)}
+"""What makes events of 30,000 bytes."""
+SMALL_WINDOW = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 16_384), ("grpc.use_local_subchannel_pool", 1)]
 HEARTBEAT_SECONDS = 0.2
 SOLD = ["payment.paid", "payment.shipped", "payment.succeeded"]
 
@@ -165,6 +170,30 @@ async def test_one_payment_can_be_watched(core: Core, shop: Shop) -> None:
     watch.call.cancel()
 
 
+async def test_a_refund_of_a_part_is_told_to_both_sides_and_to_who_watches_the_payment(core: Core, shop: Shop) -> None:
+    payment, other = await shop.sell(), await shop.sell()
+    payer = await core.caller("payments.read", account=shop.buyer)
+    stranger = await core.caller("payments.read", account=await rpc_client.a_merchant(core))
+    watches = [Watch(shop.keeper), Watch(payer), Watch(core.operator, payment=payment)]
+    nobodys = [Watch(stranger), Watch(core.operator, payment=other)]
+    for watch in (*watches, *nobodys):
+        await watch.heartbeat()
+    made = await core.operator.ask(refund(payment, 1))
+    for watch in watches:
+        created, succeeded = await watch.some(2)
+        assert (created.topic, succeeded.topic) == ("refund.created", "refund.succeeded")
+        assert [each.refund.name for each in (created, succeeded)] == [made.name] * 2
+        assert (succeeded.refund.payment, succeeded.refund.state) == (payment, payments_pb2.Refund.STATE_SUCCEEDED)
+        assert not succeeded.HasField("payment")
+        watch.call.cancel()
+    for watch in nobodys:
+        await watch.heartbeat()
+        watch.call.cancel()
+    again = Watch(core.operator, payment=payment, cursor="beginning")
+    assert [each.topic for each in await again.some(5)] == [*SOLD, "refund.created", "refund.succeeded"]
+    again.call.cancel()
+
+
 async def test_a_strange_account_is_not_there(core: Core, shop: Shop) -> None:
     refusal = await Watch(shop.keeper, account=shop.buyer).end()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "ACCOUNT_NOT_FOUND")
@@ -194,6 +223,33 @@ async def test_who_does_not_read_is_cut_off_and_goes_on_from_the_last_cursor(
     assert len(await again.some(12)) == 12
     for watch in (slow, again):
         watch.call.cancel()
+
+
+async def test_a_write_that_nobody_reads_is_given_up(core: Core, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller whose transport takes no more, so that the server's write does not return."""
+    monkeypatch.setattr(watching, "MOST_BUFFERED", 4)
+    cut_off, end = asyncio.Event(), Outlet.end
+
+    def seen(outlet: Outlet, refusal: Refusal) -> None:
+        if isinstance(refusal, WatchTooSlow) and outlet._writing is not None:
+            cut_off.set()
+        end(outlet, refusal)
+
+    monkeypatch.setattr(Outlet, "end", seen)
+    async with grpc.aio.insecure_channel(core.server.address, options=SMALL_WINDOW) as channel:
+        slow = Watch(Caller(channel, shop.keeper.token))
+        await slow.heartbeat()
+        cursor = slow.cursor
+        sold = 0
+        while not cut_off.is_set():
+            await core.operator.ask(changed(a_transfer(shop.buyer, shop.name, 1), metadata=LARGE))
+            sold += 1
+        refusal = await slow.end()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "WATCH_TOO_SLOW")
+    monkeypatch.undo()
+    again = Watch(shop.keeper, cursor=cursor)
+    assert len({each.event_id for each in await again.some(sold)}) == sold
+    again.call.cancel()
 
 
 async def _never(self: watching.Watcher, patience_seconds: float) -> None:

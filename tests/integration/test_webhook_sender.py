@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from danbao_core.notifications import webhooks
 from danbao_core.notifications.webhooks import CheckedResolver, WebhookSender, signed_headers
 from tests.receiver import a_receiver, answer, hang, ten_megabytes
+from tests.rpc_client import until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = b'{"test": 2432232314}'
@@ -84,6 +86,71 @@ async def test_a_name_with_one_private_address_among_others_is_not_called(monkey
     resolver = CheckedResolver(public_only=True)
     with pytest.raises(webhooks.AddressRefused):
         await resolver.resolve("shop.example", 443)
+    await resolver.close()
+
+
+async def test_a_name_that_leads_elsewhere_at_the_next_connection_is_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up = leading_to("203.0.113.9", "127.0.0.1")
+    monkeypatch.setattr(webhooks, "look_up", look_up)
+    monkeypatch.setattr(webhooks, "is_public", lambda address: str(address) == "203.0.113.9")
+    monkeypatch.setattr(webhooks, "_NAMES_SECONDS", 0)
+
+    async def no_connection(*_: Any, **__: Any) -> Any:
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", no_connection)
+    async with a_receiver() as receiver, WebhookSender(sandbox=False) as sender:
+        url = f"https://shop.example:{receiver.url.rpartition(':')[2]}/hook"
+        sent = [await sender.send(url, HEADERS, BODY) for _ in range(2)]
+    assert [each.failure for each in sent] == ["connection", "address"]
+    assert receiver.got == []
+
+
+async def test_names_that_hang_hold_up_none_that_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    good = leading_to("203.0.113.9")
+
+    def look_up(host: str, port: int, **given: Any) -> Any:
+        if host.startswith("hangs"):
+            answered.wait()
+        return good(host, port, **given)
+
+    monkeypatch.setattr(webhooks, "look_up", look_up)
+    resolver = CheckedResolver(public_only=False)
+    await resolver.resolve("shop.example", 443)
+    hanging = [asyncio.create_task(resolver.resolve(f"hangs{number}.example", 443)) for number in range(40)]
+    try:
+        await until(lambda: all_threads_hang(resolver))
+        await asyncio.wait_for(resolver.resolve("shop.example", 443), 20)
+    finally:
+        answered.set()
+        await asyncio.gather(*hanging)
+        await resolver.close()
+
+
+async def all_threads_hang(resolver: CheckedResolver) -> bool:
+    return len(resolver._for_new._threads) == webhooks._NEW_NAMES
+
+
+async def test_a_name_that_took_long_or_was_not_found_is_a_new_one_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = CheckedResolver(public_only=False)
+    monkeypatch.setattr(webhooks, "look_up", leading_to("203.0.113.9"))
+    await resolver.resolve("shop.example", 443)
+    assert list(resolver._known) == ["shop.example"]
+    monkeypatch.setattr(webhooks, "_QUICKLY_SECONDS", 0.0)
+    await resolver.resolve("shop.example", 443)
+    assert list(resolver._known) == []
+    monkeypatch.undo()
+    monkeypatch.setattr(webhooks, "look_up", leading_to("203.0.113.9"))
+    await resolver.resolve("shop.example", 443)
+
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(webhooks, "look_up", unknown)
+    with pytest.raises(socket.gaierror):
+        await resolver.resolve("shop.example", 443)
+    assert list(resolver._known) == []
     await resolver.close()
 
 

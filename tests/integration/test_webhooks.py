@@ -215,10 +215,13 @@ async def test_after_the_last_retry_the_endpoint_is_disabled_and_goes_on_when_en
     assert (paid.state, len(paid.attempts)) == (Delivery.STATE_FAILED, 10)
     assert {each.state for each in others} == {Delivery.STATE_PENDING}
     receiver.answers = [answer(200)]
+    receiver.got.clear()
     await shop.caller.ask(enable_endpoint(shop.endpoint.name))
-    await until(lambda: came(receiver, *SOLD))
-    await shop.caller.ask(redeliver(paid.name))
     await until(lambda: all_succeeded(shop))
+    assert receiver.topics() == SOLD
+    await shop.caller.ask(redeliver(paid.name))
+    await until(has_come(receiver, 4))
+    assert receiver.got[3].id == receiver.got[0].id
 
 
 async def test_a_redirect_is_a_failure_and_not_followed(core: Core, worker: None, receiver: Receiver) -> None:

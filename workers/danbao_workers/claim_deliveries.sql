@@ -24,14 +24,14 @@ leased AS (
 SELECT
     leased.endpoint_id, d.id, d.version, d.failures, d.attempts, d.ordering_id,
     e.url, e.unordered, e.secret, e.old_secret, e.old_secret_expires_at,
-    v.id AS event_id, v.topic, v.payload, v.created_at, v.traceparent, leased.failures = 0 AS healthy
+    v.id AS event_id, v.position AS event_position, v.topic, v.payload, v.created_at, v.traceparent, leased.failures = 0 AS healthy
 FROM leased
 LEFT JOIN LATERAL (
     SELECT w.*, row_number() OVER (ORDER BY w.due_at, w.event_position) AS number
     FROM (
         SELECT f.id, f.version, f.failures, f.attempts, f.ordering_id, f.event_position, f.due_at
         FROM delivery AS f
-        JOIN webhook_endpoint AS o ON o.id = f.endpoint_id AND o.state = 1
+        JOIN webhook_endpoint AS o ON o.id = f.endpoint_id AND o.state = 1 AND o.resumes_at IS NULL
         WHERE
             f.endpoint_id = leased.endpoint_id
             AND f.state = 1

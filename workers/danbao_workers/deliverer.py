@@ -11,7 +11,7 @@ its way then is sent again, under the same id.
 import asyncio
 import random
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -90,6 +90,7 @@ class Claimed(NamedTuple):
     old_secret: bytes | None
     old_secret_expires_at: datetime | None
     event_id: UUID
+    event_position: int
     topic: str
     payload: bytes
     created_at: datetime
@@ -112,6 +113,10 @@ class Outcome(msgspec.Struct):
     status: int
     failure: str
     body: str
+
+
+Ended = tuple[Claimed, Outcome]
+"""An attempt, and what it came to."""
 
 
 class Deliverer:
@@ -151,7 +156,7 @@ class Deliverer:
         self._proven: set[UUID] = set()
         """Endpoints that succeeded when they were last called."""
         self._with_health: set[UUID] = set()
-        self._ended: list[tuple[Claimed, Outcome]] = []
+        self._ended: list[Ended] = []
         self._ended_event = asyncio.Event()
         self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
         self._unproven_slots = asyncio.Semaphore(_MOST_UNPROVEN)
@@ -346,27 +351,36 @@ class Deliverer:
         ended = list(self._ended)
         if not ended:
             return
-        outcomes = [outcome for _, outcome in ended]
-        following = [each for each in ended if _is_followed(*each)]
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.fetch(sql.load("danbao_workers", "finish_deliveries"), msgspec.json.encode(outcomes).decode())
-            if following:
-                await connection.execute(
-                    sql.load("danbao_workers", "follow_deliveries"),
-                    [claimed.endpoint_id for claimed, _ in following],
-                    [claimed.ordering_id for claimed, _ in following],
-                    [outcome.due_at or outcome.finished_at for _, outcome in following],
-                )
+            written = await self._write_outcomes(connection, ended)
             health = await self._write_health(connection, ended)
         del self._ended[: len(ended)]
         for claimed, outcome in ended:
             self._flying[claimed.endpoint_id].discard(claimed.id)
             self._learn(claimed.endpoint_id, succeeded=outcome.state is DeliveryState.SUCCEEDED)
             self._numbers.deliveries[_told_as(outcome)] += 1
-        await self._disable(ended, [row["endpoint_id"] for row in health if row["hopeless"]])
+        await self._disable(written, {row["endpoint_id"] for row in health if row["hopeless"]})
         self.see_to({claimed.endpoint_id for claimed, _ in ended})
 
-    async def _write_health(self, connection: Any, ended: Sequence[tuple[Claimed, Outcome]]) -> list[Any]:
+    async def _write_outcomes(self, connection: Any, ended: Sequence[Ended]) -> list[Ended]:
+        """Writes attempts, and when what waits behind them is due; answers those that were written. A delivery that somebody
+        changed meanwhile, by enabling its endpoint say, is not what the attempt was of."""
+        outcomes = msgspec.json.encode([outcome for _, outcome in ended]).decode()
+        rows = await connection.fetch(sql.load("danbao_workers", "finish_deliveries"), outcomes)
+        ids = {row["id"] for row in rows}
+        written = [each for each in ended if each[0].id in ids]
+        following = [each for each in written if _is_followed(*each)]
+        if following:
+            await connection.execute(
+                sql.load("danbao_workers", "follow_deliveries"),
+                [claimed.endpoint_id for claimed, _ in following],
+                [claimed.ordering_id for claimed, _ in following],
+                [claimed.event_position for claimed, _ in following],
+                [outcome.due_at or outcome.finished_at for _, outcome in following],
+            )
+        return written
+
+    async def _write_health(self, connection: Any, ended: Sequence[Ended]) -> list[Any]:
         failed: Counter[UUID] = Counter()
         succeeded: set[UUID] = set()
         unwell: set[UUID] = set()  # another worker may have written so, since they last succeeded here
@@ -393,11 +407,13 @@ class Deliverer:
             self._proven.discard(endpoint_id)
             self._windows.pop(endpoint_id, None)
 
-    async def _disable(self, ended: Sequence[tuple[Claimed, Outcome]], hopeless: Iterable[UUID]) -> None:
-        reasons = dict.fromkeys(hopeless, DisableReason.FAILING)
+    async def _disable(self, written: Sequence[Ended], hopeless: Collection[UUID]) -> None:
+        reasons: dict[UUID, DisableReason] = {}
         urls = {}
-        for claimed, outcome in ended:
+        for claimed, outcome in written:
             urls[claimed.endpoint_id] = claimed.url
+            if claimed.endpoint_id in hopeless:
+                reasons.setdefault(claimed.endpoint_id, DisableReason.FAILING)
             if outcome.status == _GONE:
                 reasons[claimed.endpoint_id] = DisableReason.GONE
             elif outcome.state is DeliveryState.FAILED:
@@ -414,12 +430,15 @@ class Deliverer:
 
 
 def outcome_of(claimed: Claimed, sent: Sent, began_at: datetime, ended_at: datetime) -> Outcome:
-    """What an attempt comes to: the delivery has succeeded, is due again later, or has failed for good."""
+    """What an attempt comes to: the delivery has succeeded, is due again later, or has failed at the last retry.
+
+    410 disables the endpoint and fails nothing: what it has not taken is there when somebody enables it again.
+    """
     failures = claimed.failures + 1 if sent.failure else 0
     due_at = None
     if not sent.failure:
         state = DeliveryState.SUCCEEDED
-    elif sent.status == _GONE or failures > len(RETRY_SECONDS):
+    elif failures > len(RETRY_SECONDS):
         state = DeliveryState.FAILED
     else:
         state = DeliveryState.PENDING

@@ -16,7 +16,7 @@ from danbao_core.keyring import Keyring, SealBroken
 from danbao_core.news.commands import Reader, TellPeople
 from danbao_core.news.rows import Category, InboxMessage, Preference, by_default
 from danbao_core.news.stories import Story, stories_of
-from danbao_core.people.messages import Channel, Letter, letter_by
+from danbao_core.people.messages import Channel, Letter, letter_by, unaddressed
 from danbao_workers.work import Background, Singleton
 
 _log = structlog.get_logger("danbao.news")
@@ -88,7 +88,10 @@ async def tell_once(background: Background) -> bool:
         inbox=tuple(written.inbox),
         letters=tuple(written.letters),
     )
-    await background.engine.submit(command)
+    if (await background.engine.submit(command)).result.done:
+        for letter in written.letters:
+            if letter.failure:
+                postman.count_failed(letter.sent(command.origin.received_at))
     return bool(position < last)
 
 
@@ -110,9 +113,9 @@ def write(
         if wanted.inbox:
             written.inbox.append(_inbox_message(event, story))
         if wanted.sms and story.is_told_by_sms and Channel.SMS in channels:
-            written.letters.extend(addresses.letter(reader, Channel.SMS, story))
+            written.letters.append(addresses.letter(reader, Channel.SMS, story))
         if wanted.email and reader.email is not None and Channel.EMAIL in channels:
-            written.letters.extend(addresses.letter(reader, Channel.EMAIL, story))
+            written.letters.append(addresses.letter(reader, Channel.EMAIL, story))
     return written
 
 
@@ -123,14 +126,13 @@ class _Addresses:
         self._keyring = keyring
         self._opened: defaultdict[Channel, dict[UUID, str]] = defaultdict(dict)
 
-    def letter(self, reader: Reader, channel: Channel, story: Story) -> Iterable[Letter]:
-        """The message, or none where no key of the ring opens the address."""
+    def letter(self, reader: Reader, channel: Channel, story: Story) -> Letter:
+        """The message; one that has failed, for all to see, where no key of the ring opens the address."""
         try:
             address = self._address(reader, channel)
         except SealBroken:
-            _log.error("an address cannot be opened", account=str(reader.account_id), channel=channel.name)
-            return
-        yield letter_by(self._keyring, channel, address, story.template, **story.parameters).of(reader.account_id)
+            return unaddressed(channel, story.template, reader.account_id, "SealBroken")
+        return letter_by(self._keyring, channel, address, story.template, **story.parameters).of(reader.account_id)
 
     def _address(self, reader: Reader, channel: Channel) -> str:
         opened = self._opened[channel]

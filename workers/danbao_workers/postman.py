@@ -129,6 +129,10 @@ class Postman(Collector):
         pause_seconds = PAUSES_SECONDS[message.attempts - 1] * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load
         return Outcome(MessageState.PENDING, why, max(pause_seconds, min(after_seconds, _DAY_SECONDS)))
 
+    def count_failed(self, message: Message) -> None:
+        """Counts and logs a message that had failed when it was written."""
+        self._count(message, Outcome(MessageState.FAILED, message.failure))
+
     def _count(self, message: Message, outcome: Outcome) -> None:
         name = "retried" if outcome.state is MessageState.PENDING else outcome.state.name.lower()
         self._counted[message.channel, name] += 1

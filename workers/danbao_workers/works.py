@@ -3,6 +3,7 @@
 from typing import Final
 
 from danbao_workers.deliveries import DELIVERIES
+from danbao_workers.endpoints import OLD_SECRETS, RESUMPTIONS
 from danbao_workers.forgetting import FORGETTING
 from danbao_workers.fundings import FUNDINGS
 from danbao_workers.messages import MESSAGES
@@ -19,11 +20,13 @@ WORKS: Final[tuple[Work, ...]] = (
     DELIVERIES,
     FUNDINGS,
     MESSAGES,
+    OLD_SECRETS,
     PAYMENT_TIMERS,
     PAYOUTS,
     PAYOUT_ENDS,
     REFUNDS,
     REFUND_TRANSFERS,
+    RESUMPTIONS,
 )
 
 SINGLETONS: Final[tuple[Singleton, ...]] = (FORGETTING, NEWS, RECONCILIATIONS, RELAY)

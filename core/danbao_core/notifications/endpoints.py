@@ -60,6 +60,8 @@ class WebhookEndpoint(Row, frozen=True):
     updated_at: datetime
     rotated_at: datetime
     version: int
+    resumes_at: datetime | None = None
+    """When it was enabled again, until what had not been delivered is taken up anew; nothing is sent before that."""
 
     @property
     def name(self) -> str:
@@ -200,7 +202,7 @@ class DeleteWebhookEndpoint(_ChangeEndpoint, frozen=True):
 
     def changed(self, endpoint: WebhookEndpoint) -> WebhookEndpoint:
         return endpoint.without_secrets().replace(
-            state=EndpointState.DELETED, disable_reason=DisableReason.NONE, old_secret_expires_at=None
+            state=EndpointState.DELETED, disable_reason=DisableReason.NONE, old_secret_expires_at=None, resumes_at=None
         )
 
 
@@ -222,14 +224,41 @@ class RotateWebhookSecret(_ChangeEndpoint, frozen=True):
         )
 
 
+class ForgetOldSecret(_ChangeEndpoint, frozen=True):
+    """Forgets the secret before the present one, once nothing is signed with it any more. Of the system's own.
+
+    Refused: WebhookEndpointNotFound.
+    """
+
+    def changed(self, endpoint: WebhookEndpoint) -> WebhookEndpoint:
+        expires_at = endpoint.old_secret_expires_at
+        if expires_at is None or self.origin.received_at < expires_at:
+            return endpoint
+        return endpoint.replace(old_secret=None, old_secret_expires_at=None)
+
+
 class EnableWebhookEndpoint(_ChangeEndpoint, frozen=True):
     """Lets a disabled endpoint be called again; one that is enabled stays as it is. Refused: WebhookEndpointNotFound."""
 
     def changed(self, endpoint: WebhookEndpoint) -> WebhookEndpoint:
-        return endpoint.replace(state=EndpointState.ENABLED, disable_reason=DisableReason.NONE)
+        if endpoint.enabled:
+            return endpoint
+        return endpoint.replace(
+            state=EndpointState.ENABLED, disable_reason=DisableReason.NONE, resumes_at=self.origin.received_at
+        )
 
     def told(self, ids: IdSequence, endpoint: WebhookEndpoint, at: datetime) -> Iterable[Row]:
         yield _event(ids, "webhook_endpoint.enabled", endpoint, at)
+
+
+class EndResumption(_ChangeEndpoint, frozen=True):
+    """Lets an endpoint be called, because what had not been delivered to it is due again; nothing changes where it was enabled
+    at another time. Of the system's own. Refused: WebhookEndpointNotFound."""
+
+    resumes_at: datetime
+
+    def changed(self, endpoint: WebhookEndpoint) -> WebhookEndpoint:
+        return endpoint.replace(resumes_at=None) if endpoint.resumes_at == self.resumes_at else endpoint
 
 
 class DisableWebhookEndpoint(_ChangeEndpoint, frozen=True):
@@ -243,7 +272,7 @@ class DisableWebhookEndpoint(_ChangeEndpoint, frozen=True):
     def changed(self, endpoint: WebhookEndpoint) -> WebhookEndpoint:
         if not endpoint.enabled or endpoint.url != self.url:
             return endpoint
-        return endpoint.replace(state=EndpointState.DISABLED, disable_reason=self.disable_reason)
+        return endpoint.replace(state=EndpointState.DISABLED, disable_reason=self.disable_reason, resumes_at=None)
 
     def told(self, ids: IdSequence, endpoint: WebhookEndpoint, at: datetime) -> Iterable[Row]:
         yield _event(ids, "webhook_endpoint.disabled", endpoint, at)

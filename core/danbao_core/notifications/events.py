@@ -21,7 +21,7 @@ class Event(NamedTuple):
     """Its place among all events: the relay gives them without gaps, and none becomes visible before a smaller one."""
     id: UUID
     topic: str
-    subject_id: UUID
+    ordering_id: UUID
     account_id: UUID | None
     other_account_id: UUID | None
     payload: bytes
@@ -30,19 +30,18 @@ class Event(NamedTuple):
 class EventFilter(NamedTuple):
     """Which events are wanted; what is None does not matter."""
 
-    kind: str
-    """The first word of their topics."""
+    kinds: frozenset[str]
+    """The first words of their topics."""
     account_id: UUID | None = None
-    subject_id: UUID | None = None
     ordering_id: UUID | None = None
-    """Of the subject, where that is given: what the index is on."""
+    """The payment that they belong to, say: what they are told in order with."""
 
     def wants(self, event: Event) -> bool:
         """Whether an event is one of them."""
         return (
-            kind_of(event.topic) == self.kind
+            kind_of(event.topic) in self.kinds
             and (self.account_id is None or self.account_id in (event.account_id, event.other_account_id))
-            and (self.subject_id is None or self.subject_id == event.subject_id)
+            and (self.ordering_id is None or self.ordering_id == event.ordering_id)
         )
 
 

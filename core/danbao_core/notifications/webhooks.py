@@ -2,7 +2,9 @@
 
 import asyncio
 import ipaddress
+import math
 import socket
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -35,8 +37,17 @@ _KEEP_ALIVE_SECONDS: Final = 2.0
 _NAMES_SECONDS: Final = 10
 """How long an address that was found and checked is used for its name."""
 
-_LOOK_UPS: Final = 32
-"""Names that are looked up at once; one that hangs takes a thread with it."""
+_NEW_NAMES: Final = 32
+"""Names at once that are looked up for the first time, or were not found lately; one that hangs takes a thread with it."""
+
+_KNOWN_NAMES: Final = 256
+"""Names at once that were found quickly the last time; none of them waits for one that hangs."""
+
+_MOST_KNOWN: Final = 10_000
+"""Names that are remembered as such."""
+
+_QUICKLY_SECONDS: float = 2.0
+"""A look-up that takes longer may be one of a name server that hangs."""
 
 
 class Sent(NamedTuple):
@@ -58,17 +69,21 @@ class AddressRefused(OSError):
 
 
 class CheckedResolver(AbstractResolver):
-    """Looks names up in threads of its own and, where it must, answers public addresses only."""
+    """Looks names up in threads of its own and, where it must, answers public addresses only.
+
+    A look-up cannot be stopped, and a name server that hangs keeps its threads for long. So names that were found quickly the
+    last time have threads apart from all others: whoever subscribes with names that hang holds up names like these alone.
+    """
 
     def __init__(self, *, public_only: bool) -> None:
         self._public_only = public_only
-        self._threads = ThreadPoolExecutor(_LOOK_UPS, thread_name_prefix="danbao-names")
+        self._for_new = ThreadPoolExecutor(_NEW_NAMES, thread_name_prefix="danbao-new-names")
+        self._for_known = ThreadPoolExecutor(_KNOWN_NAMES, thread_name_prefix="danbao-names")
+        self._known: OrderedDict[str, None] = OrderedDict()
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
         """The addresses of a name. Raises AddressRefused where one of them is not public, OSError where there are none."""
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: look_up(host, port, family=family, type=socket.SOCK_STREAM)
-        )
+        found = await self._look_up(host, port, family)
         if self._public_only and not all(is_public(ipaddress.ip_address(address[0])) for *_, address in found):
             raise AddressRefused(f"{host} does not lead to public addresses alone")
         return [
@@ -83,8 +98,26 @@ class CheckedResolver(AbstractResolver):
             for of_family, _, protocol, _, address in found
         ]
 
+    async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> Any:
+        def in_a_thread() -> tuple[Any, float]:
+            began_at = monotonic()
+            return look_up(host, port, family=family, type=socket.SOCK_STREAM), monotonic() - began_at
+
+        threads = self._for_known if host in self._known else self._for_new
+        seconds = math.inf
+        try:
+            found, seconds = await asyncio.get_running_loop().run_in_executor(threads, in_a_thread)
+        finally:
+            self._known.pop(host, None)
+            if seconds < _QUICKLY_SECONDS:
+                self._known[host] = None
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+        return found
+
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._for_new, self._for_known):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 look_up: Any = socket.getaddrinfo

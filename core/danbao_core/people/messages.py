@@ -15,7 +15,7 @@ from danbao_core.keyring import Keyring
 from danbao_core.notifications.port import Channel
 from danbao_core.notifications.templates import Worded, language_for, worded
 
-__all__ = ["Channel", "Letter", "Message", "MessageState", "Opened", "letter", "letter_by", "opened"]
+__all__ = ["Channel", "Letter", "Message", "MessageState", "Opened", "letter", "letter_by", "opened", "unaddressed"]
 
 
 class MessageState(IntEnum):
@@ -25,7 +25,7 @@ class MessageState(IntEnum):
     SENT = 2
     """A gateway has taken it."""
     FAILED = 3
-    """A gateway refused it for good, or took it at none of the attempts."""
+    """A gateway refused it for good, or took it at none of the attempts, or nobody knows to whom it is to go."""
     EXPIRED = 4
     """It was of no use any more before it could be sent: a code that ran out, or what it says was erased."""
 
@@ -102,9 +102,11 @@ class Letter(NamedTuple):
     language: str = ""
     good_for: timedelta | None = None
     """How long it is of use; None for ever."""
+    failure: str = ""
+    """Why it cannot be sent, where that is known when it is written."""
 
     def sent(self, at: datetime) -> Message:
-        """The row."""
+        """The row, of a message that a worker is to send or that has failed."""
         return Message(
             self.id,
             self.channel,
@@ -116,11 +118,18 @@ class Letter(NamedTuple):
             account_id=self.account_id,
             language=self.language,
             expires_at=None if self.good_for is None else at + self.good_for,
+            state=MessageState.FAILED if self.failure else MessageState.PENDING,
+            failure=self.failure,
         )
 
     def of(self, account_id: UUID | None, language: str = "", good_for: timedelta | None = None) -> "Letter":
         """Itself as a message to an account's person, in a language, that is of use for a while."""
         return self._replace(account_id=account_id, language=language, good_for=good_for)
+
+
+def unaddressed(channel: Channel, template: str, account_id: UUID, failure: str) -> Letter:
+    """A message that has failed when it is written, because where it is to go cannot be read; it says nothing."""
+    return Letter(uuid7(), b"", b"", template, b"", channel, account_id, failure=failure)
 
 
 def letter(keyring: Keyring, phone: str, template: str, /, **parameters: str) -> Letter:

@@ -166,7 +166,7 @@ class Delivery(_message.Message):
         STATE_SUCCEEDED: Delivery._State.ValueType  # 2
         """The endpoint answered 2xx."""
         STATE_FAILED: Delivery._State.ValueType  # 3
-        """The last attempt failed."""
+        """It failed at its last retry, and the endpoint was disabled; EnableWebhookEndpoint or Redeliver has it delivered again."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """How far it is."""
@@ -178,7 +178,7 @@ class Delivery(_message.Message):
     STATE_SUCCEEDED: Delivery.State.ValueType  # 2
     """The endpoint answered 2xx."""
     STATE_FAILED: Delivery.State.ValueType  # 3
-    """The last attempt failed."""
+    """It failed at its last retry, and the endpoint was disabled; EnableWebhookEndpoint or Redeliver has it delivered again."""
 
     NAME_FIELD_NUMBER: _builtins.int
     WEBHOOK_ENDPOINT_FIELD_NUMBER: _builtins.int

@@ -40,9 +40,10 @@ class NotificationServiceStub:
 
     A delivery has succeeded when the endpoint answers 2xx within 15 seconds. What fails is tried again 5 seconds, 5 minutes, 30
     minutes, 2, 5, 10, 14, 20 and 24 hours later, or some later, and not before a `Retry-After` says; a redirect is a failure.
-    After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id that is
-    known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one holds up those
-    behind it, unless the endpoint is `unordered`. An endpoint that fails again and again rests for up to 5 minutes between attempts.
+    After the last one, and at once after 410, the endpoint is disabled; what it has not taken waits until it is enabled again.
+    Deliveries come at least once: drop what has an id that is known. Events of one payment, its refunds and its dispute come in their order,
+    one after the other: a failed one holds up those behind it, unless the endpoint is `unordered`. An endpoint that fails again and
+    again rests for up to 5 minutes between attempts.
 
     A service key that is bound to an account sees that account's endpoints alone, which get that account's events alone. An
     unbound key sees all of them, and makes endpoints for any account, or for the platform, which get all events.
@@ -72,8 +73,9 @@ class NotificationServiceStub:
     repeat is refused with SECRET_ALREADY_SHOWN.
     """
     EnableWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.EnableWebhookEndpointRequest, _notifications_pb2.WebhookEndpoint]
-    """Lets a disabled endpoint be called again, beginning with what had not been delivered when it was disabled. It got no
-    events meanwhile: read what was missed by lists, or with WatchPayments. Enabling an endpoint that is enabled changes nothing.
+    """Lets a disabled endpoint be called again, beginning with all that had not been delivered to it and is kept: what was pending, and
+    what had failed, come now, in their order and with all retries. It got no events while it was disabled: read what was missed by
+    lists, or with WatchPayments. Enabling an endpoint that is enabled changes nothing.
     """
     SendTestEvent: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.SendTestEventRequest, _notifications_pb2.SendTestEventResponse]
     """Sends an event with the topic `webhook_endpoint.test` to this endpoint alone, whatever it subscribes to. Its `data` is the
@@ -123,9 +125,10 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
 
     A delivery has succeeded when the endpoint answers 2xx within 15 seconds. What fails is tried again 5 seconds, 5 minutes, 30
     minutes, 2, 5, 10, 14, 20 and 24 hours later, or some later, and not before a `Retry-After` says; a redirect is a failure.
-    After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id that is
-    known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one holds up those
-    behind it, unless the endpoint is `unordered`. An endpoint that fails again and again rests for up to 5 minutes between attempts.
+    After the last one, and at once after 410, the endpoint is disabled; what it has not taken waits until it is enabled again.
+    Deliveries come at least once: drop what has an id that is known. Events of one payment, its refunds and its dispute come in their order,
+    one after the other: a failed one holds up those behind it, unless the endpoint is `unordered`. An endpoint that fails again and
+    again rests for up to 5 minutes between attempts.
 
     A service key that is bound to an account sees that account's endpoints alone, which get that account's events alone. An
     unbound key sees all of them, and makes endpoints for any account, or for the platform, which get all events.
@@ -152,8 +155,9 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     repeat is refused with SECRET_ALREADY_SHOWN.
     """
     EnableWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_notifications_pb2.EnableWebhookEndpointRequest, _notifications_pb2.WebhookEndpoint]  # type: ignore[assignment]
-    """Lets a disabled endpoint be called again, beginning with what had not been delivered when it was disabled. It got no
-    events meanwhile: read what was missed by lists, or with WatchPayments. Enabling an endpoint that is enabled changes nothing.
+    """Lets a disabled endpoint be called again, beginning with all that had not been delivered to it and is kept: what was pending, and
+    what had failed, come now, in their order and with all retries. It got no events while it was disabled: read what was missed by
+    lists, or with WatchPayments. Enabling an endpoint that is enabled changes nothing.
     """
     SendTestEvent: _aio.UnaryUnaryMultiCallable[_notifications_pb2.SendTestEventRequest, _notifications_pb2.SendTestEventResponse]  # type: ignore[assignment]
     """Sends an event with the topic `webhook_endpoint.test` to this endpoint alone, whatever it subscribes to. Its `data` is the
@@ -202,9 +206,10 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A delivery has succeeded when the endpoint answers 2xx within 15 seconds. What fails is tried again 5 seconds, 5 minutes, 30
     minutes, 2, 5, 10, 14, 20 and 24 hours later, or some later, and not before a `Retry-After` says; a redirect is a failure.
-    After the last one, and at once after 410, the endpoint is disabled. Deliveries come at least once: drop what has an id that is
-    known. Events of one payment, its refunds and its dispute come in their order, one after the other: a failed one holds up those
-    behind it, unless the endpoint is `unordered`. An endpoint that fails again and again rests for up to 5 minutes between attempts.
+    After the last one, and at once after 410, the endpoint is disabled; what it has not taken waits until it is enabled again.
+    Deliveries come at least once: drop what has an id that is known. Events of one payment, its refunds and its dispute come in their order,
+    one after the other: a failed one holds up those behind it, unless the endpoint is `unordered`. An endpoint that fails again and
+    again rests for up to 5 minutes between attempts.
 
     A service key that is bound to an account sees that account's endpoints alone, which get that account's events alone. An
     unbound key sees all of them, and makes endpoints for any account, or for the platform, which get all events.
@@ -271,8 +276,9 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_pb2.EnableWebhookEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.WebhookEndpoint, _abc.Awaitable[_notifications_pb2.WebhookEndpoint]]:
-        """Lets a disabled endpoint be called again, beginning with what had not been delivered when it was disabled. It got no
-        events meanwhile: read what was missed by lists, or with WatchPayments. Enabling an endpoint that is enabled changes nothing.
+        """Lets a disabled endpoint be called again, beginning with all that had not been delivered to it and is kept: what was pending, and
+        what had failed, come now, in their order and with all retries. It got no events while it was disabled: read what was missed by
+        lists, or with WatchPayments. Enabling an endpoint that is enabled changes nothing.
         """
 
     @_abc_1.abstractmethod

@@ -1457,7 +1457,7 @@ class WatchPaymentsRequest(_message.Message):
     account: _builtins.str
     """`accounts/{uuid}`: only its payments. Empty for those of all accounts or, for a key that is bound to one, of that."""
     payment: _builtins.str
-    """`payments/{uuid}`: only this one. Empty for any."""
+    """`payments/{uuid}`: only this one and its refunds. Empty for any."""
     cursor: _builtins.str
     """Behind which event to begin: the `cursor` of an earlier message, `beginning` for all that is kept, or empty for what happens
     from now on. A cursor says where in the order of all events, and is good with any filter, for any caller.
@@ -1479,7 +1479,9 @@ Global___WatchPaymentsRequest: _TypeAlias = WatchPaymentsRequest  # noqa: Y015
 
 @_typing.final
 class WatchPaymentsResponse(_message.Message):
-    """One message of WatchPayments: an event or, without a payment, a sign of life."""
+    """One message of WatchPayments: an event or, without an `event_id`, a sign of life. More kinds of events may be added: pass over
+    those that have neither a payment nor a refund.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1487,15 +1489,20 @@ class WatchPaymentsResponse(_message.Message):
     EVENT_ID_FIELD_NUMBER: _builtins.int
     TOPIC_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
+    REFUND_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Leads on behind this message."""
     event_id: _builtins.str
     """The event's id, the same as in webhooks."""
     topic: _builtins.str
-    """What happened, such as `payment.succeeded`."""
+    """What happened, such as `payment.succeeded` or `refund.succeeded`."""
     @_builtins.property
     def payment(self) -> Global___Payment:
-        """The payment as the event left it."""
+        """The payment as the event left it, where it is of one (`payment.*`)."""
+
+    @_builtins.property
+    def refund(self) -> Global___Refund:
+        """The refund as the event left it, where it is of one (`refund.*`); its `payment` says of which."""
 
     def __init__(
         self,
@@ -1504,10 +1511,11 @@ class WatchPaymentsResponse(_message.Message):
         event_id: _builtins.str = ...,
         topic: _builtins.str = ...,
         payment: Global___Payment | None = ...,
+        refund: Global___Refund | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "refund", b"refund"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "payment", b"payment", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event_id", b"event_id", "payment", b"payment", "refund", b"refund", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -317,9 +317,10 @@ class PaymentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchPayments(self, request, context):
-        """Tells what happens to payments, as it happens: one message for each event, in one order that is the same for every caller, in
-        which the events of a payment stand as they happened. A key that is bound to an account, and a person, are told of the
-        payments that the account pays or is paid by.
+        """Tells what happens to payments and their refunds, as it happens: one message for each event, in one order that is the same for
+        every caller, in which the events of a payment and its refunds stand as they happened. A refund of a part leaves the payment's
+        state as it is, so its own events (`refund.succeeded`) are all that tells of it; GetPayment has the sums. A key that is bound
+        to an account, and a person, are told of the payments that the account pays or is paid by.
 
         Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
         nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days

@@ -130,9 +130,10 @@ class PaymentServiceStub:
     sessions are refused with SERVICE_NEEDED.
     """
     WatchPayments: _grpc.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]
-    """Tells what happens to payments, as it happens: one message for each event, in one order that is the same for every caller, in
-    which the events of a payment stand as they happened. A key that is bound to an account, and a person, are told of the
-    payments that the account pays or is paid by.
+    """Tells what happens to payments and their refunds, as it happens: one message for each event, in one order that is the same for
+    every caller, in which the events of a payment and its refunds stand as they happened. A refund of a part leaves the payment's
+    state as it is, so its own events (`refund.succeeded`) are all that tells of it; GetPayment has the sums. A key that is bound
+    to an account, and a person, are told of the payments that the account pays or is paid by.
 
     Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
     nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
@@ -243,9 +244,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     sessions are refused with SERVICE_NEEDED.
     """
     WatchPayments: _aio.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]  # type: ignore[assignment]
-    """Tells what happens to payments, as it happens: one message for each event, in one order that is the same for every caller, in
-    which the events of a payment stand as they happened. A key that is bound to an account, and a person, are told of the
-    payments that the account pays or is paid by.
+    """Tells what happens to payments and their refunds, as it happens: one message for each event, in one order that is the same for
+    every caller, in which the events of a payment and its refunds stand as they happened. A refund of a part leaves the payment's
+    state as it is, so its own events (`refund.succeeded`) are all that tells of it; GetPayment has the sums. A key that is bound
+    to an account, and a person, are told of the payments that the account pays or is paid by.
 
     Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
     nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
@@ -461,9 +463,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.WatchPaymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_payments_pb2.WatchPaymentsResponse], _abc.AsyncIterator[_payments_pb2.WatchPaymentsResponse]]:
-        """Tells what happens to payments, as it happens: one message for each event, in one order that is the same for every caller, in
-        which the events of a payment stand as they happened. A key that is bound to an account, and a person, are told of the
-        payments that the account pays or is paid by.
+        """Tells what happens to payments and their refunds, as it happens: one message for each event, in one order that is the same for
+        every caller, in which the events of a payment and its refunds stand as they happened. A refund of a part leaves the payment's
+        state as it is, so its own events (`refund.succeeded`) are all that tells of it; GetPayment has the sums. A key that is bound
+        to an account, and a person, are told of the payments that the account pays or is paid by.
 
         Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
         nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days

@@ -91,13 +91,15 @@ class Factor(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`factors/{uuid}`, set by the server; empty for the phone, which is a factor by itself."""
+    """`factors/{uuid}`, set by the server; empty for the phone and the e-mail address, which are changed by RPCs of their own."""
     kind: Global___Factor.Kind.ValueType
     """What it is."""
     state: Global___Factor.State.ValueType
     """Whether it works."""
     label: _builtins.str
-    """For the phone, the number, masked; of recovery codes, how many are left; else what the person calls it."""
+    """For the phone, the number, masked; for the e-mail address, that, masked; of recovery codes, how many are left; else what the
+    person calls it.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was enrolled (business time)."""
@@ -378,7 +380,7 @@ class ListFactorsResponse(_message.Message):
     FACTORS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def factors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Factor]:
-        """The factors, the phone first."""
+        """The factors, the phone first, then the e-mail address."""
 
     def __init__(
         self,
@@ -548,7 +550,7 @@ class CreateChallengeRequest(_message.Message):
 
         EMAIL_FIELD_NUMBER: _builtins.int
         email: _builtins.str
-        """The new address."""
+        """The new address; without "=?", by which encoded words begin (RFC 2047)."""
         def __init__(
             self,
             *,

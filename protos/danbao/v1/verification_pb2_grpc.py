@@ -103,7 +103,7 @@ class VerificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListFactors(self, request, context):
-        """Lists the caller's factors: the phone, and what has been enrolled and not removed.
+        """Lists the caller's factors: the phone, the e-mail address where one is confirmed, and what has been enrolled and not removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,7 @@ class VerificationServiceStub:
     is to be called again. Withdrawals and transfers to new payees rest for 24 hours after it.
     """
     ListFactors: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ListFactorsRequest, _verification_pb2.ListFactorsResponse]
-    """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
+    """Lists the caller's factors: the phone, the e-mail address where one is confirmed, and what has been enrolled and not removed."""
     RemoveFactor: _grpc.UnaryUnaryMultiCallable[_verification_pb2.RemoveFactorRequest, _verification_pb2.Factor]
     """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
     (APPROVAL_REQUIRED); withdrawals and transfers to new payees rest for 24 hours after it. Who has lost all of them asks
@@ -91,7 +91,7 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     is to be called again. Withdrawals and transfers to new payees rest for 24 hours after it.
     """
     ListFactors: _aio.UnaryUnaryMultiCallable[_verification_pb2.ListFactorsRequest, _verification_pb2.ListFactorsResponse]  # type: ignore[assignment]
-    """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
+    """Lists the caller's factors: the phone, the e-mail address where one is confirmed, and what has been enrolled and not removed."""
     RemoveFactor: _aio.UnaryUnaryMultiCallable[_verification_pb2.RemoveFactorRequest, _verification_pb2.Factor]  # type: ignore[assignment]
     """Removes a TOTP factor and its recovery codes. Needs an approval, by TOTP or a recovery code where there is an active TOTP factor
     (APPROVAL_REQUIRED); withdrawals and transfers to new payees rest for 24 hours after it. Who has lost all of them asks
@@ -148,7 +148,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_pb2.ListFactorsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.ListFactorsResponse, _abc.Awaitable[_verification_pb2.ListFactorsResponse]]:
-        """Lists the caller's factors: the phone, and what has been enrolled and not removed."""
+        """Lists the caller's factors: the phone, the e-mail address where one is confirmed, and what has been enrolled and not removed."""
 
     @_abc_1.abstractmethod
     def RemoveFactor(

@@ -89,10 +89,14 @@ def webhook_body(event_id: UUID, topic: str, payload: bytes, created_at: datetim
 
 
 def watched_payment(cursor: str, event: Event | None) -> payments_pb2.WatchPaymentsResponse:
-    """One message of a watch, with an event or without. Raises what `subject_of` raises."""
+    """One message of a watch, with an event of a payment or a refund, or without. Raises what `subject_of` raises."""
     message = payments_pb2.WatchPaymentsResponse(cursor=cursor)
     if event is not None:
         message.event_id = str(event.id)
         message.topic = event.topic
-        put_payment(subject_of(event.topic, event.payload), message.payment)
+        match subject_of(event.topic, event.payload):
+            case Payment() as row:
+                put_payment(row, message.payment)
+            case Refund() as row:
+                message.refund.CopyFrom(refund(row))
     return message

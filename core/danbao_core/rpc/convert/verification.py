@@ -28,6 +28,13 @@ def phone_factor(masked: str) -> verification_pb2.Factor:
     )
 
 
+def email_factor(masked: str) -> verification_pb2.Factor:
+    """The e-mail address, which approves nothing but its own change."""
+    return verification_pb2.Factor(
+        kind=_Kind.ValueType(FactorKind.EMAIL), state=_State.ValueType(FactorState.ACTIVE), label=masked
+    )
+
+
 def recovery_factor(row: Factor, left: int) -> verification_pb2.Factor:
     """The recovery codes that stand in for an authenticator."""
     return verification_pb2.Factor(

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[Any]
 
 
+_WATCHED = frozenset({"payment", "refund"})
+"""The kinds of events that a watch of payments tells."""
+
+
 class Payments(payments_pb2_grpc.PaymentServiceServicer):
     """Payments and their life."""
 
@@ -180,7 +184,7 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         assert call.outlet is not None, "a watch has an outlet"
         account_id = await account_for_list(self._pool, call.origin, request.account)
         payment_id = convert.id_of(request.payment) if request.payment else None
-        wanted = EventFilter("payment", account_id=account_id, subject_id=payment_id, ordering_id=payment_id)
+        wanted = EventFilter(_WATCHED, account_id=account_id, ordering_id=payment_id)
         with self._watches.one_of(call.caller.id):
             async with contextlib.aclosing(self._watching.watch(Watcher(wanted, call.outlet), request.cursor)) as told:
                 async for seen in told:

@@ -28,7 +28,7 @@ from danbao_core.people.enrolment import (
     owner_of,
 )
 from danbao_core.people.factors import Factor, FactorState, new_recovery_codes, new_secret, otpauth_uri, recovery_hashes
-from danbao_core.people.masks import mask_phone
+from danbao_core.people.masks import mask_email, mask_phone
 from danbao_core.people.person import Person
 from danbao_core.people.phones import phone_of
 from danbao_core.people.requesting import AskForChange
@@ -104,6 +104,8 @@ class Verification(verification_pb2_grpc.VerificationServiceServicer):
         text = sql.load("danbao_core.people", "list_factors")
         rows = await fetch_rows(self._pool, Factor, text, person.account_id)
         factors = [convert_verification.phone_factor(mask_phone(phone))] if phone else []
+        if email := self._desk.email_of(person):
+            factors.append(convert_verification.email_factor(mask_email(email)))
         for row in rows:
             factors.append(convert_verification.factor(row))
             if row.state is FactorState.ACTIVE and row.recovery_generation:
