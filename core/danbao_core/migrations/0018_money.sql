@@ -9,6 +9,9 @@ ALTER TABLE refund
     ADD CONSTRAINT refund_kept_fee_is_of_escrow
         CHECK (fee_kept_minor BETWEEN 0 AND amount_minor AND (fee_kept_minor = 0 OR (source = 1 AND state = 4)));
 
+-- Since when what a moved clock made due has been due.
+ALTER TABLE installation ADD COLUMN clock_moved_at timestamptz;
+
 -- Sessions that are erased end by the time of the statement: the engine's transactions follow each other, so one may have begun a
 -- second before its batch. Else it is the function of 0011_identity.
 CREATE OR REPLACE FUNCTION forget_person() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -140,6 +143,8 @@ BEGIN
     EXECUTE format('ALTER FUNCTION forget_person() SET search_path = %I, pg_temp', current_schema());
 END
 $$;
+
+ALTER TABLE installation DROP COLUMN clock_moved_at;
 
 ALTER TABLE refund
     DROP CONSTRAINT refund_kept_fee_is_of_escrow,
