@@ -19,6 +19,7 @@ from danbao_core.accounts import Account
 from danbao_core.bank.http_bank import HttpBank
 from danbao_core.bank.port import Bank, LineKind, Transfer
 from danbao_core.bank.sandbox.server import SandboxBank, serve
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Engine
 from danbao_core.fundings import Funding, TopUp, Withdraw
 from danbao_core.ids import uuid7
@@ -41,6 +42,9 @@ NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 """Of a day in Shanghai."""
 
 GOOD_CARD = "4242424242424242"
+
+BY_BANK = Ways(bank=True)
+"""What makes a funding of a card ask its bank."""
 
 
 def a_transfer(token: str, amount_minor: int = 1_000, asked_at: datetime = NOON) -> Transfer:
@@ -136,7 +140,7 @@ class Asking:
 
 def _at_once() -> datetime:
     """A clock that is slow, so that every pause is over when it begins."""
-    return datetime.now(UTC) - timedelta(hours=1)
+    return datetime.now(UTC) - timedelta(minutes=30)
 
 
 async def a_card(engine: Engine, account: Account, bank: Bank, number: str = GOOD_CARD) -> UUID:
@@ -148,14 +152,14 @@ async def a_card(engine: Engine, account: Account, bank: Bank, number: str = GOO
 async def top_up_by(engine: Engine, account: Account, card: UUID, amount_minor: int = 1_000) -> Funding:
     """A top-up that the card's bank is to be asked for."""
     amount = Money(amount_minor, "CNY")
-    asked = TopUp(origin=origin(), account_id=account.id, amount=amount, instrument_id=card, at_bank=True)
+    asked = TopUp(origin=origin(), account_id=account.id, amount=amount, instrument_id=card, ways=BY_BANK)
     return await carried_out(engine, asked)
 
 
 async def withdrawal_to(engine: Engine, account: Account, card: UUID, amount_minor: int = 1_000) -> Funding:
     """A withdrawal that the card's bank is to be asked for."""
     amount = Money(amount_minor, "CNY")
-    asked = Withdraw(origin=origin(), account_id=account.id, amount=amount, instrument_id=card, at_bank=True)
+    asked = Withdraw(origin=origin(), account_id=account.id, amount=amount, instrument_id=card, ways=BY_BANK)
     return await carried_out(engine, asked)
 
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 from danbao_core.accounts import Account
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Engine
 from danbao_core.payouts import Cadence, FinishPayout, PayOut, Payout, PayoutSchedule, SetPayoutSchedule
 from tests.builders import carried_out, later, origin
 
 AN_HOUR = 3_600
+OVER_THE_TILL = Ways()
 
 
 def set_hourly(shop: Account, **facts: Any) -> SetPayoutSchedule:
@@ -21,10 +23,10 @@ async def a_schedule(engine: Engine, shop: Account, **facts: Any) -> PayoutSched
     return await carried_out(engine, set_hourly(shop, **facts))
 
 
-def pay_out(schedule: PayoutSchedule, *, has_bank: bool = False, has_till: bool = True) -> PayOut:
+def pay_out(schedule: PayoutSchedule, ways: Ways = OVER_THE_TILL) -> PayOut:
     """What a worker does when it finds the schedule due."""
     by_worker = origin(caller="worker", request_id="")
-    return PayOut(origin=by_worker, schedule_id=schedule.id, has_bank=has_bank, has_till=has_till)
+    return PayOut(origin=by_worker, schedule_id=schedule.id, ways=ways)
 
 
 def finish(payout: Payout) -> FinishPayout:

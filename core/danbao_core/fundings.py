@@ -8,6 +8,7 @@ from uuid import UUID
 
 from danbao_core import ledger, sql, trail
 from danbao_core.accounts import Account, Purpose, account_of, active_account
+from danbao_core.bank.ways import Ways
 from danbao_core.bank_errors import FundingAtBank
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin, Row, table
 from danbao_core.engine.reads import fetch_rows
@@ -172,8 +173,12 @@ class _Funding(Command[Funding], frozen=True):
     amount: Money
     instrument_id: UUID | None = None
     """The card of the account from or to which the money goes."""
-    at_bank: bool = False
-    """Whether the card's bank is asked, by a worker after the commit; else the till of the sandbox answers at once."""
+    ways: Ways = Ways()
+
+    @property
+    def _at_bank(self) -> bool:
+        """Whether the card's bank is asked, by a worker after the commit; else the till of the sandbox answers at once."""
+        return self.ways.ask_bank(self.instrument_id)
 
     def _set_aside(self) -> list[ledger.Posting]:
         """The money that waits for the bank's answer."""
@@ -184,7 +189,7 @@ class _Funding(Command[Funding], frozen=True):
         yield Account.read_key(self.account_id)
         if self.instrument_id is not None:
             yield Instrument.read_key(self.instrument_id)
-        if not self.at_bank:
+        if not self._at_bank:
             yield Bank.read_key(1)
         may_move = [
             ledger.Posting(self.account_id, Purpose.AVAILABLE, 0),
@@ -197,6 +202,7 @@ class _Funding(Command[Funding], frozen=True):
         """Checks what a person shows for it. What counts is put into the draft, and answered with the refusal."""
 
     def decide(self, book: Book) -> Decision[Funding]:
+        self.ways.must_lead_out(self.instrument_id)
         self.amount.must_be_payable()
         account_of(book, self.account_id, self.origin)
         account = active_account(book, self.account_id, self.amount.currency)
@@ -216,13 +222,13 @@ class _Funding(Command[Funding], frozen=True):
             updated_at=book.now,
             version=1,
             instrument_id=self.instrument_id,
-            next_attempt_at=self.origin.received_at if self.at_bank else None,
+            next_attempt_at=self.origin.received_at if self._at_bank else None,
         )
         if wrong is not None:
             return Decision(funding, draft.changes, wrong)
         if setting_aside := self._set_aside():
             _post(draft, ids, self.origin, funding, "funding.withdraw", setting_aside)
-        behaviour = BankBehaviour.NO_ANSWER if self.at_bank else bank_behaviour(book)
+        behaviour = BankBehaviour.NO_ANSWER if self._at_bank else bank_behaviour(book)
         if behaviour is not BankBehaviour.NO_ANSWER:
             reason = FailureReason.NOT_FAILED if behaviour is BankBehaviour.ACCEPT else FailureReason.BANK_DECLINED
             return Decision(settle(draft, ids, self.origin, funding, reason), draft.changes)
@@ -235,8 +241,8 @@ class _Funding(Command[Funding], frozen=True):
 class TopUp(_Funding, frozen=True):
     """Brings money in from outside; booked when the bank has said yes, and not before.
 
-    Refused: AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen, WalletMissing,
-    InstrumentNotFound.
+    Refused: BankMissing, AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen,
+    WalletMissing, InstrumentNotFound.
     """
 
     kind = FundingKind.TOP_UP
@@ -250,10 +256,10 @@ class Withdraw(_Funding, frozen=True):
 
     A key that is bound to no account needs `fundings.withdraw_any`.
 
-    Refused: ScopeMissing, AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed, AccountFrozen,
-    WalletMissing, InstrumentNotFound, RefundsWaiting, InsufficientFunds. A person is refused, too: PasswordMissing,
-    PasswordWrong, PasswordLocked (wrong ones are counted); ApprovalRequired (`factors`) and what `challenges.consume` raises;
-    LimitExceeded, ChangedTooRecently.
+    Refused: ScopeMissing, BankMissing, AmountNotPositive, AmountOverflow, CurrencyUnknown, AccountNotFound, AccountClosed,
+    AccountFrozen, WalletMissing, InstrumentNotFound, RefundsWaiting, InsufficientFunds. A person is refused, too:
+    PasswordMissing, PasswordWrong, PasswordLocked (wrong ones are counted); ApprovalRequired (`factors`) and what
+    `challenges.consume` raises; LimitExceeded, ChangedTooRecently.
     """
 
     kind = FundingKind.WITHDRAWAL

@@ -25,6 +25,8 @@ class Installation(Row, frozen=True):
     clock_offset_seconds: int
     created_at: datetime
     version: int
+    clock_moved_at: datetime | None = None
+    """When somebody last moved the clock (wall time)."""
 
 
 class ClockReading(msgspec.Struct, frozen=True):
@@ -51,7 +53,9 @@ class AdvanceClock(Command[ClockReading], frozen=True):
         if timedelta(seconds=offset_seconds) > LATEST - book.database_time:
             raise ClockOutOfRange(time=book.now.isoformat())
         moved_to = book.database_time + timedelta(seconds=offset_seconds)
-        moved = installation.replace(clock_offset_seconds=offset_seconds, version=installation.version + 1)
+        moved = installation.replace(
+            clock_offset_seconds=offset_seconds, clock_moved_at=book.database_time, version=installation.version + 1
+        )
         trace = trail.audit_event(self.ids(), self.origin, Installation, PLATFORM_ID, book.now)
         return Decision(ClockReading(moved_to, offset_seconds), [moved, trace])
 

@@ -23,6 +23,7 @@ from danbao.v1 import (
     verification_pb2_grpc,
 )
 from danbao_core import metrics_page
+from danbao_core.bank.ways import Ways
 from danbao_core.clock import WallClock, system_wall_clock
 from danbao_core.engine import Engine
 from danbao_core.opening import StartFailed, bank_of, keyring_of, read_pool, running_engine
@@ -163,7 +164,7 @@ class Server:
             Operations(engine, pool, pages, desk, settings.database_url), server
         )
         payouts_pb2_grpc.add_PayoutServiceServicer_to_server(
-            Payouts(engine, pool, pages, has_bank=bank is not None, sandbox=self._sandbox), server
+            Payouts(engine, pool, pages, Ways(bank=bank is not None, till=self._sandbox)), server
         )
         notifications_pb2_grpc.add_NotificationServiceServicer_to_server(
             Notifications(engine, pool, pages, keyring, sandbox=self._sandbox), server

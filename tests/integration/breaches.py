@@ -5,6 +5,7 @@ from tests.integration.audited_books import Plant
 from tests.integration.bank_breaches import BANK_PLANTS
 from tests.integration.event_breaches import EVENT_PLANTS
 from tests.integration.funding_breaches import FUNDING_PLANTS
+from tests.integration.late_breaches import LATE_PLANTS
 from tests.integration.operator_breaches import OPERATOR_PLANTS
 from tests.integration.payout_breaches import PAYOUT_PLANTS
 from tests.integration.people_breaches import PEOPLE_PLANTS
@@ -490,6 +491,7 @@ PLANTS = [
     *BANK_PLANTS,
     # Refunds.
     *REFUND_PLANTS,
+    *LATE_PLANTS,
     # People.
     *PEOPLE_PLANTS,
     *EVENT_PLANTS,

@@ -146,6 +146,16 @@ REFUND_PLANTS = [
         "refund {superseded} of source 1 is in state 4",
     ),
     Plant(
+        "refund_matches_state",
+        "UPDATE refund SET fee_kept_minor = 1 WHERE id = '{done}'",
+        "refund {done} of source 1 is in state 3",
+    ),
+    Plant(
+        "refund_matches_journals",
+        "UPDATE refund SET fee_kept_minor = 1 WHERE id = '{superseded}'",
+        "refund {superseded} of 200 minor units of GBP from source 1 is FAILED, but its journals moved 0 from escrow",
+    ),
+    Plant(
         "refund_matches_journals",
         "UPDATE journal SET subject_id = '{back}' WHERE subject_id = '{held}'",
         "refund {back} of 333 minor units of GBP from source 2 is SUCCEEDED, but its journals moved 0 from escrow, "

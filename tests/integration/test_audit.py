@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from danbao_core.accounts import AccountState, Purpose, balance_id
-from danbao_core.audit import INVARIANTS, NotAuditable, audit, audit_within
+from danbao_core.audit import INVARIANTS, Check, NotAuditable, audit, audit_within
 from danbao_core.engine import Engine
 from danbao_core.fundings import FundingKind, FundingState
 from danbao_core.statements.words import words_of
@@ -17,6 +17,7 @@ from tests import builders
 from tests.integration import audited_books
 from tests.integration.audited_books import Books, Plant, breaches, planted
 from tests.integration.breaches import PLANTS
+from tests.integration.late_breaches import LONG_AGO
 from tests.shared_postgres import SharedServer
 
 Connection = Any
@@ -138,3 +139,22 @@ async def test_of_many_breaches_the_first_by_id_is_named(draft: Connection, heal
     plant = Plant("payment_has_timer", "UPDATE payment SET due_event = 4 WHERE state IN (2, 3)", "")
     await planted(draft, plant, healthy.ids)
     assert breaches(await audit_within(draft))["payment_has_timer"].startswith(f"payment {first} is ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE payment SET due_at = '2001-01-01' WHERE id = '{paid}'",
+        f"{LONG_AGO}UPDATE payment SET due_at = '2001-01-01' WHERE id = '{{given}}'",
+        f"{LONG_AGO}UPDATE payment SET due_at = '2001-01-01', refund_reserved_minor = held_minor WHERE id = '{{shipped}}'",
+        "UPDATE funding SET next_attempt_at = now() - interval '59 minutes' WHERE id = '{unknown}'",
+    ],
+    ids=["the clock was moved just now", "the refund window has open refunds", "refunds leave nothing to release", "an hour"],
+)
+async def test_what_is_not_late(draft: Connection, healthy: Books, change: str) -> None:
+    await planted(draft, Plant("nothing_is_late", change, ""), healthy.ids)
+    assert " was due at 2001" not in breaches(await audit_within(draft)).get("nothing_is_late", "")
+
+
+def test_only_lateness_leaves_the_books_right() -> None:
+    assert {invariant for invariant in INVARIANTS if Check(invariant, "broken").is_warning} == {"nothing_is_late"}

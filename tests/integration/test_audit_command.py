@@ -8,9 +8,11 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 from rich.console import Console
 
+from danbao.v1 import operations_pb2
 from danbao_core.audit import INVARIANTS
 from danbao_core.cli import audit as command_line
 from danbao_core.cli.output import Output
@@ -59,6 +61,20 @@ async def test_the_command_names_the_first_breach(broken: str, healthy: Books) -
     assert ended.code == 1
     assert f"1 of {len(INVARIANTS)} invariants do not hold" in ended.out
     assert f"first breach: payment_matches_times: payment {healthy.ids['paid']} of mode 1 is PAID" in ended.err
+
+
+async def test_that_no_worker_was_there_is_a_warning(books: str, healthy: Books) -> None:
+    connection = await asyncpg.connect(books)
+    await connection.execute("UPDATE installation SET clock_moved_at = now() - interval '2 hours'")
+    await connection.execute("UPDATE refund SET due_at = '2001-01-01' WHERE id = $1", healthy.ids["awaiting"])
+    await connection.close()
+    ended = await danbao_audit("--database-url", books)
+    assert (ended.code, "The books are right, and workers are behind" in ended.out) == (0, True)
+    assert f"warning: nothing_is_late: refund {healthy.ids['awaiting']} was due at 2001-01-01" in ended.err
+    async with a_core(books) as core:
+        answer = await core.operator.ask(operations_pb2.AuditLedgerRequest())
+    assert answer.holds, "the books are right"
+    assert [check.invariant for check in answer.checks if not check.holds and check.warning] == ["nothing_is_late"]
 
 
 async def test_the_command_answers_in_json(broken: str, healthy: Books) -> None:

@@ -8,19 +8,21 @@ import asyncpg
 import pytest
 
 from danbao_core.accounts import Account, CloseAccount
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Engine
 from danbao_core.errors import AccountFrozen, AccountNotFound, Refusal, ScopeMissing, WalletMissing
 from danbao_core.fundings import Funding, FundingState
+from danbao_core.money import MAX_AMOUNT_MINOR
 from danbao_core.payments import CreateRefund, Mode
 from danbao_core.payout_errors import PayoutsForMerchants
 from danbao_core.payouts import Cadence, Payout, PayoutState, Skip
 from danbao_core.people.instruments import UnbindInstrument
 from danbao_core.people_errors import InstrumentNotFound
 from danbao_core.sandbox import BankBehaviour
-from danbao_core.statements.reading import extract_between
+from danbao_core.statements.reading import extract_between, lines_of
 from danbao_core.statements.settlement import Sort, Sum, sums_of
 from tests import builders
-from tests.banks import Asking, a_bank, a_card
+from tests.banks import BY_BANK, Asking, a_bank, a_card
 from tests.builders import carried_out, later, origin, stored
 from tests.engines import available, breaches, money, outcomes_of
 from tests.payouts import AN_HOUR, a_schedule, finish, paid_out, pay_out, set_hourly
@@ -45,6 +47,15 @@ async def sums(database_url: str, payout: Payout) -> dict[Sort, Sum]:
         found = await sums_of(pool, extract)
         assert payout.carried_minor + sum(each.amount_minor for each in found.values()) == payout.amount_minor
         return {sort: each for sort, each in found.items() if each.number}
+
+
+async def fees_of_lines(database_url: str, payout: Payout) -> list[int]:
+    """What its file says of the fee, line by line."""
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
+        extract = await extract_between(
+            pool, payout.account_id, payout.currency, payout.after_version, payout.until_version, payout.created_at
+        )
+        return [line.fee_minor async for lines in lines_of(pool, extract) for line in lines]
 
 
 # --- What is paid out --------------------------------------------------------------------------------------------------------
@@ -128,6 +139,28 @@ async def test_a_report_tells_what_a_payout_is_made_of(
     assert not await breaches(database_url)
 
 
+async def test_a_report_stays_as_it_is_when_a_refund_fails_after_the_payout(
+    database_url: str, engine: Engine, second_engine: Engine, connection: "asyncpg.Connection[Any]"
+) -> None:
+    shop, payer = await builders.a_merchant(engine), await builders.an_account(engine, funds_minor=1_000)
+    payment = await builders.a_shipped_payment(engine, payer=payer, payee=shop, amount_minor=1_000)
+    refund = await builders.a_refund(engine, payment, 400)
+    schedule = await a_schedule(engine, shop)
+    await builders.confirmed(engine, payment)
+    await paid_out(engine, schedule)
+    (first,) = await payouts_of(connection, shop, engine)
+    told = await sums(database_url, first), await fees_of_lines(database_url, first)
+    assert told == ({Sort.PAYMENTS: Sum(600, 1), Sort.FEES: Sum(-9, 1)}, [-9])
+    await builders.a_funding(second_engine, payer, MAX_AMOUNT_MINOR)  # so the wallet is full, and the refund fails
+    assert (await builders.stepped(engine, refund)).fee_kept_minor == 6
+    assert (await sums(database_url, first), await fees_of_lines(database_url, first)) == told
+    await paid_out(engine, schedule)
+    _, second = await payouts_of(connection, shop, engine)
+    assert await sums(database_url, second) == {Sort.REFUNDS: Sum(400, 1), Sort.FEES: Sum(-6, 1)}
+    assert await fees_of_lines(database_url, second) == [-6]
+    assert not await breaches(database_url)
+
+
 # --- What the bank says ------------------------------------------------------------------------------------------------------
 
 
@@ -162,7 +195,7 @@ async def test_a_payout_to_a_card_waits_for_its_bank(
     async with a_bank() as bank, asyncpg.create_pool(database_url, min_size=1, max_size=4) as pool:
         schedule = await a_schedule(engine, shop, instrument_id=await a_card(engine, shop, bank))
         await later(engine, AN_HOUR)
-        await carried_out(engine, pay_out(schedule, has_bank=True))
+        await carried_out(engine, pay_out(schedule, BY_BANK))
         (payout,) = await payouts_of(connection, shop, engine)
         assert (payout.state, await money(engine, shop)) == (PayoutState.PENDING, (0, 900))
         await Asking(engine, pool, bank).until_known()
@@ -257,7 +290,7 @@ async def test_without_a_card_only_a_sandbox_pays_out(engine: Engine) -> None:
     shop = await builders.a_merchant(engine, funds_minor=900)
     schedule = await a_schedule(engine, shop)
     await later(engine, AN_HOUR)
-    assert (await carried_out(engine, pay_out(schedule, has_till=False))).skip is Skip.BANK_MISSING
+    assert (await carried_out(engine, pay_out(schedule, Ways(till=False)))).skip is Skip.BANK_MISSING
     assert await available(engine, shop) == 900
 
 

@@ -25,7 +25,17 @@ from tests.rpc_client import (
     until,
     walked,
 )
-from tests.rpc_requests import a_payment, a_transfer, advance_clock, bind, refund, start_reconciliation, unbind
+from tests.rpc_requests import (
+    a_payment,
+    a_top_up,
+    a_transfer,
+    advance_clock,
+    bind,
+    changed,
+    refund,
+    start_reconciliation,
+    unbind,
+)
 from tests.shared_postgres import SharedServer, a_database
 from tests.workers import a_valkey, a_worker
 
@@ -121,3 +131,18 @@ async def test_only_the_payers_own_card(town: Town) -> None:
     shops = await core.operator.ask(bind(payee, GOOD_CARD))
     async with nothing_changes(core):
         assert (await core.operator.refused(refund(payment.name, instrument=shops.name))).reason == "INSTRUMENT_NOT_FOUND"
+
+
+async def test_a_repeat_is_answered_as_ever_when_the_bank_was_taken_away(town: Town) -> None:
+    core = town.core
+    payer, payee = await an_account(core, funds_minor=100), await a_merchant(core)
+    card = await core.operator.ask(bind(payer, GOOD_CARD))
+    payment = await core.operator.ask(a_payment(payer, payee, 100))
+    requests = [refund(payment.name, 40, instrument=card.name), changed(a_top_up(payer, 5), instrument=card.name)]
+    answers = [await core.operator.ask(request) for request in requests]
+    async with a_core(core.settings.database_url) as without_a_bank:
+        operator = without_a_bank.operator.with_token(core.operator.token)
+        for request, answer in zip(requests, answers, strict=True):
+            assert await operator.answer(request) == (answer, True)
+        another = refund(payment.name, 40, instrument=card.name)
+        assert (await operator.refused(another)).reason == "BANK_MISSING"

@@ -14,6 +14,7 @@ from danbao_core.money import Money
 from danbao_core.people.instruments import BindInstrument, Card
 from danbao_core.reconciliation import Difference, DifferenceState
 from danbao_core.reconciliation.commands import CompareSides, Sides
+from tests.banks import BY_BANK
 from tests.builders import origin
 from tests.memory_core import MemoryCore
 from tests.shop import Shop
@@ -53,7 +54,7 @@ def test_money_follows_what_the_bank_decided(
     steps: list[tuple[Funding, list[Outcome | None]]] = []
     for command, amount_minor, answers, reversals in fundings:
         asked = command(
-            origin=origin(), account_id=buyer.id, amount=Money(amount_minor, "CNY"), instrument_id=bound, at_bank=True
+            origin=origin(), account_id=buyer.id, amount=Money(amount_minor, "CNY"), instrument_id=bound, ways=BY_BANK
         )
         steps.append((core.carry_out(asked), [*answers, *[None] * reversals]))
     if spent_minor:

@@ -1,5 +1,6 @@
 """Fundings of cards: the stories of single decisions, by what their bank answers."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,17 +8,20 @@ import pytest
 
 from danbao_core.accounts import Account, AccountState, Balance, Purpose, balance_id
 from danbao_core.bank.port import Answer, DeclineReason, Outcome
+from danbao_core.bank.ways import Ways
 from danbao_core.bank_errors import FundingAtBank
-from danbao_core.errors import AccountFrozen, FundingNotFound, InsufficientFunds
+from danbao_core.errors import AccountFrozen, BankMissing, FundingNotFound, InsufficientFunds
 from danbao_core.fundings import FailureReason, Funding, FundingState, SettleFunding, TopUp, Withdraw
 from danbao_core.fundings_at_bank import ReverseTopUp, TakeOutcome, pause_after
 from danbao_core.ids import uuid7
 from danbao_core.ledger import Journal
 from danbao_core.money import Money
+from danbao_core.payouts import Cadence, SetPayoutSchedule
 from danbao_core.people.instruments import BindInstrument, Card, UnbindInstrument
 from danbao_core.people_errors import InstrumentNotFound
 from danbao_core.sandbox import BankBehaviour, SetBankBehaviour
 from danbao_core.trail import AuditEvent, Outbox
+from tests.banks import BY_BANK
 from tests.builders import origin
 from tests.shop import Shop, bound
 
@@ -36,7 +40,7 @@ def a_card(shop: Shop, account: Account) -> Any:
 def at_bank(shop: Shop, command: type[TopUp] | type[Withdraw], amount_minor: int = 1_000, **facts: Any) -> Funding:
     given: dict[str, Any] = {"origin": origin(), "account_id": shop.buyer.id} | facts
     card = given.pop("instrument_id", None) or a_card(shop, shop.buyer)
-    return shop.core.carry_out(command(amount=Money(amount_minor, "CNY"), instrument_id=card, at_bank=True, **given))
+    return shop.core.carry_out(command(amount=Money(amount_minor, "CNY"), instrument_id=card, ways=BY_BANK, **given))
 
 
 def asked(shop: Shop, funding: Funding) -> Funding:
@@ -230,3 +234,28 @@ def test_what_is_taken_back_from_a_frozen_or_closed_account_is_booked_too() -> N
         shop.core._keep([account.replace(state=state)])
         assert reversed_(shop, funding).state is FundingState.REVERSED
         assert money(shop) == (0, 0, 1_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("ways", "with_card", "refused"),
+    [
+        (Ways(bank=True, till=False), True, False),
+        (Ways(bank=True, till=False), False, True),
+        (Ways(bank=False, till=False), True, True),
+        (Ways(bank=False, till=True), True, False),
+    ],
+)
+@pytest.mark.parametrize("command", [TopUp, Withdraw, SetPayoutSchedule])
+def test_what_no_way_leads_out_is_refused_when_it_is_asked_for(
+    command: Any, ways: Ways, with_card: bool, refused: bool
+) -> None:
+    shop = Shop(100)
+    card = a_card(shop, shop.seller) if with_card else None
+    given: dict[str, Any] = {"amount": Money(1, "CNY")}
+    if command is SetPayoutSchedule:
+        given = {"currency": "CNY", "cadence": Cadence.DAILY}
+    asked = command(origin=origin(), account_id=shop.seller.id, instrument_id=card, ways=ways, **given)
+    if command is Withdraw:
+        shop.core.carry_out(TopUp(origin=origin(), account_id=shop.seller.id, amount=Money(1, "CNY")))
+    with pytest.raises(BankMissing) if refused else nullcontext():
+        shop.core.carry_out(asked)

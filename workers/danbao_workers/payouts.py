@@ -5,17 +5,18 @@ from typing import Final
 from uuid import UUID
 
 from danbao_core import sql
+from danbao_core.bank.ways import Ways
 from danbao_core.payouts import FinishPayout, PayOut
 from danbao_core.settings import Mode
 from danbao_workers.work import Background, Work, each
 
 
 async def _pay_out(background: Background, ids: Sequence[UUID]) -> None:
-    origin, has_bank = background.origin(PAYOUTS.name), background.bank is not None
-    has_till = background.settings.mode is Mode.SANDBOX
+    origin = background.origin(PAYOUTS.name)
+    ways = Ways(bank=background.bank is not None, till=background.settings.mode is Mode.SANDBOX)
 
     async def pay_out(schedule_id: UUID) -> None:
-        await background.engine.submit(PayOut(origin=origin, schedule_id=schedule_id, has_bank=has_bank, has_till=has_till))
+        await background.engine.submit(PayOut(origin=origin, schedule_id=schedule_id, ways=ways))
 
     await each(pay_out, ids)
 

@@ -79,8 +79,13 @@ INVARIANTS: Final = (
     "event_is_told_once",
     "delivery_matches_event",
     "webhook_endpoint_has_account",
+    # What workers have to do.
+    "nothing_is_late",
 )
-"""What is checked, in this order. That no timer is long past joins `payment_has_timer` when a worker carries timers out."""
+"""What is checked, in this order."""
+
+WARNINGS: Final = frozenset({"nothing_is_late"})
+"""What is true while workers work. Where it is not, the books are right all the same: those of a core that was stopped are."""
 
 _CONNECT_SECONDS: Final = 10.0
 _SETTINGS: Final = {
@@ -102,6 +107,11 @@ class Check(NamedTuple):
     @property
     def holds(self) -> bool:
         return self.breach is None
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether a breach of it leaves the books right."""
+        return self.invariant in WARNINGS
 
 
 class NotAuditable(Exception):

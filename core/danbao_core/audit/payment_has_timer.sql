@@ -1,5 +1,4 @@
 -- A payment that can still change has the event that time brings about next, and one that cannot (FINISHED, CLOSED) has none.
--- That no timer is long past joins this when a worker carries timers out.
 WITH broken AS MATERIALIZED (
     SELECT *
     FROM payment

@@ -1,7 +1,7 @@
 -- What the journals of a refund moved is what its source, state and destination say, in its currency. SUCCEEDED (3) brought its amount to
 -- the payer (1) or, to a card (destination 2), outside (13): out of escrow (11) or, of what the payee has got (source 2), its part
 -- from the payee (1) and the share from FEES (12). PENDING (1) of that source moved the payee's part into what it holds (2). One of
--- escrow that FAILED (4) left it there or moved all of it to the payee and FEES. Others moved nothing, or all of it back. No step was
+-- escrow that FAILED (4) left it there or moved all of it to the payee and, what it says was kept of it, FEES. Others moved nothing, or all of it back. No step was
 -- taken twice. SUSPENSE (15) takes the place of an owner whose account is closed, as the open items say, and what an account is given
 -- may repay what it owes (3).
 WITH moved_by AS (
@@ -69,6 +69,7 @@ WITH moved_by AS (
         ))
         OR (source = 1 AND state <> 4 AND (payee_minor <> 0 OR fees_minor <> 0))
         OR (source = 1 AND state = 4 AND (payee_minor + fees_minor <> -escrow_minor OR escrow_minor NOT IN (0, -amount_minor)))
+        OR (source = 1 AND state = 4 AND fees_minor <> fee_kept_minor)
 )
 SELECT format(
     'refund %s of %s minor units of %s from source %s is %s, but its journals moved %s from escrow, %s to the payee, %s to what '

@@ -11,6 +11,7 @@ WITH broken AS MATERIALIZED (
         OR (state = 2 AND source <> 2)
         OR (fee_share_minor <> 0 AND (source <> 2 OR state IN (2, 4)))
         OR fee_share_minor NOT BETWEEN 0 AND amount_minor
+        OR (fee_kept_minor <> 0 AND (source <> 1 OR state <> 4))
         OR amount_minor <= 0
         OR (instrument_id IS NULL AND (destination = 2 OR fallback <> 0 OR attempts <> 0))
         OR (attempts > 0) <> (sent_at IS NOT NULL)

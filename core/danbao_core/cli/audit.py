@@ -37,8 +37,8 @@ def audit(
 ) -> None:
     """Check the books: every journal, balance and payment, on one snapshot, while the core works on.
 
-    Reads the database itself where it is known, and otherwise asks the core. Exit code 0: everything holds. 1: something does
-    not, and the first breach is named. 2: the books could not be read.
+    Reads the database itself where it is known, and otherwise asks the core. Exit code 0: the books are right; that no worker
+    has seen for an hour to what is due is a warning. 1: they are not, and the first breach is named. 2: they could not be read.
     """
     if database_url is not None and data is not None:
         raise typer.BadParameter("goes without --data: it names the books in another way", param_hint="--database-url")
@@ -113,14 +113,21 @@ def _progress(output: Output) -> Iterator[Callable[[str], None]]:
 
 def _show(output: Output, checks: "list[Check]", seconds: float) -> None:
     """Prints what was found; ends the command with exit code 1 where something does not hold."""
-    breaches = [check for check in checks if not check.holds]
+    breaches = [check for check in checks if not check.holds and not check.is_warning]
+    warnings = [check for check in checks if not check.holds and check.is_warning]
     answer = {
         "holds": not breaches,
         "seconds": round(seconds, 3),
-        "checks": [{"invariant": check.invariant, "holds": check.holds, "breach": check.breach} for check in checks],
+        "checks": [
+            {"invariant": check.invariant, "holds": check.holds, "breach": check.breach, "warning": check.is_warning}
+            for check in checks
+        ],
     }
+    for check in warnings:
+        typer.echo(f"warning: {check.invariant}: {check.breach}", err=True)
     if not breaches:
-        output.result(answer, _table(checks), f"All {len(checks)} invariants hold ({seconds:.1f} s).")
+        holding = f"All {len(checks)} invariants hold" if not warnings else "The books are right, and workers are behind"
+        output.result(answer, _table(checks), f"{holding} ({seconds:.1f} s).")
         return
     output.result(answer, _table(checks), f"{len(breaches)} of {len(checks)} invariants do not hold ({seconds:.1f} s).")
     typer.echo(f"first breach: {breaches[0].invariant}: {breaches[0].breach}", err=True)
@@ -133,5 +140,6 @@ def _table(checks: "list[Check]") -> "Table":
 
     table = Table("invariant", "found", box=None)
     for check in checks:
-        table.add_row(check.invariant, Text(check.breach, "bold red") if check.breach else Text("holds", "green"))
+        found = Text(check.breach, "yellow" if check.is_warning else "bold red") if check.breach else Text("holds", "green")
+        table.add_row(check.invariant, found)
     return table

@@ -120,6 +120,8 @@ class Refund(Row, frozen=True):
     updated_at: datetime
     ended_at: datetime | None
     version: int
+    fee_kept_minor: int = 0
+    """What of it the platform kept as its fee where it was of escrow, failed after the release, and so went to the payee."""
 
     @property
     def open(self) -> bool:
@@ -154,9 +156,9 @@ class Refund(Row, frozen=True):
         facts = {"destination": Destination.WALLET, "fallback": fallback, "due_at": at, "next_attempt_at": None}
         return self.after(RefundEvent.FALL_BACK, at, **facts)
 
-    def failed(self, failure: RefundFailure, at: datetime) -> "Refund":
+    def failed(self, failure: RefundFailure, at: datetime, fee_kept_minor: int = 0) -> "Refund":
         """Itself after it failed. Raises InvalidTransition."""
-        return self.after(RefundEvent.FAIL, at, failure=failure, fee_share_minor=0)
+        return self.after(RefundEvent.FAIL, at, failure=failure, fee_share_minor=0, fee_kept_minor=fee_kept_minor)
 
 
 def event(ids: IdSequence, what: str, refund: Refund, at: datetime) -> trail.Outbox:

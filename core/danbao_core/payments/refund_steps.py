@@ -92,18 +92,19 @@ def succeed(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, ref
 def fail(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, refund: Refund, failure: RefundFailure) -> Refund:
     """Ends a refund by which nothing goes back. What was set aside for it is the payee's, less the fee on it, once the payment
     is released; before, it stays held. Raises AmountOverflow, and RowNeeded where money moves."""
-    after = refund.failed(failure, draft.now)
-    kind, moving = "", list[ledger.Posting]()
+    kind, moving, fee_kept_minor = "", list[ledger.Posting](), 0
     match refund.source, refund.state:
         case Source.ESCROW, _ if payment.state is State.SUCCEEDED:
             released = refund_counts.released_instead(payment, refund, draft.now)
             kind, moving = "refund.release", _releasing(draft, payment, released)
+            fee_kept_minor = released.fee_minor - payment.fee_minor
             payment = released
         case Source.PAYEE, RefundState.PENDING:
             kind, moving = "refund.return", _returning(draft, refund)
             payment = refund_counts.returned_to_payee(payment, refund, draft.now)
         case _:
             payment = refund_counts.given_up(payment, refund, draft.now)
+    after = refund.failed(failure, draft.now, fee_kept_minor)
     draft.put(after, payment)
     _need(draft, ledger.keys(draft.book, refund.currency, moving))
     _move(draft, ids, origin, kind, refund, moving)

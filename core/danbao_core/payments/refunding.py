@@ -13,6 +13,7 @@ from danbao_core.accounts import Account, Balance, Purpose, balance_id
 from danbao_core.engine import Book, Command, Decision, Draft, Key
 from danbao_core.errors import (
     AccountNotFound,
+    BankMissing,
     CurrencyMismatch,
     Refusal,
 )
@@ -47,9 +48,10 @@ class CreateRefund(Command[Refund], frozen=True):
     the payee lacks it, as soon as it is there. Asked for by the payee, or by a service or operator for them.
 
     Refused: CurrencyUnknown, AmountNotPositive, AmountOverflow, CurrencyMismatch, PaymentNotFound, InvalidTransition,
-    ActorNotAllowed (the payer), RefundWindowClosed, TooManyRefunds, RefundExceedsRemaining, InstrumentNotFound; of what the
-    payee has got, too: AccountClosed (the payee's), AccountFrozen where the payee's own key or session asks. A person is
-    refused, too: ApprovalRequired where no payment password is shown, PasswordMissing, PasswordWrong, PasswordLocked.
+    ActorNotAllowed (the payer), RefundWindowClosed, TooManyRefunds, RefundExceedsRemaining; to a card, too: BankMissing,
+    InstrumentNotFound; of what the payee has got, too: AccountClosed (the payee's), AccountFrozen where the payee's own key or
+    session asks. A person is refused, too: ApprovalRequired where no payment password is shown, PasswordMissing,
+    PasswordWrong, PasswordLocked.
     """
 
     result_type = Refund
@@ -60,6 +62,8 @@ class CreateRefund(Command[Refund], frozen=True):
     reason: str = ""
     instrument_id: UUID | None = None
     """A card of the payer's that gets the money; None is the payer's wallet."""
+    has_bank: bool = True
+    """Whether there is a bank to be asked for cards."""
     proofs: Proofs = NO_PROOFS
 
     def keys(self, book: Book) -> Iterable[Key]:
@@ -138,6 +142,8 @@ class CreateRefund(Command[Refund], frozen=True):
             if actor is Actor.PAYEE:
                 payee.must_not_be_frozen()
         if self.instrument_id is not None:
+            if not self.has_bank:
+                raise BankMissing
             must_be_bound(draft, self.instrument_id, payment.payer_id)
 
     def _made(self, draft: Draft, ids: IdSequence, payment: Payment, refund: Refund) -> Refund:

@@ -8,8 +8,9 @@ import msgspec
 
 from danbao_core import trail
 from danbao_core.accounts import Account, AccountKind, Balance, Purpose, account_of, active_account, balance_id
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Restart
-from danbao_core.errors import AccountFrozen, Refusal, ScopeMissing
+from danbao_core.errors import AccountFrozen, BankMissing, Refusal, ScopeMissing
 from danbao_core.fundings import Funding, FundingState, Withdraw
 from danbao_core.ids import IdSequence, uuid7
 from danbao_core.money import Money
@@ -23,6 +24,7 @@ _SKIPS: Final[dict[type[Refusal], Skip]] = {
     AccountFrozen: Skip.ACCOUNT_FROZEN,
     RefundsWaiting: Skip.REFUNDS_WAITING,
     InstrumentNotFound: Skip.INSTRUMENT_MISSING,
+    BankMissing: Skip.BANK_MISSING,
 }
 """For what a withdrawal is refused that is not anybody's fault: the next one may be possible."""
 
@@ -46,8 +48,8 @@ class SetPayoutSchedule(Command[PayoutSchedule], frozen=True):
     As to withdraw, a key that is bound to no account needs `fundings.withdraw_any`. What is there when the schedule is first
     made is part of the first payout, as what it begins with.
 
-    Refused: ScopeMissing, AccountNotFound, AccountClosed, AccountFrozen, WalletMissing, PayoutsForMerchants,
-    InstrumentNotFound.
+    Refused: ScopeMissing, BankMissing unless it ends, AccountNotFound, AccountClosed, AccountFrozen, WalletMissing,
+    PayoutsForMerchants, InstrumentNotFound.
     """
 
     result_type = PayoutSchedule
@@ -57,6 +59,7 @@ class SetPayoutSchedule(Command[PayoutSchedule], frozen=True):
     weekday: int = 0
     least_minor: int = 1
     instrument_id: UUID | None = None
+    ways: Ways = Ways()
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield Account.read_key(self.account_id)
@@ -69,6 +72,8 @@ class SetPayoutSchedule(Command[PayoutSchedule], frozen=True):
         origin = self.origin
         if origin.key_id is not None and origin.account_id is None and "fundings.withdraw_any" not in origin.scopes:
             raise ScopeMissing(scope="fundings.withdraw_any")
+        if self.cadence is not Cadence.NEVER:
+            self.ways.must_lead_out(self.instrument_id)
         account_of(book, self.account_id, origin)
         account = active_account(book, self.account_id, self.currency)
         account.must_not_be_frozen()
@@ -122,10 +127,7 @@ class PayOut(Command[PayoutSchedule], frozen=True):
 
     result_type = PayoutSchedule
     schedule_id: UUID
-    has_bank: bool
-    """Whether there is a bank to be asked for cards."""
-    has_till: bool
-    """Whether what no bank is asked for is paid out by a sandbox's till."""
+    ways: Ways
     funding_id: UUID = msgspec.field(default_factory=uuid7)
     """The withdrawal's id."""
 
@@ -142,11 +144,8 @@ class PayOut(Command[PayoutSchedule], frozen=True):
             account_id=schedule.account_id,
             amount=Money(amount_minor, schedule.currency),
             instrument_id=schedule.instrument_id,
-            at_bank=self._is_at_bank(schedule),
+            ways=self.ways,
         )
-
-    def _is_at_bank(self, schedule: PayoutSchedule) -> bool:
-        return self.has_bank and schedule.instrument_id is not None
 
     def decide(self, book: Book) -> Decision[PayoutSchedule]:
         schedule = book.get(PayoutSchedule, self.schedule_id)
@@ -165,8 +164,6 @@ class PayOut(Command[PayoutSchedule], frozen=True):
             return self._skipped(book, after, Skip.ACCOUNT_CLOSED)
         if wallet.amount_minor < schedule.least_minor:
             return self._skipped(book, after, Skip.TOO_LITTLE)
-        if not self._is_at_bank(schedule) and not self.has_till:
-            return self._skipped(book, after, Skip.BANK_MISSING)
         try:
             withdrawn = self._withdrawal(schedule, wallet.amount_minor).decide(book)
         except tuple(_SKIPS) as refusal:

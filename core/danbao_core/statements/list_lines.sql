@@ -1,4 +1,6 @@
--- A balance's entries with versions above $2, up to $3, oldest first: why the money moved, and who was on the other side.
+-- A balance's entries with versions above $2, up to $3, oldest first: why the money moved, who was on the other side, and the fee as it
+-- was when the money moved. What a payment's fee has grown by since (`fee_kept_minor` of refunds that failed after the release)
+-- belongs to entries of its own, so no line ever changes.
 SELECT
     entry.version,
     entry.amount_minor,
@@ -9,7 +11,7 @@ SELECT
     journal.created_at,
     payment.order_no,
     payment.subject,
-    payment.fee_minor,
+    CASE WHEN journal.kind = 'refund.release' THEN refund.fee_kept_minor ELSE payment.fee_minor - later.fee_minor END AS fee_minor,
     payment.payee_id = $4 AS payee,
     other.kind AS other_kind,
     other.display_name AS other_name
@@ -17,6 +19,9 @@ FROM entry
 JOIN journal ON journal.id = entry.journal_id
 LEFT JOIN refund ON refund.id = journal.subject_id AND journal.kind LIKE 'refund.%'
 LEFT JOIN payment ON payment.id = CASE WHEN journal.kind LIKE 'payment.%' THEN journal.subject_id ELSE refund.payment_id END
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(fee_kept_minor), 0)::bigint AS fee_minor FROM refund WHERE payment.refund_count > 0 AND payment_id = payment.id
+) AS later
 LEFT JOIN account AS other ON other.id = CASE WHEN payment.payee_id = $4 THEN payment.payer_id ELSE payment.payee_id END
 WHERE
     entry.balance_id = $1

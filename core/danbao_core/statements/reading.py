@@ -32,6 +32,9 @@ waits for locks afterwards, two seconds at most for each."""
 RELEASES: Final = frozenset({"payment.pay", "payment.confirm", "payment.auto_confirm", "payment.capture"})
 """The journals by which a payee gets a payment, less its fee."""
 
+LATE_RELEASE: Final = "refund.release"
+"""The journal by which a payee gets what a refund that failed after the release had kept in escrow, less the fee on it."""
+
 
 class Extract(NamedTuple):
     """A row of a balance's entries without a gap. Amounts are minor units."""
@@ -124,7 +127,7 @@ async def lines_of(pool: "Pool", extract: Extract) -> AsyncGenerator[list[Line],
 def _line(record: "asyncpg.Record") -> Line:
     kind, amount_minor = record["kind"], record["amount_minor"]
     reference, refunded_id = resource_name(kind, record["subject_id"]), record["refunded_id"]
-    released = record["payee"] and kind in RELEASES
+    released = record["payee"] and (kind in RELEASES or kind == LATE_RELEASE)
     return Line(
         version=record["version"],
         amount_minor=amount_minor,

@@ -4,7 +4,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from danbao_core import sql
-from danbao_core.statements.reading import RELEASES, Extract
+from danbao_core.statements.reading import LATE_RELEASE, RELEASES, Extract
 
 if TYPE_CHECKING:
     import asyncpg
@@ -43,7 +43,7 @@ async def sums_of(pool: "asyncpg.Pool[Any]", extract: Extract) -> dict[Sort, Sum
     )
     for record in records:
         sort, amount_minor = _sort(record["kind"], payee=record["payee"]), record["amount_minor"]
-        if sort is Sort.PAYMENTS and record["kind"] in RELEASES:
+        if record["kind"] == LATE_RELEASE or (sort is Sort.PAYMENTS and record["kind"] in RELEASES):
             sums[Sort.FEES] = sums[Sort.FEES].plus(-record["fee_minor"], record["fee_count"])
             amount_minor += record["fee_minor"]
         sums[sort] = sums[sort].plus(amount_minor, record["count"])

@@ -1,15 +1,22 @@
 -- A balance's entries with versions above $2, up to $3, in sums: what kinds of movements there were, whether payments were to the
--- account ($4), and the fee of those that were.
+-- account ($4), and the fee of those that were; each as `list_lines.sql` has it.
 SELECT
     journal.kind,
     coalesce(payment.payee_id = $4, FALSE) AS payee,
     count(*) AS count,
     sum(entry.amount_minor)::bigint AS amount_minor,
-    coalesce(sum(payment.fee_minor), 0)::bigint AS fee_minor,
-    count(*) FILTER (WHERE payment.fee_minor > 0) AS fee_count
+    coalesce(sum(fee.minor), 0)::bigint AS fee_minor,
+    count(*) FILTER (WHERE fee.minor > 0) AS fee_count
 FROM entry
 JOIN journal ON journal.id = entry.journal_id
 LEFT JOIN payment ON payment.id = journal.subject_id AND journal.kind LIKE 'payment.%'
+LEFT JOIN refund ON refund.id = journal.subject_id AND journal.kind = 'refund.release'
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(fee_kept_minor), 0) AS minor
+    FROM refund AS late
+    WHERE payment.refund_count > 0 AND late.payment_id = payment.id
+) AS later
+CROSS JOIN LATERAL (SELECT coalesce(refund.fee_kept_minor, payment.fee_minor - later.minor) AS minor) AS fee
 WHERE
     entry.balance_id = $1
     AND entry.version > $2

@@ -529,7 +529,7 @@ class AuditLedgerResponse(_message.Message):
     HOLDS_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
     holds: _builtins.bool
-    """Whether every invariant holds."""
+    """Whether the books are right: every invariant holds, but perhaps for those that are warnings."""
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditCheck]:
         """Every invariant, in the order in which they were checked."""
@@ -557,22 +557,26 @@ class AuditCheck(_message.Message):
     INVARIANT_FIELD_NUMBER: _builtins.int
     HOLDS_FIELD_NUMBER: _builtins.int
     BREACH_FIELD_NUMBER: _builtins.int
+    WARNING_FIELD_NUMBER: _builtins.int
     invariant: _builtins.str
     """Its name, such as "journal_sums_to_zero"."""
     holds: _builtins.bool
     """Whether it holds."""
     breach: _builtins.str
     """The first breach, in words that name the row; empty where it holds."""
+    warning: _builtins.bool
+    """Whether a breach of it leaves the books right: it says that workers are behind, or that none works."""
     def __init__(
         self,
         *,
         invariant: _builtins.str = ...,
         holds: _builtins.bool = ...,
         breach: _builtins.str = ...,
+        warning: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breach", b"breach", "holds", b"holds", "invariant", b"invariant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breach", b"breach", "holds", b"holds", "invariant", b"invariant", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from danbao.v1 import accounts_pb2
 from danbao_core.accounts import Account, AccountKind, CloseAccount, CreateAccount, OpenWallet, Purpose, UpdateAccount
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Origin
 from danbao_core.errors import FieldInvalid, Violation
 from danbao_core.fundings import Funding, TopUp, Withdraw
@@ -38,18 +39,18 @@ def close_account(request: accounts_pb2.CloseAccountRequest, origin: Origin) -> 
     return CloseAccount(origin=origin, account_id=id_of(request.name))
 
 
-def top_up(request: accounts_pb2.TopUpRequest, origin: Origin, *, at_bank: bool) -> TopUp:
+def top_up(request: accounts_pb2.TopUpRequest, origin: Origin, ways: Ways) -> TopUp:
     """The command for a request."""
     return TopUp(
         origin=origin,
         account_id=id_of(request.account),
         amount=money_of(request.amount),
         instrument_id=optional_id_of(request.instrument),
-        at_bank=at_bank,
+        ways=ways,
     )
 
 
-def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin, proofs: Proofs, *, at_bank: bool) -> Withdraw:
+def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin, proofs: Proofs, ways: Ways) -> Withdraw:
     """The command for a request. Raises FieldInvalid for a person's that names no card."""
     if origin.by_person and not request.instrument:
         raise FieldInvalid([Violation("instrument", "must name the card to which a person withdraws")])
@@ -59,7 +60,7 @@ def withdraw(request: accounts_pb2.WithdrawRequest, origin: Origin, proofs: Proo
         amount=money_of(request.amount),
         proofs=proofs,
         instrument_id=optional_id_of(request.instrument),
-        at_bank=at_bank,
+        ways=ways,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from danbao.v1 import operations_pb2
 from danbao_core.accounts import FreezeAccount, SetMerchantPlan, UnfreezeAccount
+from danbao_core.audit import Check
 from danbao_core.engine import Origin
 from danbao_core.history import Fact, FactFilter
 from danbao_core.ids import resource_name
@@ -89,13 +90,16 @@ def audit_event(fact: Fact) -> operations_pb2.AuditEvent:
     )
 
 
-def audit_checks(checks: Iterable[tuple[str, str | None]]) -> operations_pb2.AuditLedgerResponse:
-    """The audit's checks: each invariant's name and its first breach, None where it holds."""
+def audit_checks(checks: Iterable[Check]) -> operations_pb2.AuditLedgerResponse:
+    """What an audit found."""
     messages = [
-        operations_pb2.AuditCheck(invariant=invariant, holds=breach is None, breach=breach or "")
-        for invariant, breach in checks
+        operations_pb2.AuditCheck(
+            invariant=check.invariant, holds=check.holds, breach=check.breach or "", warning=check.is_warning
+        )
+        for check in checks
     ]
-    return operations_pb2.AuditLedgerResponse(holds=all(message.holds for message in messages), checks=messages)
+    holds = all(message.holds or message.warning for message in messages)
+    return operations_pb2.AuditLedgerResponse(holds=holds, checks=messages)
 
 
 def freeze_account(request: operations_pb2.FreezeAccountRequest, origin: Origin) -> FreezeAccount:

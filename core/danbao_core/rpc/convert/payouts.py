@@ -1,6 +1,7 @@
 """Payouts."""
 
 from danbao.v1 import payouts_pb2
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Origin
 from danbao_core.errors import FieldInvalid, Violation
 from danbao_core.payouts import Cadence, Payout, PayoutSchedule, SetPayoutSchedule
@@ -8,7 +9,7 @@ from danbao_core.rpc.convert.parts import id_of, money, optional_id_of, timestam
 from danbao_core.statements.settlement import Sort, Sum
 
 
-def set_payout_schedule(request: payouts_pb2.SetPayoutScheduleRequest, origin: Origin) -> SetPayoutSchedule:
+def set_payout_schedule(request: payouts_pb2.SetPayoutScheduleRequest, origin: Origin, ways: Ways) -> SetPayoutSchedule:
     """The command for a request. Raises FieldInvalid."""
     cadence = Cadence(request.cadence)
     if bool(request.weekday) != (cadence is Cadence.WEEKLY):
@@ -21,6 +22,7 @@ def set_payout_schedule(request: payouts_pb2.SetPayoutScheduleRequest, origin: O
         weekday=request.weekday,
         least_minor=request.least.amount_minor,
         instrument_id=optional_id_of(request.instrument),
+        ways=ways,
     )
 
 

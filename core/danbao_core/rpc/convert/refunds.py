@@ -20,7 +20,7 @@ _SIDES: Final = {
 _ANY: Final = "-"
 
 
-def create_refund(request: payments_pb2.CreateRefundRequest, origin: Origin, proofs: Proofs) -> CreateRefund:
+def create_refund(request: payments_pb2.CreateRefundRequest, origin: Origin, proofs: Proofs, *, has_bank: bool) -> CreateRefund:
     """The command for a request."""
     return CreateRefund(
         origin=origin,
@@ -29,6 +29,7 @@ def create_refund(request: payments_pb2.CreateRefundRequest, origin: Origin, pro
         reason=request.reason,
         instrument_id=optional_id_of(request.instrument),
         proofs=proofs,
+        has_bank=has_bank,
     )
 
 

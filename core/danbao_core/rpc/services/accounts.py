@@ -9,9 +9,10 @@ from danbao_core import sql
 from danbao_core.accounts import Account, AccountKind, AccountRef, AccountState, Purpose, balance_id
 from danbao_core.accounts.lists import list_accounts
 from danbao_core.bank.port import Bank
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import AccountNotFound, BankMissing, FundingNotFound, NotYourAccount, WalletMissing
+from danbao_core.errors import AccountNotFound, FundingNotFound, NotYourAccount, WalletMissing
 from danbao_core.fundings import Funding, list_fundings
 from danbao_core.keyring import Keyring
 from danbao_core.ledger import Line, list_entries
@@ -57,11 +58,10 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
         self._pool = pool
         self._pages = pages
         self._keyring = keyring
-        self._sandbox = sandbox
         self._exporter = Exporter(pool)
         self._under_way = UnderWay()
         self._identities = SandboxProvider() if sandbox else None
-        self._has_bank = bank is not None
+        self._ways = Ways(bank=bank is not None, till=sandbox)
         self._tokenizer = BankTokenizer(bank) if bank is not None else SandboxTokenizer() if sandbox else None
 
     async def CreateAccount(self, request: accounts_pb2.CreateAccountRequest, context: "_Context") -> accounts_pb2.Account:
@@ -160,21 +160,14 @@ class Accounts(Identity, LimitsReader, Passwords, accounts_pb2_grpc.AccountServi
                     yield chunk
 
     async def TopUp(self, request: accounts_pb2.TopUpRequest, context: "_Context") -> accounts_pb2.Funding:
-        command = convert.top_up(request, calls.current().origin, at_bank=self._is_at_bank(request.instrument))
+        command = convert.top_up(request, calls.current().origin, self._ways)
         return convert.funding(await calls.submit(self._engine, command))
 
     async def Withdraw(self, request: accounts_pb2.WithdrawRequest, context: "_Context") -> accounts_pb2.Funding:
-        origin, at_bank = calls.current().origin, self._is_at_bank(request.instrument)
+        origin = calls.current().origin
         proofs = await proofs_of(self._pool, self._keyring, origin, request.payment_password, request.approval)
-        command = convert.withdraw(request, origin, proofs, at_bank=at_bank)
+        command = convert.withdraw(request, origin, proofs, self._ways)
         return convert.funding(await calls.submit(self._engine, command))
-
-    def _is_at_bank(self, instrument: str) -> bool:
-        """Whether the bank is asked for a funding; else a sandbox's till is. Raises BankMissing where there is neither."""
-        at_bank = self._has_bank and bool(instrument)
-        if not at_bank and not self._sandbox:
-            raise BankMissing
-        return at_bank
 
     async def GetFunding(self, request: accounts_pb2.GetFundingRequest, context: "_Context") -> accounts_pb2.Funding:
         funding = await fetch_row(self._pool, Funding, convert.id_of(request.name))

@@ -8,7 +8,7 @@ from danbao.v1 import payments_pb2, payments_pb2_grpc
 from danbao_core.clock import WallClock
 from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import BankMissing, PaymentNotFound, WatchesBusy
+from danbao_core.errors import PaymentNotFound, WatchesBusy
 from danbao_core.keyring import Keyring
 from danbao_core.notifications.events import EventFilter
 from danbao_core.payments import OrderRef, Payment, Refund
@@ -137,11 +137,9 @@ class Payments(payments_pb2_grpc.PaymentServiceServicer):
         return convert.payment(await calls.submit(self._engine, command))
 
     async def CreateRefund(self, request: payments_pb2.CreateRefundRequest, context: "_Context") -> payments_pb2.Refund:
-        if request.instrument and not self._has_bank:
-            raise BankMissing
         origin = calls.current().origin
         proofs = await proofs_of(self._pool, self._keyring, origin, request.payment_password)
-        command = convert.create_refund(request, origin, proofs)
+        command = convert.create_refund(request, origin, proofs, has_bank=self._has_bank)
         return convert.refund(await calls.submit(self._engine, command))
 
     async def GetRefund(self, request: payments_pb2.GetRefundRequest, context: "_Context") -> payments_pb2.Refund:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from danbao.v1 import payouts_pb2, payouts_pb2_grpc, statements_pb2
 from danbao_core.accounts import Account
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import BankMissing
 from danbao_core.payout_errors import PayoutNotFound, PayoutScheduleNotFound
-from danbao_core.payouts import Cadence, Payout, PayoutSchedule, schedule_id
+from danbao_core.payouts import Payout, PayoutSchedule, schedule_id
 from danbao_core.payouts.lists import list_payouts
 from danbao_core.rpc import call as calls
 from danbao_core.rpc import convert
@@ -33,22 +33,18 @@ if TYPE_CHECKING:
 class Payouts(payouts_pb2_grpc.PayoutServiceServicer):
     """When merchants are paid out, and what each payout is made of."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, *, has_bank: bool, sandbox: bool) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, ways: Ways) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
-        self._has_bank = has_bank
-        self._sandbox = sandbox
+        self._ways = ways
         self._exporter = Exporter(pool)
         self._under_way = UnderWay()
 
     async def SetPayoutSchedule(
         self, request: payouts_pb2.SetPayoutScheduleRequest, context: "_Context"
     ) -> payouts_pb2.PayoutSchedule:
-        command = convert.set_payout_schedule(request, calls.current().origin)
-        by_bank = self._has_bank and command.instrument_id is not None
-        if command.cadence is not Cadence.NEVER and not by_bank and not self._sandbox:
-            raise BankMissing
+        command = convert.set_payout_schedule(request, calls.current().origin, self._ways)
         return convert.payout_schedule(await calls.submit(self._engine, command))
 
     async def GetPayoutSchedule(
