@@ -31,13 +31,16 @@ class HttpGateway:
         self.taken: list[dict[str, str]] = []
         """The bodies of all requests, whatever they were answered."""
         self.headers: list[dict[str, str]] = []
+        self.closing = asyncio.Event()
+        """What hangs, hangs until this."""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.taken.append(await request.json())
         self.headers.append(dict(request.headers))
         status = self.answers.pop(0) if self.answers else 200
         if status == HANGS:
-            await asyncio.sleep(3600)
+            await self.closing.wait()
+            return web.Response(status=503)
         headers = {"Retry-After": self.retry_after} if self.retry_after else {}
         if 300 <= status < 400:
             headers["Location"] = f"{self.url}/elsewhere"
@@ -58,6 +61,7 @@ async def an_http_gateway() -> AsyncIterator[HttpGateway]:
     try:
         yield gateway
     finally:
+        gateway.closing.set()
         await runner.cleanup()
 
 

@@ -19,6 +19,7 @@ from danbao_core.ids import uuid7
 from tests.acceptance.sandbox import Sandbox, a_sandbox, danbao, started
 from tests.banks import a_free_port
 from tests.integration.sandboxes import a_folder, eventually
+from tests.rpc_client import until
 
 SHOP = f"accounts/{SAMPLE_SHOP}"
 CARD = "4242424242424242"
@@ -65,13 +66,18 @@ async def behave(client: Danbao, **channel: int) -> None:
 
 async def settled(client: Danbao, fundings: list[accounts_pb2.Funding]) -> list[accounts_pb2.Funding]:
     """Fundings as they are when the bank's answer to each is known."""
-    async with asyncio.timeout(120):
-        while True:
-            asked = (accounts_pb2.GetFundingRequest(name=each.name) for each in fundings)
-            now = list(await asyncio.gather(*map(client.accounts.GetFunding, asked)))
-            if all(each.state not in OPEN for each in now):
-                return now
-            await asyncio.sleep(0.2)
+    now: list[accounts_pb2.Funding] = []
+
+    async def next_is_known() -> bool:
+        funding = await client.accounts.GetFunding(accounts_pb2.GetFundingRequest(name=fundings[len(now)].name))
+        if funding.state in OPEN:
+            return False
+        now.append(funding)
+        return True
+
+    while len(now) < len(fundings):
+        await until(next_is_known, 120)
+    return now
 
 
 def moved_minor(sandbox: Sandbox) -> int:
@@ -157,14 +163,9 @@ async def test_the_bank_runs_alone(tmp_path: Path) -> None:
     assert (open_to_all.code, "can be reached from other machines" in open_to_all.err) == (1, True)
     running = await started(*arguments, env={"DANBAO_BANK_KEY": "k"})
     try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
-            while True:
-                try:
-                    async with session.get(f"http://{address}/v1/transfers/{uuid7()}") as answer:
-                        assert answer.status == 401
-                        break
-                except aiohttp.ClientConnectorError:
-                    await asyncio.sleep(0.1)
+        assert await running.line() == f"ready: http://{address}\n"
+        async with aiohttp.ClientSession() as session, session.get(f"http://{address}/v1/transfers/{uuid7()}") as answer:
+            assert answer.status == 401
     finally:
         running.send(signal.SIGTERM)
     assert (await running.result()).code == 0

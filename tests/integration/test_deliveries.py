@@ -157,13 +157,17 @@ async def test_an_endpoint_that_keeps_failing_rests_and_is_tried_by_one_request_
     background.deliverer.see_to([endpoint])
     await until(lambda: rests(background, endpoint))
     before = len(receiver.got)
-    background.deliverer.see_to([endpoint])
-    await asyncio.sleep(0.1)
+    await background.deliverer._claim([endpoint])
+    await until(lambda: nothing_is_on_its_way(background))
     assert len(receiver.got) - before <= deliverer._FEW  # what was on its way when it was found out
     receiver.answers = [answer(200)]
     await background.pool.execute("UPDATE webhook_health SET rests_until = now()")
     background.deliverer.see_to([endpoint])
     await until(delivered(background))
+
+
+async def nothing_is_on_its_way(background: Background) -> bool:
+    return not background.deliverer._sending
 
 
 async def rests(background: Background, endpoint: UUID) -> bool:
@@ -206,10 +210,12 @@ async def test_an_endpoint_that_was_enabled_again_has_its_days_again(
     await four_days_pass(background)
     background.deliverer.see_to([endpoint])
     await until(lambda: is_disabled(background, endpoint))
+    written = writing_of_an_attempt(monkeypatch)
     await enable(background, endpoint)
     await carry_out(background, RESUMPTIONS)
-    await until(lambda: has_been_tried(background, 3))
-    await asyncio.sleep(0.5)  # what is disabled is so after that is written
+    async with asyncio.timeout(30):
+        await written.wait()
+    assert await has_been_tried(background, 3)
     assert not await is_disabled(background, endpoint)
 
 
@@ -342,6 +348,20 @@ async def test_a_secret_that_was_replaced_is_forgotten_after_its_day(background:
     assert row["secret"] is not None
     assert (row["old_secret"], row["old_secret_expires_at"]) == (None, None)
     assert await carry_out(background, OLD_SECRETS) == 0
+
+
+def writing_of_an_attempt(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when an attempt is written, and all that follows from it."""
+    done, write_some = asyncio.Event(), Deliverer._write_some
+
+    async def write_and_say_so(self: Deliverer) -> None:
+        has_some = bool(self._ended)
+        await write_some(self)
+        if has_some:
+            done.set()
+
+    monkeypatch.setattr(Deliverer, "_write_some", write_and_say_so)
+    return done
 
 
 async def test_what_gets_through_ends_a_failing_that_another_worker_saw(background: Background, receiver: Receiver) -> None:

@@ -202,7 +202,7 @@ async def test_what_comes_to_be_known_after_midnight_settles_itself(town: Town) 
 async def test_what_the_bank_decides_after_midnight_is_on_a_statement_that_comes_later(town: Town) -> None:
     """Asked today, and undecided when the clock is moved: today's statement was fetched before the money moved."""
     card = await a_card(town.engine, town.account, town.bank, "4000000000000259")
-    await town.bank.set_behaviour(Behaviour(settlement_delay_ms=500))
+    await town.bank.set_behaviour(Behaviour(settlement_delay_ms=60_000))
     fundings = [await top_up_by(town.engine, town.account, each, 60) for each in (town.card, card, town.card)]
     await town.asking.once(*[funding.id for funding in fundings[:2]])
     claimed = await claim(town.pool, fundings[2].id)  # one that reaches the bank when its day is over
@@ -210,7 +210,8 @@ async def test_what_the_bank_decides_after_midnight_is_on_a_statement_that_comes
     await town.tomorrow(2)
     await town.asking.reconciled()
     await town.bank.debit(claimed.transfer)
-    await asyncio.sleep(0.6)
+    for funding in fundings:
+        town.at_the_bank("UPDATE transfer SET settles_at = 0 WHERE id = ?", str(funding.id))  # and the minute is over
     await town.pool.execute("UPDATE funding SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL")
     await town.asking.until_known()
     await town.tomorrow(4)
