@@ -20,9 +20,11 @@ from danbao_core.trail import account_event
 from danbao_workers import deliverer, forgetting, relay
 from danbao_workers import endpoints as endpoint_works
 from danbao_workers.deliverer import Deliverer
+from danbao_workers.deliveries import DELIVERIES
 from danbao_workers.endpoints import OLD_SECRETS, RESUMPTIONS
 from danbao_workers.relay import relay_once
-from danbao_workers.work import Background, Work
+from danbao_workers.sweep import Lateness
+from danbao_workers.work import Background, Due, Work
 from danbao_workers.worker import background_of
 from tests.receiver import Answer, Receiver, a_receiver, answer, hang
 from tests.rpc_client import until
@@ -280,6 +282,33 @@ async def test_what_failed_at_its_last_retry_comes_first_and_with_all_retries_wh
     assert not await is_disabled(background, endpoint)
 
 
+async def test_what_waits_behind_a_delivery_comes_at_once_when_that_is_delivered_once_more(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [3_600] * 9)
+    receiver.answers = [answer(500), answer(200)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
+    await happen(background, account)
+    await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: nothing_due(background))
+    await redeliver(background, await first_delivery(background))
+    background.deliverer.see_to([endpoint])
+    await until(delivered(background))
+    assert len(receiver.got) == 3
+
+
+async def test_how_long_deliveries_have_been_due_is_told(background: Background) -> None:
+    ((account, _), _) = await some_endpoints(background, ["http://127.0.0.1:1/hook"] * 2)
+    await happen(background, account)
+    await background.pool.execute("UPDATE delivery SET due_at = now() - interval '100 seconds'")
+    lateness = Lateness()
+    lateness.tell(DELIVERIES, [Due(*row) for row in await background.pool.fetch(DELIVERIES.due, background.wall_clock(), 10)])
+    count, late_seconds = lateness.found["deliveries"]
+    assert count == 1
+    assert late_seconds >= 100
+
+
 async def test_a_result_that_is_not_written_puts_nothing_off(
     background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,8 +435,7 @@ async def test_what_an_old_target_answers_does_not_disable_the_new_one(backgroun
     await background.engine.submit(moved)
     asked.set()
     await until(lambda: has_been_tried(background, 1))
-    await background.pool.execute("UPDATE delivery SET due_at = now()")
-    background.deliverer.see_to([endpoint])
+    await carry_out(background, RESUMPTIONS)
     await until(delivered(background))
     assert receiver.got[-1].path == "/new"
 

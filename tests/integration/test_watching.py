@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from danbao.v1 import payments_pb2
-from danbao_core.errors import Refusal, WatchTooSlow
+from danbao_core.errors import WatchTooSlow
 from danbao_core.notifications import events
 from danbao_core.rpc import interceptor, watching
 from danbao_core.rpc.cursors import Cursors
@@ -228,22 +228,26 @@ async def test_who_does_not_read_is_cut_off_and_goes_on_from_the_last_cursor(
 async def test_a_write_that_nobody_reads_is_given_up(core: Core, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller whose transport takes no more, so that the server's write does not return."""
     monkeypatch.setattr(watching, "MOST_BUFFERED", 4)
-    cut_off, end = asyncio.Event(), Outlet.end
+    given_up, write = asyncio.Event(), Outlet.write
 
-    def seen(outlet: Outlet, refusal: Refusal) -> None:
-        if isinstance(refusal, WatchTooSlow) and outlet._writing is not None:
-            cut_off.set()
-        end(outlet, refusal)
+    async def seen(outlet: Outlet, answer: Any) -> None:
+        outlet.must_go_on()
+        try:
+            await write(outlet, answer)
+        except WatchTooSlow:
+            given_up.set()
+            raise
 
-    monkeypatch.setattr(Outlet, "end", seen)
+    monkeypatch.setattr(Outlet, "write", seen)
     async with grpc.aio.insecure_channel(core.server.address, options=SMALL_WINDOW) as channel:
         slow = Watch(Caller(channel, shop.keeper.token))
         await slow.heartbeat()
         cursor = slow.cursor
         sold = 0
-        while not cut_off.is_set():
-            await core.operator.ask(changed(a_transfer(shop.buyer, shop.name, 1), metadata=LARGE))
-            sold += 1
+        async with asyncio.timeout(SECONDS):
+            while not given_up.is_set():  # nobody reads meanwhile
+                await core.operator.ask(changed(a_transfer(shop.buyer, shop.name, 1), metadata=LARGE))
+                sold += 1
         refusal = await slow.end()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "WATCH_TOO_SLOW")
     monkeypatch.undo()

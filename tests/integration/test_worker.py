@@ -13,7 +13,7 @@ from danbao_core.settings import Settings
 from danbao_workers.leader import Leader
 from danbao_workers.sweep import Lateness
 from danbao_workers.work import Background, Work
-from danbao_workers.worker import QUEUE, WorkerFailed, background_of, check, make_worker, queue_of, run
+from danbao_workers.worker import QUEUE, WorkerFailed, _running, _work, background_of, check, make_worker, queue_of, run
 from tests.rpc_client import until
 from tests.workers import PATIENCE_SECONDS, a_valkey, a_worker, worker_settings
 
@@ -119,4 +119,30 @@ async def test_a_kind_of_work_that_hangs_leaves_room_for_the_others_and_one_that
         await until(no_jobs_are_left)
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+    await queue.aclose(close_connection_pool=True)
+
+
+async def test_a_worker_that_is_cancelled_leaves_no_job_behind(database_url: str, valkey: ValkeyServer) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang(background: Background, ids: Sequence[UUID]) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    one = "SELECT gen_random_uuid(), 1, extract(epoch FROM $1::timestamptz - $1)::float8 LIMIT $2"
+    works = [Work("hanging", one, hang, every_seconds=0.05, most_jobs=1)]
+    queue = await queue_of(worker_settings(database_url, valkey.valkey_url))
+    async with background_of(worker_settings(database_url, valkey.valkey_url)) as background:
+        worker = make_worker(queue, works, Counter())
+        worker.ctx["background"] = background
+        working = asyncio.create_task(_work(worker, Leader(background, works, (), Lateness()), lambda: None))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await begun.wait()
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+    assert ended.is_set()
+    assert not _running(worker)
     await queue.aclose(close_connection_pool=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import promql_parser
 import pytest
+from prometheus_client.registry import Collector
 from ruamel.yaml import YAML
 
 from danbao_core.engine.metrics import EngineMetrics
@@ -177,18 +178,22 @@ EXPRESSIONS = [(rule["alert"], rule["expr"]) for rule in ALERTS] + [
 ]
 
 
+def of_workers() -> tuple[Collector, ...]:
+    """What a worker that leads exports of its own."""
+    lateness = Lateness()
+    for work in WORKS:
+        lateness.tell(work, ())
+    none: Any = None
+    return WorkerMetrics(lambda: 0, Counter(), lateness), BankMetrics(None), EventNumbers(), Postman(none, none, {})
+
+
 def exported() -> dict[str, dict[str, set[str]]]:
     """Every sample that a server or a worker exports, with its labels and, where they are known, their values."""
     samples: dict[str, dict[str, set[str]]] = {}
     rpc = RpcMetrics()
     for code in ("OK", *(each.name for each in CODES.values())):
         rpc.of("PaymentService/CreatePayment").calls[code, ""] = 1
-    lateness = Lateness()
-    for work in WORKS:
-        lateness.tell(work, ())
-    none: Any = None
-    of_workers = (WorkerMetrics(lambda: 0, Counter(), lateness), BankMetrics(None), EventNumbers(), Postman(none, none, {}))
-    for family in registry_of(EngineMetrics(lambda: 0), rpc, *of_workers).collect():
+    for family in registry_of(EngineMetrics(lambda: 0), rpc, *of_workers()).collect():
         for sample in family.samples:
             labels = samples.setdefault(sample.name, {})
             for name, value in sample.labels.items():
@@ -228,10 +233,14 @@ def test_only_exported_metrics_are_asked_for(title: str, expression: str) -> Non
     assert grouped <= asked | TARGET_LABELS, title
 
 
-def test_every_metric_of_the_engine_is_on_the_dashboard() -> None:
+def test_every_metric_of_the_engine_and_of_workers_is_on_the_dashboard() -> None:
     shown = {str(selector.name) for _, expression in EXPRESSIONS for selector in selectors_in(expression)}
     shown = {re.sub(r"_(bucket|count|sum)$", "", name) for name in shown}
-    families = {family.name + ("_total" if family.type == "counter" else "") for family in EngineMetrics(lambda: 0).collect()}
+    families = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for collector in (EngineMetrics(lambda: 0), *of_workers())
+        for family in collector.collect()
+    }
     assert families <= shown
 
 

@@ -462,7 +462,7 @@ def outcome_of(claimed: Claimed, sent: Sent, began_at: datetime, ended_at: datet
 
 def _is_followed(claimed: Claimed, outcome: Outcome) -> bool:
     """Whether others wait behind a delivery that are due at another time now."""
-    return not claimed.unordered and (bool(outcome.failure) or claimed.failures > 0)
+    return not claimed.unordered and (bool(outcome.failure) or claimed.attempts > 0)
 
 
 def _told_as(outcome: Outcome) -> str:

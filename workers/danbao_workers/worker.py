@@ -221,9 +221,14 @@ async def _work(worker: Worker, leader: Leader, ready: Callable[[], None]) -> No
         if jobs := _running(worker):
             await asyncio.wait(jobs, timeout=_LAST_JOBS_SECONDS)
     finally:
-        for task in (stopping, leading, working):
-            task.cancel()
-        await asyncio.gather(stopping, leading, working, return_exceptions=True)
+        await _end(stopping, leading, working)
+        await _end(*_running(worker))  # which arq leaves alone, with nobody to hear that they wait for Valkey
+
+
+async def _end(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _running(worker: Worker) -> "list[asyncio.Task[Any]]":

@@ -61,7 +61,7 @@ class WebhookEndpoint(Row, frozen=True):
     rotated_at: datetime
     version: int
     resumes_at: datetime | None = None
-    """When it was enabled again, until what had not been delivered is taken up anew; nothing is sent before that."""
+    """When it was enabled, or led elsewhere, until what had not been delivered is due anew; nothing is sent before that."""
 
     @property
     def name(self) -> str:
@@ -188,7 +188,8 @@ class UpdateWebhookEndpoint(_ChangeEndpoint, frozen=True):
         must_be_known(self.topics or ())
         topics = None if self.topics is None else " ".join(sorted(self.topics))
         given = {"url": self.url, "topics": topics, "description": self.description, "unordered": self.unordered}
-        return endpoint.replace(**{name: value for name, value in given.items() if value is not None})
+        after = endpoint.replace(**{name: value for name, value in given.items() if value is not None})
+        return after.replace(resumes_at=self.origin.received_at) if after.enabled and after.url != endpoint.url else after
 
 
 class DeleteWebhookEndpoint(_ChangeEndpoint, frozen=True):
@@ -252,8 +253,8 @@ class EnableWebhookEndpoint(_ChangeEndpoint, frozen=True):
 
 
 class EndResumption(_ChangeEndpoint, frozen=True):
-    """Lets an endpoint be called, because what had not been delivered to it is due again; nothing changes where it was enabled
-    at another time. Of the system's own. Refused: WebhookEndpointNotFound."""
+    """Lets an endpoint be called, because what had not been delivered to it is due again; nothing changes where that
+    was to begin at another time. Of the system's own. Refused: WebhookEndpointNotFound."""
 
     resumes_at: datetime
 

@@ -7,6 +7,7 @@ off, and goes on from the last cursor.
 
 import asyncio
 import contextlib
+import contextvars
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -30,7 +31,8 @@ MOST_OF_A_CALLER: Final = 64
 MOST_BUFFERED: Final = 1_024
 """Events that wait for one who watches."""
 
-_EVERY_SECONDS: Final = 0.05
+_EVERY_SECONDS: float = 0.05
+_AFTER_ERROR_SECONDS: float = 1.0
 _PAGE: Final = 500
 
 _LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -95,7 +97,8 @@ class Feed:
         async with self._begun:
             if self._reading is None:
                 self.position = (await read_log(self._pool)).last_position
-                self._reading = asyncio.create_task(self._read_on(), name="danbao-feed")
+                # In a context of its own: it outlasts the call that it is begun in, whose trace would grow for ever.
+                self._reading = asyncio.create_task(self._read_on(), name="danbao-feed", context=contextvars.Context())
             self._users += 1
         try:
             yield
@@ -121,8 +124,12 @@ class Feed:
             try:
                 while await self._read():
                     pass
-            except _LOST as error:
-                _log.warning("cannot see what happens", error=type(error).__name__)
+            except Exception as error:  # whatever it is: those who watch would be told nothing, and not know it
+                if isinstance(error, _LOST):
+                    _log.warning("cannot see what happens", error=type(error).__name__)
+                else:
+                    _log.exception("cannot see what happens")
+                await asyncio.sleep(_AFTER_ERROR_SECONDS)
 
     async def _read(self) -> bool:
         """Hands new events on; answers whether there may be more."""

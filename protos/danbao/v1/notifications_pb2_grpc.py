@@ -183,8 +183,8 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateWebhookEndpoint(self, request, context):
-        """Changes the fields of an endpoint that `update_mask` names. What has not been delivered yet goes to the new target. Refused as
-        CreateWebhookEndpoint is.
+        """Changes the fields of an endpoint that `update_mask` names. What has not been delivered yet goes to the new target, at once and
+        with all retries. Refused as CreateWebhookEndpoint is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

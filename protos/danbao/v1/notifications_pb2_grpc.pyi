@@ -63,8 +63,8 @@ class NotificationServiceStub:
     ListWebhookEndpoints: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ListWebhookEndpointsRequest, _notifications_pb2.ListWebhookEndpointsResponse]
     """Lists endpoints that are not deleted, newest first; see "Lists" at the head of common.proto."""
     UpdateWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.UpdateWebhookEndpointRequest, _notifications_pb2.WebhookEndpoint]
-    """Changes the fields of an endpoint that `update_mask` names. What has not been delivered yet goes to the new target. Refused as
-    CreateWebhookEndpoint is.
+    """Changes the fields of an endpoint that `update_mask` names. What has not been delivered yet goes to the new target, at once and
+    with all retries. Refused as CreateWebhookEndpoint is.
     """
     DeleteWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.DeleteWebhookEndpointRequest, _notifications_pb2.WebhookEndpoint]
     """Ends an endpoint for good; what has not been delivered to it is not delivered any more. Deleting it again changes nothing."""
@@ -145,8 +145,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     ListWebhookEndpoints: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListWebhookEndpointsRequest, _notifications_pb2.ListWebhookEndpointsResponse]  # type: ignore[assignment]
     """Lists endpoints that are not deleted, newest first; see "Lists" at the head of common.proto."""
     UpdateWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_notifications_pb2.UpdateWebhookEndpointRequest, _notifications_pb2.WebhookEndpoint]  # type: ignore[assignment]
-    """Changes the fields of an endpoint that `update_mask` names. What has not been delivered yet goes to the new target. Refused as
-    CreateWebhookEndpoint is.
+    """Changes the fields of an endpoint that `update_mask` names. What has not been delivered yet goes to the new target, at once and
+    with all retries. Refused as CreateWebhookEndpoint is.
     """
     DeleteWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_notifications_pb2.DeleteWebhookEndpointRequest, _notifications_pb2.WebhookEndpoint]  # type: ignore[assignment]
     """Ends an endpoint for good; what has not been delivered to it is not delivered any more. Deleting it again changes nothing."""
@@ -248,8 +248,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_pb2.UpdateWebhookEndpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.WebhookEndpoint, _abc.Awaitable[_notifications_pb2.WebhookEndpoint]]:
-        """Changes the fields of an endpoint that `update_mask` names. What has not been delivered yet goes to the new target. Refused as
-        CreateWebhookEndpoint is.
+        """Changes the fields of an endpoint that `update_mask` names. What has not been delivered yet goes to the new target, at once and
+        with all retries. Refused as CreateWebhookEndpoint is.
         """
 
     @_abc_1.abstractmethod
