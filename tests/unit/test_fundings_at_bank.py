@@ -21,8 +21,7 @@ from danbao_core.people.instruments import BindInstrument, Card, UnbindInstrumen
 from danbao_core.people_errors import InstrumentNotFound
 from danbao_core.sandbox import BankBehaviour, SetBankBehaviour
 from danbao_core.trail import AuditEvent, Outbox
-from tests.banks import BY_BANK
-from tests.builders import origin
+from tests.builders import BY_BANK, origin
 from tests.shop import Shop, bound
 
 SOON = datetime(2026, 3, 1, 12, 0, 7, tzinfo=UTC)

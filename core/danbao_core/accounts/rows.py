@@ -132,6 +132,14 @@ class Obligation(Row, frozen=True):
     """With its payment's id."""
 
 
+@table("earnings", rank=99, key=("currency",), reading=sql.load("danbao_core.accounts", "read_earnings"))
+class Earnings(Row, frozen=True):
+    """What the platform has of fees in a currency, over all stripes, less what refunds under way give back of them."""
+
+    currency: str
+    amount_minor: int
+
+
 @table("taking", rank=96, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_taking"))
 class Taking(Row, frozen=True):
     """When money of a payment last reached an account."""

@@ -31,8 +31,8 @@ class OperationsServiceStub:
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
@@ -110,8 +110,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
@@ -185,8 +185,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
