@@ -283,7 +283,7 @@ class Withdraw(_Funding, frozen=True):
             yield from proof_keys(self.origin, self.proofs)
 
     def prove(self, draft: Draft, account: Account) -> Refusal | None:
-        account.must_not_lack_funds()
+        account.must_not_lack_funds(self.amount.currency)
         if self.origin.by_person:
             must_be_bound(draft, self.instrument_id, account.id)
             must_not_rest(person_of(draft, account.id), draft.now, draft.policy)

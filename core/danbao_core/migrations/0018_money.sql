@@ -9,6 +9,26 @@ ALTER TABLE refund
     ADD CONSTRAINT refund_kept_fee_is_of_escrow
         CHECK (fee_kept_minor BETWEEN 0 AND amount_minor AND (fee_kept_minor = 0 OR (source = 1 AND state = 4)));
 
+-- Refunds that wait hold back the wallet of their currency alone: how many wait in each.
+ALTER TABLE account
+    DROP CONSTRAINT account_refunds_waiting_are_counted,
+    ALTER COLUMN refunds_waiting DROP DEFAULT,
+    ALTER COLUMN refunds_waiting TYPE text COLLATE "C" USING '',
+    ALTER COLUMN refunds_waiting SET DEFAULT '';
+UPDATE account
+SET refunds_waiting = waiting.counts
+FROM (
+    SELECT payee_id, string_agg(currency || ':' || number, ' ' ORDER BY currency) AS counts
+    FROM (
+        SELECT payee_id, currency, count(*) AS number
+        FROM refund
+        WHERE state = 2
+        GROUP BY payee_id, currency
+    ) AS by_currency
+    GROUP BY payee_id
+) AS waiting
+WHERE account.id = waiting.payee_id;
+
 -- Since when what a moved clock made due has been due.
 ALTER TABLE installation ADD COLUMN clock_moved_at timestamptz;
 
@@ -145,6 +165,15 @@ END
 $$;
 
 ALTER TABLE installation DROP COLUMN clock_moved_at;
+
+ALTER TABLE account
+    ALTER COLUMN refunds_waiting DROP DEFAULT,
+    ALTER COLUMN refunds_waiting TYPE bigint USING 0,
+    ALTER COLUMN refunds_waiting SET DEFAULT 0,
+    ADD CONSTRAINT account_refunds_waiting_are_counted CHECK (refunds_waiting >= 0);
+UPDATE account
+SET refunds_waiting = (SELECT count(*) FROM refund WHERE refund.payee_id = account.id AND state = 2)
+WHERE id IN (SELECT payee_id FROM refund WHERE state = 2);
 
 ALTER TABLE refund
     DROP CONSTRAINT refund_kept_fee_is_of_escrow,
