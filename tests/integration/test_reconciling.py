@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from danbao_core.accounts import Account, Purpose
+from danbao_core.bank.asking import claim
 from danbao_core.bank.http_bank import HttpBank
 from danbao_core.bank.port import BankNotAnswering, LineKind
 from danbao_core.bank.sandbox.behaviour import Behaviour
@@ -19,7 +20,6 @@ from danbao_core.clock import shanghai_day, system_wall_clock
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_rows
 from danbao_core.fundings import Funding, FundingState
-from danbao_core.fundings_at_bank import claim
 from danbao_core.ids import uuid7
 from danbao_core.reconciliation import (
     Difference,
@@ -205,7 +205,7 @@ async def test_what_the_bank_decides_after_midnight_is_on_a_statement_that_comes
     await town.bank.set_behaviour(Behaviour(settlement_delay_ms=500))
     fundings = [await top_up_by(town.engine, town.account, each, 60) for each in (town.card, card, town.card)]
     await town.asking.once(*[funding.id for funding in fundings[:2]])
-    claimed = await claim(town.pool, fundings[2].id)  # one that reaches the bank when its day is over
+    claimed = await claim(town.pool, "funding", fundings[2].id)  # one that reaches the bank when its day is over
     assert claimed is not None
     await town.tomorrow(2)
     await town.asking.reconciled()
