@@ -168,7 +168,7 @@ async def a_difference(core: Core) -> str:
     try:
         await engine.submit(StartReconciliation(origin=origin(), day=day))
         await engine.submit(CompareSides(origin=origin(), day=day, sides=(sides,)))
-        await engine.submit(FinishReconciliation(origin=origin(), day=day, lines=1, entries=0, differences=1))
+        await engine.submit(FinishReconciliation(origin=origin(), day=day, asked_version=1, lines=1, entries=0, differences=1))
     finally:
         await engine.stop()
     return f"differences/{sides.difference_id}"

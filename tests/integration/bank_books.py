@@ -78,5 +78,7 @@ async def _reconciliations(engine: Engine, back: Funding) -> dict[str, UUID]:
     await carried_out(engine, CompareSides(origin=origin(caller="worker"), day=yesterday, sides=sides))
     settle = SettleDifference(origin=origin(), difference_id=sides[1].difference_id, note="the bank's test")
     await carried_out(engine, settle)
-    await carried_out(engine, FinishReconciliation(origin=origin(), day=yesterday, lines=3, entries=1, differences=2))
+    await carried_out(
+        engine, FinishReconciliation(origin=origin(), day=yesterday, asked_version=1, lines=3, entries=1, differences=2)
+    )
     return {"open_difference": sides[0].difference_id, "late_difference": sides[2].difference_id}

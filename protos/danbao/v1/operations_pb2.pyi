@@ -1572,7 +1572,7 @@ class StartReconciliationRequest(_message.Message):
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     day: _builtins.str
-    """The day in Asia/Shanghai, as YYYY-MM-DD, which must be over (DAY_NOT_OVER)."""
+    """The day in Asia/Shanghai, as YYYY-MM-DD, from 1970-01-01 on; it must be over (DAY_NOT_OVER)."""
     def __init__(
         self,
         *,

@@ -237,7 +237,9 @@ class OperationsServiceServicer(object):
     def StartReconciliation(self, request, context):
         """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
         Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-        what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
+        what has been booked meanwhile and finds nothing twice; one that is being reconciled then is done once more afterwards. So what
+        STATE_DONE shows after the call is of a statement that was fetched after it. A core without a bank leaves the day waiting.
+        Refused with DAY_NOT_OVER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -73,7 +73,9 @@ class OperationsServiceStub:
     StartReconciliation: _grpc.UnaryUnaryMultiCallable[_operations_pb2.StartReconciliationRequest, _operations_pb2.Reconciliation]
     """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
     Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-    what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
+    what has been booked meanwhile and finds nothing twice; one that is being reconciled then is done once more afterwards. So what
+    STATE_DONE shows after the call is of a statement that was fetched after it. A core without a bank leaves the day waiting.
+    Refused with DAY_NOT_OVER.
     """
     ListReconciliations: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationsRequest, _operations_pb2.ListReconciliationsResponse]
     """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
@@ -149,7 +151,9 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     StartReconciliation: _aio.UnaryUnaryMultiCallable[_operations_pb2.StartReconciliationRequest, _operations_pb2.Reconciliation]  # type: ignore[assignment]
     """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
     Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-    what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
+    what has been booked meanwhile and finds nothing twice; one that is being reconciled then is done once more afterwards. So what
+    STATE_DONE shows after the call is of a statement that was fetched after it. A core without a bank leaves the day waiting.
+    Refused with DAY_NOT_OVER.
     """
     ListReconciliations: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationsRequest, _operations_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
     """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
@@ -294,7 +298,9 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operations_pb2.Reconciliation, _abc.Awaitable[_operations_pb2.Reconciliation]]:
         """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
         Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-        what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
+        what has been booked meanwhile and finds nothing twice; one that is being reconciled then is done once more afterwards. So what
+        STATE_DONE shows after the call is of a statement that was fetched after it. A core without a bank leaves the day waiting.
+        Refused with DAY_NOT_OVER.
         """
 
     @_abc_1.abstractmethod
