@@ -190,7 +190,7 @@ REFUND_PLANTS = [
     ),
     Plant(
         "account_matches_state",
-        "UPDATE account SET refunds_waiting = 'EUR:1' WHERE id = '{poor}'",
+        "UPDATE account SET waiting_refunds = 'EUR:1' WHERE id = '{poor}'",
         "account {poor} counts refunds that wait for its money as 'EUR:1', but they are 'GBP:1'",
     ),
     Plant(

@@ -449,7 +449,7 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
         for account in self.core.all(Account):
             waiting = {each: len(self._waiting(account.id, each)) for each in CURRENCIES}
             counts = " ".join(f"{each}:{waiting[each]}" for each in sorted(CURRENCIES) if waiting[each])
-            assert account.refunds_waiting == counts
+            assert account.waiting_refunds == counts
         held = {wallet: self._held(*wallet) for wallet in self.wallets}
         core: dict[Purpose, dict[tuple[UUID, str], int]] = {purpose: {} for purpose in Purpose}
         platform = dict.fromkeys(self.platform, 0) | {("BANK_CLEARING", currency): 0 for currency in CURRENCIES}

@@ -348,7 +348,7 @@ def test_nobody_jumps_the_queue() -> None:
     assert shop.carried_out(waiting).state is RefundState.PENDING
     with pytest.raises(RefundsWaiting):
         withdraw(shop, shop.seller, 1)
-    assert shop.now(shop.seller).refunds_waiting == "CNY:1"
+    assert shop.now(shop.seller).waiting_refunds == "CNY:1"
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -383,7 +383,7 @@ def test_a_wallet_in_another_currency_is_not_held_back() -> None:
         withdraw(shop, shop.seller, 1)
     withdraw(shop, shop.seller, 985 - 394 - 10, "EUR")
     assert shop.refund(in_eur, 600).state is RefundState.AWAITING_FUNDS
-    assert shop.now(shop.seller).refunds_waiting == "CNY:2 EUR:1"
+    assert shop.now(shop.seller).waiting_refunds == "CNY:2 EUR:1"
 
 
 # --- Who may, and how much --------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Account(Row, frozen=True):
     """Whether it owed anything once, in any currency: what it owes now says RECEIVABLE, which is looked at only then."""
     personal: bool = False
     """Whether a person registered it as theirs, so that limits and proofs apply (`people`); others are in a service's hands."""
-    refunds_waiting: str = ""
+    waiting_refunds: str = ""
     """How many refunds wait for money of its wallets, by currency, such as "CNY:2 EUR:1": meanwhile these pay nothing out."""
     language: str = ""
     """In which its owner is written to, such as "zh-CN"; empty where none was stated."""
@@ -100,19 +100,19 @@ class Account(Row, frozen=True):
 
     def lacks_funds(self, currency: str) -> bool:
         """Whether refunds wait for the money of its wallet in a currency."""
-        return bool(self.refunds_waiting) and currency in self._refunds_waiting
+        return bool(self.waiting_refunds) and currency in self._waiting_counts
 
     def with_refund_waiting(self, currency: str, by: int) -> "Account":
         """Itself with so many more refunds, or fewer, that wait for the money of a wallet."""
-        counts = self._refunds_waiting
+        counts = self._waiting_counts
         counts[currency] = counts.get(currency, 0) + by
         text = " ".join(f"{each}:{count}" for each, count in sorted(counts.items()) if count)
-        return self.replace(refunds_waiting=text, version=self.version + 1)
+        return self.replace(waiting_refunds=text, version=self.version + 1)
 
     @property
-    def _refunds_waiting(self) -> dict[str, int]:
+    def _waiting_counts(self) -> dict[str, int]:
         """How many wait, by currency."""
-        pairs = (each.split(":") for each in self.refunds_waiting.split())
+        pairs = (each.split(":") for each in self.waiting_refunds.split())
         return {currency: int(count) for currency, count in pairs}
 
     def with_plan_at(self, now: datetime) -> "Account":

@@ -38,8 +38,8 @@ WITH holding AS (
             WHEN account.state = 2 AND holding.account_id IS NOT NULL THEN 'is closed, but its balances are not zero'
             WHEN account.state = 2 AND pending.account_id IS NOT NULL THEN 'is closed, but a funding of it is pending'
             WHEN account.state = 2 AND refunding.account_id IS NOT NULL THEN 'is closed, but a refund by it is open'
-            WHEN account.refunds_waiting <> coalesce(refunding.waiting, '')
-                THEN format('counts refunds that wait for its money as %L, but they are %L', account.refunds_waiting, coalesce(refunding.waiting, ''))
+            WHEN account.waiting_refunds <> coalesce(refunding.waiting, '')
+                THEN format('counts refunds that wait for its money as %L, but they are %L', account.waiting_refunds, coalesce(refunding.waiting, ''))
             WHEN account.state = 2 AND paying.account_id IS NOT NULL THEN 'is closed, but a payment of it is under way'
         END AS breach
     FROM account
