@@ -19,7 +19,6 @@ from danbao_core.accounts import Account
 from danbao_core.bank.http_bank import HttpBank
 from danbao_core.bank.port import Bank, LineKind, Transfer
 from danbao_core.bank.sandbox.server import SandboxBank, serve
-from danbao_core.bank.ways import Ways
 from danbao_core.engine import Engine
 from danbao_core.fundings import Funding, TopUp, Withdraw
 from danbao_core.ids import uuid7
@@ -33,7 +32,7 @@ from danbao_workers.event_numbers import EventNumbers
 from danbao_workers.fundings import FUNDINGS
 from danbao_workers.reconciliations import reconcile_what_waits
 from danbao_workers.work import Background
-from tests.builders import carried_out, origin
+from tests.builders import BY_BANK, carried_out, origin
 from tests.rpc_client import Core
 from tests.workers import worker_settings
 
@@ -42,9 +41,6 @@ NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 """Of a day in Shanghai."""
 
 GOOD_CARD = "4242424242424242"
-
-BY_BANK = Ways(bank=True)
-"""What makes a funding of a card ask its bank."""
 
 
 def a_transfer(token: str, amount_minor: int = 1_000, asked_at: datetime = NOON) -> Transfer:
@@ -172,7 +168,7 @@ async def a_difference(core: Core) -> str:
     try:
         await engine.submit(StartReconciliation(origin=origin(), day=day))
         await engine.submit(CompareSides(origin=origin(), day=day, sides=(sides,)))
-        await engine.submit(FinishReconciliation(origin=origin(), day=day, lines=1, entries=0, differences=1))
+        await engine.submit(FinishReconciliation(origin=origin(), day=day, asked_version=1, lines=1, entries=0, differences=1))
     finally:
         await engine.stop()
     return f"differences/{sides.difference_id}"

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from danbao_core.accounts import Account, AccountKind, CreateAccount, FreezeAccount, Purpose, UnfreezeAccount
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Book, Command, Decision, Engine, Key, Origin, Row
 from danbao_core.engine.reads import fetch_row
 from danbao_core.errors import InvalidTransition
@@ -46,6 +47,9 @@ from danbao_core.service_keys import CreateServiceKey, ServiceKey
 
 R = TypeVar("R", bound=msgspec.Struct)
 S = TypeVar("S", bound=Row)
+
+BY_BANK = Ways(bank=True)
+"""What makes a funding of a card ask its bank."""
 
 EXPRESS = Shipment(ShipmentMethod.EXPRESS, carrier="SF", tracking_no="SF1000000000001")
 

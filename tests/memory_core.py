@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 
 from danbao_core.accounts import Balance, Purpose
-from danbao_core.accounts.rows import Obligation, Taking
+from danbao_core.accounts.rows import Earnings, Obligation, Taking
 from danbao_core.engine import Book, Command, Decision, Key, Row
 from danbao_core.engine.book import RowNeeded
 from danbao_core.fundings import Funding
 from danbao_core.ledger import Entry, Journal
-from danbao_core.payments import Payment, Refund, State
+from danbao_core.payments import Payment, Refund, RefundState, State
 from danbao_core.policy import PolicySchedule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -76,6 +76,8 @@ class MemoryCore:
         row_type, values = key.place
         if row_type is Obligation:
             return self._obligation(*values)
+        if row_type is Earnings:
+            return self._earnings(*values)
         return self._taking(*values) if row_type is Taking else self._rows.get(key.place)
 
     def _obligation(self, account_id: UUID) -> Obligation | None:
@@ -107,6 +109,12 @@ class MemoryCore:
             if entry.balance_id in wallets and entry.amount_minor > 0 and entry.journal_id in journals
         ]
         return Taking(account_id, max(moments)) if moments else None
+
+    def _earnings(self, currency: str) -> Earnings:
+        """What `read_earnings.sql` finds."""
+        fees = [each.amount_minor for each in self.all(Balance) if (each.purpose, each.currency) == (Purpose.FEES, currency)]
+        pending = [each for each in self.all(Refund) if each.state is RefundState.PENDING and each.currency == currency]
+        return Earnings(currency, sum(fees) - sum(each.fee_share_minor for each in pending))
 
     def _keep(self, rows: Iterable[Row]) -> None:
         for row in rows:

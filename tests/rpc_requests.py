@@ -238,6 +238,12 @@ def a_grant(key: str, *scopes: str) -> operations_pb2.CreateProposalRequest:
     return operations_pb2.CreateProposalRequest(request_id=a_request_id(), reason="it pays for its users", grant=terms)
 
 
+def a_fee_payout(account: str, amount_minor: int, card: str = "") -> operations_pb2.CreateProposalRequest:
+    """A proposal to pay fees out, over the till where no card is named."""
+    terms = operations_pb2.FeePayout(account=account, instrument=card, amount=money(amount_minor, "CNY"))
+    return operations_pb2.CreateProposalRequest(request_id=a_request_id(), reason="the month is over", fee_payout=terms)
+
+
 def a_settlement(open_item: str, credit: str) -> operations_pb2.CreateProposalRequest:
     """A proposal to give an open item's money to somebody."""
     terms = operations_pb2.OpenItemSettlement(open_item=open_item, credit=a_side(credit))

@@ -1,5 +1,5 @@
 -- Claims a funding whose bank is to be asked, for $2: whoever comes meanwhile finds it not due. Time is business time, which the
--- bank of a sandbox keeps its days by.
+-- bank of a sandbox keeps its days by. A top-up (kind 1) comes in.
 UPDATE funding
 SET attempts = attempts + 1, next_attempt_at = now() + $2::interval
 FROM instrument
@@ -9,7 +9,7 @@ WHERE
     AND funding.next_attempt_at <= now()
     AND instrument.id = funding.instrument_id
 RETURNING
-    funding.kind,
+    funding.kind = 1 AS comes_in,
     funding.attempts,
     funding.amount_minor,
     funding.currency,

@@ -14,6 +14,7 @@ WHERE
     AND instrument.id = refund.instrument_id
     AND (refund.sent_at IS NOT NULL OR instrument.unbound_at IS NULL)
 RETURNING
+    false AS comes_in,
     refund.attempts,
     refund.amount_minor,
     refund.currency,

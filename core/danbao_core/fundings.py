@@ -185,31 +185,23 @@ class _Funding(Command[Funding], frozen=True):
         raise NotImplementedError
 
     def keys(self, book: Book) -> Iterable[Key]:
-        """The balances of every answer, named without a look at any row: the account is open, or nothing moves."""
-        yield Account.read_key(self.account_id)
-        if self.instrument_id is not None:
-            yield Instrument.read_key(self.instrument_id)
-        if not self._at_bank:
-            yield Bank.read_key(1)
-        may_move = [
-            ledger.Posting(self.account_id, Purpose.AVAILABLE, 0),
-            ledger.Posting(self.account_id, Purpose.HELD, 0),
-            ledger.platform(Purpose.BANK_CLEARING, 0),
-        ]
-        yield from ledger.keys(book, self.amount.currency, may_move)
+        return asking_keys(book, self.account_id, self.amount.currency, self.instrument_id, at_bank=self._at_bank)
 
     def prove(self, draft: Draft, account: Account) -> Refusal | None:
         """Checks what a person shows for it. What counts is put into the draft, and answered with the refusal."""
 
     def decide(self, book: Book) -> Decision[Funding]:
+        return self.decided(Draft(book), self.ids())
+
+    def decided(self, draft: Draft, ids: IdSequence) -> Decision[Funding]:
+        """The decision, on what was changed before in the same commit; raises what the command is refused with."""
         self.ways.must_lead_out(self.instrument_id)
         self.amount.must_be_payable()
-        account_of(book, self.account_id, self.origin)
-        account = active_account(book, self.account_id, self.amount.currency)
+        account_of(draft, self.account_id, self.origin)
+        account = active_account(draft, self.account_id, self.amount.currency)
         account.must_not_be_frozen()
         if self.instrument_id is not None:
-            must_be_bound(book, self.instrument_id, account.id)
-        ids, draft = self.ids(), Draft(book)
+            must_be_bound(draft, self.instrument_id, account.id)
         wrong = self.prove(draft, account)
         funding = Funding(
             id=ids.take(),
@@ -218,8 +210,8 @@ class _Funding(Command[Funding], frozen=True):
             account_id=self.account_id,
             currency=self.amount.currency,
             amount_minor=self.amount.amount_minor,
-            created_at=book.now,
-            updated_at=book.now,
+            created_at=draft.now,
+            updated_at=draft.now,
             version=1,
             instrument_id=self.instrument_id,
             next_attempt_at=self.origin.received_at if self._at_bank else None,
@@ -228,14 +220,33 @@ class _Funding(Command[Funding], frozen=True):
             return Decision(funding, draft.changes, wrong)
         if setting_aside := self._set_aside():
             _post(draft, ids, self.origin, funding, "funding.withdraw", setting_aside)
-        behaviour = BankBehaviour.NO_ANSWER if self._at_bank else bank_behaviour(book)
+        behaviour = BankBehaviour.NO_ANSWER if self._at_bank else bank_behaviour(draft)
         if behaviour is not BankBehaviour.NO_ANSWER:
             reason = FailureReason.NOT_FAILED if behaviour is BankBehaviour.ACCEPT else FailureReason.BANK_DECLINED
             return Decision(settle(draft, ids, self.origin, funding, reason), draft.changes)
-        draft.put(funding, trail.event(ids, "funding.created", funding.id, funding.version, funding, book.now))
+        draft.put(funding, trail.event(ids, "funding.created", funding.id, funding.version, funding, draft.now))
         if not setting_aside:
-            draft.put(trail.audit_event(ids, self.origin, Funding, funding.id, book.now))
+            draft.put(trail.audit_event(ids, self.origin, Funding, funding.id, draft.now))
         return Decision(funding, draft.changes)
+
+
+def asking_keys(
+    book: Book, account_id: UUID, currency: str, instrument_id: UUID | None, *, at_bank: bool = False
+) -> Iterable[Key]:
+    """What a funding needs that is asked for: the balances of every answer, named without a look at any row (the account is
+    open, or nothing moves), and how the till behaves, unless the bank is asked.
+    """
+    yield Account.read_key(account_id)
+    if instrument_id is not None:
+        yield Instrument.read_key(instrument_id)
+    if not at_bank:
+        yield Bank.read_key(1)
+    may_move = [
+        ledger.Posting(account_id, Purpose.AVAILABLE, 0),
+        ledger.Posting(account_id, Purpose.HELD, 0),
+        ledger.platform(Purpose.BANK_CLEARING, 0),
+    ]
+    yield from ledger.keys(book, currency, may_move)
 
 
 class TopUp(_Funding, frozen=True):
@@ -272,7 +283,7 @@ class Withdraw(_Funding, frozen=True):
             yield from proof_keys(self.origin, self.proofs)
 
     def prove(self, draft: Draft, account: Account) -> Refusal | None:
-        account.must_not_lack_funds()
+        account.must_not_lack_funds(self.amount.currency)
         if self.origin.by_person:
             must_be_bound(draft, self.instrument_id, account.id)
             must_not_rest(person_of(draft, account.id), draft.now, draft.policy)

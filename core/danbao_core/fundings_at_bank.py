@@ -1,31 +1,20 @@
 """Fundings of cards: their bank is asked after the commit, and what it answers is carried out here.
 
-A worker claims a funding (`claim_funding.sql`), asks the bank under the funding's own id, and brings back the outcome. Whatever
-is not final is asked again after a pause that grows; nothing is guessed, and no other id is ever used.
+A worker claims a funding (`claim_funding.sql`), asks the bank under the funding's own id (`bank/asking.py`), and brings back
+the outcome. Whatever is not final is asked again after a pause that grows; nothing is guessed, and no other id is ever used.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-import msgspec
-
-from danbao_core import ledger, sql, trail
+from danbao_core import ledger, trail
 from danbao_core.accounts import Account, Balance, Purpose, balance_id
-from danbao_core.bank.port import Answer, Bank, DeclineReason, Outcome, Transfer
+from danbao_core.bank.port import Answer, DeclineReason, Outcome
 from danbao_core.engine import Book, Command, Decision, Draft, Key
 from danbao_core.fundings import FailureReason, Funding, FundingKind, FundingState, funding_of, settle, settling_keys
 from danbao_core.money import Money
-
-if TYPE_CHECKING:
-    import asyncpg
-
-LEASE: Final = timedelta(seconds=30)
-"""How long nobody else asks after a worker has set out to: longer than it may take."""
-
-_FIRST_PAUSE: Final = timedelta(seconds=1)
-_LONGEST_PAUSE: Final = timedelta(minutes=10)
 
 _REASONS: Final = {
     DeclineReason.NONE: FailureReason.NOT_FAILED,
@@ -42,44 +31,6 @@ _STATES: Final = {
     Answer.NO_ANSWER: FundingState.UNKNOWN,
 }
 """What is not final makes of a funding; that nothing was asked makes nothing of it."""
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """A funding that this worker asks for, and nobody else for as long as LEASE."""
-
-    kind: FundingKind
-    attempt: int
-    """Which one it is; 1 for the first."""
-    transfer: Transfer
-
-
-async def claim(pool: "asyncpg.Pool[Any]", funding_id: UUID) -> Claim | None:
-    """Claims a funding whose bank is to be asked now; None where it is not due, or somebody else asks."""
-    record = await pool.fetchrow(sql.load("danbao_core", "claim_funding"), funding_id, LEASE)
-    if record is None:
-        return None
-    transfer = Transfer(funding_id, record["token"], record["amount_minor"], record["currency"], record["time"])
-    return Claim(FundingKind(record["kind"]), record["attempts"], transfer)
-
-
-async def ask(bank: Bank, claimed: Claim) -> Outcome:
-    """What the bank says to a claimed funding.
-
-    What may have been sent before is asked after first, and sent again, under its id, where the bank has not got it.
-    """
-    transfer = claimed.transfer
-    if claimed.attempt > 1:
-        outcome = await bank.query(transfer.id)
-        if outcome.answer is not Answer.NOT_KNOWN:
-            return outcome
-    if claimed.kind is FundingKind.TOP_UP:
-        return await bank.debit(transfer)
-    return await bank.credit(transfer)
-
-
-def pause_after(attempt: int) -> timedelta:
-    """How long to wait after an attempt that left it open."""
-    return min(_FIRST_PAUSE * (1 << min(attempt - 1, 20)), _LONGEST_PAUSE)
 
 
 class TakeOutcome(Command[Funding], frozen=True):

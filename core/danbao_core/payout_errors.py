@@ -22,7 +22,7 @@ class ExportsBusy(Refusal):
 
 
 class PayoutsForMerchants(Refusal):
-    """Only merchants are paid out by a schedule; a person withdraws, and shows a payment password for it."""
+    """Only merchants' accounts are paid out so; a person withdraws, and shows a payment password for it."""
 
     kind = Kind.PRECONDITION
 
@@ -37,3 +37,9 @@ class PayoutNotFound(Refusal):
     """There is no such payout."""
 
     kind = Kind.NOT_FOUND
+
+
+class FeesExceeded(Refusal):
+    """That is more than the platform has of fees, less what refunds under way give back of them."""
+
+    kind = Kind.PRECONDITION

@@ -34,7 +34,7 @@ class RefundInProgress(Refusal):
 
 
 class RefundsWaiting(Refusal):
-    """The account lacks money for refunds that it owes; it pays nothing out until they are made."""
+    """The wallet lacks money for refunds that it owes; it pays nothing, to nobody, until they are made."""
 
     kind = Kind.PRECONDITION
 

@@ -5,52 +5,16 @@ Until the bank has said yes, the money stays where it was set aside. What the ba
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import msgspec
-
-from danbao_core import sql, trail
-from danbao_core.bank.port import Answer, Bank, Outcome, Transfer
+from danbao_core import trail
+from danbao_core.bank.port import Answer, Outcome
 from danbao_core.engine import Book, Command, Decision, Draft, Key
-from danbao_core.fundings_at_bank import LEASE
 from danbao_core.ids import IdSequence
 from danbao_core.payments import refund_steps, steps
 from danbao_core.payments.refund_rows import Destination, Fallback, Refund, RefundState
 from danbao_core.payments.rows import Payment
 from danbao_core.people.instruments import Instrument
-
-if TYPE_CHECKING:
-    import asyncpg
-
-
-class RefundClaim(msgspec.Struct, frozen=True):
-    """A refund for which this worker asks the bank, and nobody else for as long as LEASE."""
-
-    attempt: int
-    """Which one it is; 1 for the first."""
-    transfer: Transfer
-
-
-async def claim(pool: "asyncpg.Pool[Any]", refund_id: UUID) -> RefundClaim | None:
-    """Claims a refund whose bank is to be asked now; None where it is not due, somebody else asks, or the card was unbound."""
-    record = await pool.fetchrow(sql.load("danbao_core", "claim_refund"), refund_id, LEASE)
-    if record is None:
-        return None
-    transfer = Transfer(refund_id, record["token"], record["amount_minor"], record["currency"], record["time"])
-    return RefundClaim(record["attempts"], transfer)
-
-
-async def ask(bank: Bank, claimed: RefundClaim) -> Outcome:
-    """What the bank says to a claimed refund.
-
-    What may have been sent before is asked after first, and sent again, under its id, where the bank has not got it.
-    """
-    if claimed.attempt > 1:
-        outcome = await bank.query(claimed.transfer.id)
-        if outcome.answer is not Answer.NOT_KNOWN:
-            return outcome
-    return await bank.credit(claimed.transfer)
 
 
 class _StepAtBank(Command[Refund], frozen=True):

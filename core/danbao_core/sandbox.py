@@ -9,7 +9,7 @@ import msgspec
 
 from danbao_core import trail
 from danbao_core.accounts import PLATFORM_ID
-from danbao_core.engine import Book, Command, Decision, Key, Row, table
+from danbao_core.engine import Book, Command, Decision, Draft, Key, Row, table
 from danbao_core.errors import ClockOutOfRange
 
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -80,7 +80,7 @@ class Bank(Row, frozen=True):
     version: int
 
 
-def bank_behaviour(book: Book) -> BankBehaviour:
+def bank_behaviour(book: Book | Draft) -> BankBehaviour:
     """How the sandbox's bank answers now; for commands that name the row `Bank` 1."""
     bank = book.get(Bank, 1)
     return BankBehaviour.ACCEPT if bank is None else bank.behaviour

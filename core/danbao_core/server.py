@@ -128,6 +128,7 @@ class Server:
             engine, pool, keyring, login_passwords, authenticator, sends=settings.sends_messages, mails=settings.sends_mail
         )
         bank = await stack.enter_async_context(bank_of(settings))
+        ways = Ways(bank=bank is not None, till=self._sandbox)
         gate = Gate()
         pages = Pages(settings.hash_key_bytes)
         interceptor = Interceptor(
@@ -161,11 +162,9 @@ class Server:
             server,
         )
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            Operations(engine, pool, pages, desk, settings.database_url), server
+            Operations(engine, pool, pages, desk, settings.database_url, ways), server
         )
-        payouts_pb2_grpc.add_PayoutServiceServicer_to_server(
-            Payouts(engine, pool, pages, Ways(bank=bank is not None, till=self._sandbox)), server
-        )
+        payouts_pb2_grpc.add_PayoutServiceServicer_to_server(Payouts(engine, pool, pages, ways), server)
         notifications_pb2_grpc.add_NotificationServiceServicer_to_server(
             Notifications(engine, pool, pages, keyring, sandbox=self._sandbox), server
         )

@@ -16,6 +16,7 @@ import pytest
 from danbao.v1.accounts_pb2 import Account, CreateAccountRequest, GetAccountRequest
 from danbao.v1.operations_pb2 import ListServiceKeysRequest
 from danbao_client import Danbao, DanbaoError
+from danbao_core.bootstrap import SAMPLE_SHOP
 from danbao_core.service_keys import Token
 from tests.acceptance.sandbox import Sandbox, a_sandbox, danbao, started
 from tests.integration.sandboxes import a_folder, eventually
@@ -178,6 +179,8 @@ async def test_two_operators_grant_what_one_cannot(sandbox: Sandbox) -> None:
 
     keys = {each["name"]: each for each in (await sandbox.danbao("keys", "list")).answer["service_keys"]}
     assert keys[key]["scopes"] == ["payments.pay_any", "payments.write"]
+    fees = ("proposals", "pay-out-fees", "1000000.00", "USD", f"accounts/{SAMPLE_SHOP}", "--reason", "the month is over")
+    assert (await sandbox.danbao(*fees)).answer["error"]["reason"] == "FEES_EXCEEDED"
     rejected = await sandbox.danbao("proposals", "reject", name)
     assert rejected.answer["error"]["reason"] == "PROPOSAL_NOT_PENDING"
 

@@ -15,10 +15,10 @@ from danbao_core.audit import Check
 from danbao_core.callers import CallerGuard
 from danbao_core.engine import Engine
 from danbao_core.ledger import OpenItemState, list_open_items
-from danbao_core.money import MAX_AMOUNT_MINOR
+from danbao_core.money import MAX_AMOUNT_MINOR, Money
 from danbao_core.payments import Mode, Shipment, ShipmentMethod
 from danbao_core.policy import PolicySchedule
-from danbao_core.proposals import Grant, OpenItemSettlement, Side
+from danbao_core.proposals import FeePayout, Grant, OpenItemSettlement, Side
 from danbao_core.sandbox import BankBehaviour
 from tests import builders, payouts
 from tests.integration.bank_books import fundings_of_cards
@@ -130,6 +130,8 @@ async def what_takes_two_operators(engine: Engine) -> dict[str, UUID]:
     await builders.approved(engine, builders.an_adjustment(Purpose.COMPENSATION, buyer, 200))
     rejected = await builders.rejected(engine, terms)
     pending = await builders.a_proposal(engine, terms)
+    company = await builders.a_merchant(engine)
+    fees = await builders.approved(engine, FeePayout(account_id=company.id, amount=Money(150, "CNY")))
     key = await builders.an_operator(engine)
     await builders.approved(engine, Grant(key_id=key.id, scopes=("payments.pay_any",)))
     async with asyncpg.create_pool(engine._database_url, min_size=1, max_size=1) as pool:
@@ -140,6 +142,8 @@ async def what_takes_two_operators(engine: Engine) -> dict[str, UUID]:
         "debtor": debtor.id,
         "debt": debt.id,
         "fund": fund.id,
+        "fees": fees.id,
+        "company": company.id,
         "rejected": rejected.id,
         "pending": pending.id,
         "settled_item": items[0].id,

@@ -6,11 +6,12 @@ from uuid import UUID
 import asyncpg
 
 from danbao_core.accounts import Account, AccountState
+from danbao_core.bank.asking import claim
 from danbao_core.bank.port import Answer, DeclineReason, LineKind, Outcome
 from danbao_core.clock import shanghai_day
 from danbao_core.engine import Engine
 from danbao_core.fundings import Funding
-from danbao_core.fundings_at_bank import ReverseTopUp, TakeOutcome, claim
+from danbao_core.fundings_at_bank import ReverseTopUp, TakeOutcome
 from danbao_core.ids import uuid7
 from danbao_core.money import Money
 from danbao_core.people.instruments import BindInstrument, Card
@@ -34,7 +35,7 @@ async def fundings_of_cards(engine: Engine) -> dict[str, UUID]:
     async with asyncpg.create_pool(engine._database_url, min_size=1, max_size=1) as pool:
 
         async def said(funding: Funding, outcome: Outcome) -> Funding:
-            assert await claim(pool, funding.id)
+            assert await claim(pool, "funding", funding.id)
             soon = datetime.now(UTC)
             taken = TakeOutcome(origin=origin(), funding_id=funding.id, outcome=outcome, ask_again_at=soon)
             return await carried_out(engine, taken)
@@ -77,5 +78,7 @@ async def _reconciliations(engine: Engine, back: Funding) -> dict[str, UUID]:
     await carried_out(engine, CompareSides(origin=origin(caller="worker"), day=yesterday, sides=sides))
     settle = SettleDifference(origin=origin(), difference_id=sides[1].difference_id, note="the bank's test")
     await carried_out(engine, settle)
-    await carried_out(engine, FinishReconciliation(origin=origin(), day=yesterday, lines=3, entries=1, differences=2))
+    await carried_out(
+        engine, FinishReconciliation(origin=origin(), day=yesterday, asked_version=1, lines=3, entries=1, differences=2)
+    )
     return {"open_difference": sides[0].difference_id, "late_difference": sides[2].difference_id}

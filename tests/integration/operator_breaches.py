@@ -109,4 +109,16 @@ OPERATOR_PLANTS = [
         "account {shop} is closed, but a payment of it is under way",
         ("balance_equals_entries", "currency_sums_to_zero"),
     ),
+    Plant(
+        "proposal_matches_journal",
+        "UPDATE proposal SET terms = jsonb_set(terms, '{{amount,amount_minor}}', '151') WHERE id = '{fees}'",
+        "proposal {fees} is about 151 minor units of CNY, but its journal of kind proposal.pay_out_fees took 150 from where ",
+        ("fee_payout_has_withdrawal",),
+    ),
+    Plant(
+        "fee_payout_has_withdrawal",
+        "UPDATE journal SET request_id = 'another' WHERE kind = 'funding.withdraw' "
+        "AND subject_id = (SELECT id FROM funding WHERE account_id = '{company}')",
+        "proposal {fees} paid out 150 minor units of CNY of fees, of which there is no withdrawal",
+    ),
 ]

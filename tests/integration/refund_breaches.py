@@ -190,8 +190,8 @@ REFUND_PLANTS = [
     ),
     Plant(
         "account_matches_state",
-        "UPDATE account SET refunds_waiting = 2 WHERE id = '{poor}'",
-        "account {poor} counts 2 refunds that wait for its money, but there are 1",
+        "UPDATE account SET waiting_refunds = 'EUR:1' WHERE id = '{poor}'",
+        "account {poor} counts refunds that wait for its money as 'EUR:1', but they are 'GBP:1'",
     ),
     Plant(
         "account_matches_state",

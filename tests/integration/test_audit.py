@@ -13,6 +13,9 @@ from danbao_core.audit import INVARIANTS, Check, NotAuditable, audit, audit_with
 from danbao_core.engine import Engine
 from danbao_core.fundings import FundingKind, FundingState
 from danbao_core.statements.words import words_of
+from danbao_workers.payment_timers import PAYMENT_TIMERS
+from danbao_workers.payouts import PAYOUTS
+from danbao_workers.refunds import REFUNDS
 from tests import builders
 from tests.integration import audited_books
 from tests.integration.audited_books import Books, Plant, breaches, planted
@@ -154,6 +157,19 @@ async def test_of_many_breaches_the_first_by_id_is_named(draft: Connection, heal
 async def test_what_is_not_late(draft: Connection, healthy: Books, change: str) -> None:
     await planted(draft, Plant("nothing_is_late", change, ""), healthy.ids)
     assert " was due at 2001" not in breaches(await audit_within(draft)).get("nothing_is_late", "")
+
+
+async def test_late_is_what_workers_would_have_seen_to(draft: Connection, healthy: Books) -> None:
+    await planted(draft, Plant("nothing_is_late", LONG_AGO, ""), healthy.ids)
+    await draft.execute("UPDATE installation SET clock_offset_seconds = clock_offset_seconds + 8 * 86400")
+    [(hour_ago,)] = await draft.fetch(
+        "SELECT now() - interval '1 hour' + make_interval(secs => clock_offset_seconds) FROM installation"
+    )
+    due = {work.name: await draft.fetch(work.due, hour_ago, 1_000) for work in (PAYMENT_TIMERS, REFUNDS, PAYOUTS)}
+    late = {name: sum(row["late_seconds"] > 0 for row in rows) for name, rows in due.items()}
+    assert all(late.values()), "each kind is among them"
+    found = breaches(await audit_within(draft))["nothing_is_late"]
+    assert found.endswith(f", and {sum(late.values()) - 1} more things are late")
 
 
 def test_only_lateness_leaves_the_books_right() -> None:

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from aiohttp import web
 
+from danbao_core.bank.asking import ask, claim
 from danbao_core.bank.http_bank import HttpBank
 from danbao_core.bank.port import Answer
 from danbao_core.bank.sandbox.behaviour import Behaviour
@@ -21,7 +22,6 @@ from danbao_core.bank.sandbox.store import FILE
 from danbao_core.clock import system_wall_clock
 from danbao_core.engine import Engine
 from danbao_core.fundings import FailureReason, Funding, FundingKind, FundingState
-from danbao_core.fundings_at_bank import ask, claim
 from danbao_workers.bank_metrics import CountedBank
 from tests.banks import (
     KEY,
@@ -183,7 +183,7 @@ async def test_a_worker_that_dies_within_a_debit_leaves_it_to_another(
         asking, card = Asking(engine, pool, bank), await a_card(engine, account, bank)
         before, within, after = [await top_up_by(engine, account, card) for _ in range(3)]
         for funding in (before, within, after):
-            claimed = await claim(pool, funding.id)
+            claimed = await claim(pool, "funding", funding.id)
             assert claimed is not None
             if funding is within:
                 cut = asyncio.create_task(ask(bank, claimed))

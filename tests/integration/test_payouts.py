@@ -22,8 +22,8 @@ from danbao_core.sandbox import BankBehaviour
 from danbao_core.statements.reading import extract_between, lines_of
 from danbao_core.statements.settlement import Sort, Sum, sums_of
 from tests import builders
-from tests.banks import BY_BANK, Asking, a_bank, a_card
-from tests.builders import carried_out, later, origin, stored
+from tests.banks import Asking, a_bank, a_card
+from tests.builders import BY_BANK, carried_out, later, origin, stored
 from tests.engines import available, breaches, money, outcomes_of
 from tests.payouts import AN_HOUR, a_schedule, finish, paid_out, pay_out, set_hourly
 from tests.rpc_client import until

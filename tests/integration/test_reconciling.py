@@ -4,22 +4,22 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import asyncpg
 import pytest
 
 from danbao_core.accounts import Account, Purpose
+from danbao_core.bank.asking import claim
 from danbao_core.bank.http_bank import HttpBank
-from danbao_core.bank.port import BankNotAnswering, LineKind
+from danbao_core.bank.port import BankNotAnswering, LineKind, StatementLine
 from danbao_core.bank.sandbox.behaviour import Behaviour
 from danbao_core.bank.sandbox.store import FILE
 from danbao_core.clock import shanghai_day, system_wall_clock
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_rows
 from danbao_core.fundings import Funding, FundingState
-from danbao_core.fundings_at_bank import claim
 from danbao_core.ids import uuid7
 from danbao_core.reconciliation import (
     Difference,
@@ -31,6 +31,7 @@ from danbao_core.reconciliation import (
     StartReconciliation,
     reconcile,
 )
+from danbao_workers.reconciliations import reconcile_what_waits
 from tests import builders
 from tests.banks import Asking, a_bank, a_card, a_free_port, top_up_by, withdrawal_to
 from tests.builders import an_account, later, origin, stored
@@ -205,7 +206,7 @@ async def test_what_the_bank_decides_after_midnight_is_on_a_statement_that_comes
     await town.bank.set_behaviour(Behaviour(settlement_delay_ms=60_000))
     fundings = [await top_up_by(town.engine, town.account, each, 60) for each in (town.card, card, town.card)]
     await town.asking.once(*[funding.id for funding in fundings[:2]])
-    claimed = await claim(town.pool, fundings[2].id)  # one that reaches the bank when its day is over
+    claimed = await claim(town.pool, "funding", fundings[2].id)  # one that reaches the bank when its day is over
     assert claimed is not None
     await town.tomorrow(2)
     await town.asking.reconciled()
@@ -282,6 +283,40 @@ async def test_two_that_reconcile_a_day_at_once_find_nothing_twice(town: Town, s
     for result in await asyncio.gather(*reconciling):
         assert (result.open, result.reconciliation.differences) == (5, 5)
     assert len(await town.differences()) == 5
+
+
+async def test_a_day_that_is_asked_for_while_its_statement_is_matched_is_done_again(town: Town) -> None:
+    await town.top_up()
+    await town.tomorrow()
+    asked = StartReconciliation(origin=origin(), day=town.today)
+    await town.engine.submit(asked)
+
+    class AskedMeanwhile:
+        """The bank, until somebody asks for the day again when its statement has just been fetched."""
+
+        async def statement(self, day: int) -> list[StatementLine]:
+            lines = await town.bank.statement(day)
+            await town.engine.submit(StartReconciliation(origin=origin(), day=day))
+            return lines
+
+    first = await reconcile(town.engine, town.pool, cast("Any", AskedMeanwhile()), town.today, origin(request_id=""))
+    assert first.reconciliation.state is ReconciliationState.PENDING
+    assert await town.asking.reconciled() == 1
+    assert [(each.state, each.lines) for each in await town.days()] == [(ReconciliationState.DONE, 1)]
+
+
+async def test_a_month_that_passes_at_once_is_reconciled_day_by_day_and_who_asks_comes_first(town: Town) -> None:
+    await town.top_up()
+    await town.tomorrow(31)
+    wanted = town.today + 20
+    await town.engine.submit(StartReconciliation(origin=origin(), day=wanted))
+    assert await reconcile_what_waits(town.asking.background, town.bank) == 1
+    assert [each.day for each in await town.days()] == [wanted]
+    assert await town.asking.reconciled() == 30
+    days = await town.days()
+    assert [each.day - town.today for each in days] == list(range(31))
+    assert sum(each.entries for each in days) == 1
+    assert (await town.differences(), await town.asking.reconciled()) == ([], 0)
 
 
 async def test_an_old_day_is_found_behind_many_entries(town: Town) -> None:

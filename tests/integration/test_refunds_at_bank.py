@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from danbao_core.accounts import Account
+from danbao_core.bank.asking import ask, claim
 from danbao_core.bank.http_bank import HttpBank
 from danbao_core.bank.port import Answer
 from danbao_core.bank.sandbox.behaviour import Behaviour
@@ -17,7 +18,6 @@ from danbao_core.engine import Engine
 from danbao_core.ids import uuid7
 from danbao_core.payments import CancelPayment, CloseReason, Payment, Refund, RefundState
 from danbao_core.payments.refund_rows import Destination, Fallback, RefundFailure
-from danbao_core.refunds_at_bank import ask, claim
 from danbao_workers.refund_transfers import REFUND_TRANSFERS
 from danbao_workers.refunds import REFUNDS
 from danbao_workers.work import Background
@@ -140,11 +140,11 @@ async def test_a_worker_that_is_killed_after_the_bank_was_asked_leaves_it_to_ano
     payer = await an_account(engine, funds_minor=1_000)
     card = await a_card(bank, connection, payer)
     refund = await a_refund(engine, await a_paid_payment(engine, payer=payer), instrument_id=card)
-    claimed = await claim(workers[0].pool, refund.id)
+    claimed = await claim(workers[0].pool, "refund", refund.id)
     assert claimed is not None
     assert (await ask(bank, claimed)).answer is Answer.ACCEPTED
     # Here it dies. While its lease lasts nobody else asks.
-    assert await claim(workers[1].pool, refund.id) is None
+    assert await claim(workers[1].pool, "refund", refund.id) is None
     assert (await stored(engine, Refund, refund.id)).state is RefundState.PENDING
     await worked_off(workers, connection)
     ended = await stored(engine, Refund, refund.id)

@@ -9,6 +9,7 @@ from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2
 from tests import rpc_client
 from tests.rpc_client import Caller, Core, a_merchant, an_account, an_operator_token, audit_holds, available, id_of, outcome
 from tests.rpc_requests import (
+    a_fee_payout,
     a_grant,
     a_payment,
     a_settlement,
@@ -96,6 +97,21 @@ async def test_a_revoked_second_operator_approves_nothing(core: Core, otto: Call
     proposal = await core.operator.ask(an_adjustment("BANK_CLEARING", "COMPENSATION"))
     await core.operator.ask(revoke(f"serviceKeys/{id_of('x/' + token.split('_')[1])}"))
     assert (await third.refused(approve(proposal.name))).reason == "KEY_REVOKED"
+
+
+async def test_one_operator_alone_pays_no_fees_out(core: Core, otto: Caller) -> None:
+    company, ada = await a_merchant(core), await an_account(core, funds_minor=1_000)
+    await otto.ask(approve((await core.operator.ask(an_adjustment(ada, "FEES", 700))).name))
+    request = a_fee_payout(company, 600)
+    proposal = await core.operator.ask(request)
+    assert proposal.fee_payout == request.fee_payout
+    assert (await core.operator.refused(approve(proposal.name))).reason == "SECOND_OPERATOR_NEEDED"
+    await otto.ask(approve(proposal.name))
+    [funding] = (await core.operator.ask(accounts_pb2.ListFundingsRequest(account=company))).fundings
+    assert (funding.state, funding.amount.amount_minor) == (accounts_pb2.Funding.STATE_SUCCEEDED, 600)
+    refused = await core.operator.refused(a_fee_payout(company, 1_000_000))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "FEES_EXCEEDED")
+    assert await audit_holds(core)
 
 
 # --- What becomes of proposals ----------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
             assert outcome == "WALLET_MISSING"
         elif account in self.frozen:
             assert outcome == "ACCOUNT_FROZEN"
-        elif self._waiting(account):
+        elif self._waiting(account, currency):
             assert outcome == "REFUNDS_WAITING"
         elif self.wallets[account, currency] < amount:
             assert outcome == "INSUFFICIENT_FUNDS"
@@ -258,6 +258,8 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
                 return "WALLET_MISSING"
         if pay and of in self.frozen:
             return "ACCOUNT_FROZEN"
+        if pay and self._waiting(of, currency):
+            return "REFUNDS_WAITING"
         if order and (to, order) in self.orders:
             return "ORDER_NO_TAKEN"
         return "INSUFFICIENT_FUNDS" if pay and self.wallets[of, currency] < amount else "OK"
@@ -271,6 +273,8 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
             assert outcome == "ACCOUNT_CLOSED"
         elif expected.payer in self.frozen:
             assert outcome == "ACCOUNT_FROZEN"
+        elif self._waiting(expected.payer, expected.currency):
+            assert outcome == "REFUNDS_WAITING"
         elif expected.state != "AWAITING_PAYMENT":
             assert outcome == "INVALID_TRANSITION"
         elif self.wallets[expected.payer, expected.currency] < expected.amount:
@@ -443,7 +447,9 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
             foreseen = self.refunds[refund.id]
             assert (refund.state.name, refund.fee_share_minor) == (foreseen.state, foreseen.share)
         for account in self.core.all(Account):
-            assert account.refunds_waiting == len(self._waiting(account.id))
+            waiting = {each: len(self._waiting(account.id, each)) for each in CURRENCIES}
+            counts = " ".join(f"{each}:{waiting[each]}" for each in sorted(CURRENCIES) if waiting[each])
+            assert account.waiting_refunds == counts
         held = {wallet: self._held(*wallet) for wallet in self.wallets}
         core: dict[Purpose, dict[tuple[UUID, str], int]] = {purpose: {} for purpose in Purpose}
         platform = dict.fromkeys(self.platform, 0) | {("BANK_CLEARING", currency): 0 for currency in CURRENCIES}

@@ -283,9 +283,10 @@ class Model:
 
     # --- Refunds ---
 
-    def _waiting(self, payee: UUID) -> list[ExpectedRefund]:
-        """The refunds that wait for an account's money."""
-        refunds = (refund for each in self.expected.values() if each.payee == payee for refund in each.refunds)
+    def _waiting(self, payee: UUID, currency: str) -> list[ExpectedRefund]:
+        """The refunds that wait for the money of an account's wallet."""
+        of_wallet = (each for each in self.expected.values() if (each.payee, each.currency) == (payee, currency))
+        refunds = (refund for each in of_wallet for refund in each.refunds)
         return [refund for refund in refunds if refund.state == "AWAITING_FUNDS"]
 
     def _share(self, refund: ExpectedRefund) -> int:
@@ -308,7 +309,7 @@ class Model:
     def _refund(self, expected: Expected, amount: int) -> ExpectedRefund:
         """A refund that is granted."""
         refund = ExpectedRefund(expected, amount, "PAYEE" if expected.state == "SUCCEEDED" else "ESCROW")
-        must_wait = bool(self._waiting(expected.payee))
+        must_wait = bool(self._waiting(expected.payee, expected.currency))
         expected.refunds.append(refund)
         expected.touched = self.now
         if refund.source == "PAYEE" and (must_wait or not self._take(refund)):

@@ -14,8 +14,7 @@ from danbao_core.money import Money
 from danbao_core.people.instruments import BindInstrument, Card
 from danbao_core.reconciliation import Difference, DifferenceState
 from danbao_core.reconciliation.commands import CompareSides, Sides
-from tests.banks import BY_BANK
-from tests.builders import origin
+from tests.builders import BY_BANK, origin
 from tests.memory_core import MemoryCore
 from tests.shop import Shop
 

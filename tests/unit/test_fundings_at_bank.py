@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from danbao_core.accounts import Account, AccountState, Balance, Purpose, balance_id
+from danbao_core.bank.asking import pause_after
 from danbao_core.bank.port import Answer, DeclineReason, Outcome
 from danbao_core.bank.ways import Ways
 from danbao_core.bank_errors import FundingAtBank
 from danbao_core.errors import AccountFrozen, BankMissing, FundingNotFound, InsufficientFunds
 from danbao_core.fundings import FailureReason, Funding, FundingState, SettleFunding, TopUp, Withdraw
-from danbao_core.fundings_at_bank import ReverseTopUp, TakeOutcome, pause_after
+from danbao_core.fundings_at_bank import ReverseTopUp, TakeOutcome
 from danbao_core.ids import uuid7
 from danbao_core.ledger import Journal
 from danbao_core.money import Money
@@ -21,8 +22,7 @@ from danbao_core.people.instruments import BindInstrument, Card, UnbindInstrumen
 from danbao_core.people_errors import InstrumentNotFound
 from danbao_core.sandbox import BankBehaviour, SetBankBehaviour
 from danbao_core.trail import AuditEvent, Outbox
-from tests.banks import BY_BANK
-from tests.builders import origin
+from tests.builders import BY_BANK, origin
 from tests.shop import Shop, bound
 
 SOON = datetime(2026, 3, 1, 12, 0, 7, tzinfo=UTC)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from danbao_core.bank.port import LineKind
@@ -51,14 +52,24 @@ def test_a_day_is_asked_for_done_and_asked_for_again() -> None:
     start = StartReconciliation(origin=origin(), day=TODAY - 1)
     asked = core.carry_out(start)
     assert (asked.state, asked.finished_at, asked.id) == (ReconciliationState.PENDING, None, reconciliation_id(TODAY - 1))
-    assert core.carry_out(StartReconciliation(origin=origin(), day=TODAY - 1)) == asked
-    finish = FinishReconciliation(origin=origin(), day=TODAY - 1, lines=7, entries=6, differences=1)
+    finish = FinishReconciliation(origin=origin(), day=TODAY - 1, asked_version=1, lines=7, entries=6, differences=1)
     done = core.carry_out(finish)
     assert (done.state, done.lines, done.entries, done.differences) == (ReconciliationState.DONE, 7, 6, 1)
     again = core.carry_out(StartReconciliation(origin=origin(), day=TODAY - 1))
     assert (again.state, again.lines, again.version) == (ReconciliationState.PENDING, 7, 3)
     assert len(core.all(Reconciliation)) == 1
     assert len(core.all(AuditEvent)) == 3
+
+
+def test_a_day_that_is_asked_for_again_while_it_is_done_is_done_once_more() -> None:
+    core, start = MemoryCore(), StartReconciliation(origin=origin(), day=TODAY - 1)
+    first, again = core.carry_out(start), core.carry_out(start)
+    late = FinishReconciliation(origin=origin(), day=TODAY - 1, asked_version=first.version, lines=7, entries=6, differences=1)
+    assert core.carry_out(late) == again, "what was asked for last may not be on the statement that was fetched before"
+    finish = msgspec.structs.replace(late, asked_version=again.version, lines=8)
+    done = core.carry_out(finish)
+    assert (done.state, done.lines) == (ReconciliationState.DONE, 8)
+    assert core.carry_out(late) == done, "another has finished it"
 
 
 @pytest.mark.parametrize("days", [0, 1, 10])

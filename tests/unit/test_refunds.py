@@ -29,6 +29,7 @@ from danbao_core.payments import (
     CloseReason,
     ConfirmPayment,
     Mode,
+    PayPayment,
     Refund,
     RefundState,
     ShipPayment,
@@ -69,8 +70,8 @@ def journals(shop: Shop, refund: Refund) -> list[str]:
     return [each.kind for each in shop.core.all(Journal) if each.subject_id == refund.id]
 
 
-def withdraw(shop: Shop, account: Account, amount_minor: int) -> None:
-    shop.core.carry_out(fundings.Withdraw(origin=origin(), account_id=account.id, amount=Money(amount_minor, "CNY")))
+def withdraw(shop: Shop, account: Account, amount_minor: int, currency: str = "CNY") -> None:
+    shop.core.carry_out(fundings.Withdraw(origin=origin(), account_id=account.id, amount=Money(amount_minor, currency)))
 
 
 def top_up(shop: Shop, account: Account, amount_minor: int) -> None:
@@ -347,7 +348,42 @@ def test_nobody_jumps_the_queue() -> None:
     assert shop.carried_out(waiting).state is RefundState.PENDING
     with pytest.raises(RefundsWaiting):
         withdraw(shop, shop.seller, 1)
-    assert shop.now(shop.seller).refunds_waiting == 1
+    assert shop.now(shop.seller).waiting_refunds == "CNY:1"
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_a_refund_waits_for_is_not_paid_to_somebody_else(mode: Mode) -> None:
+    shop = Shop(currencies=("CNY", "EUR"))
+    payment = shop.succeeded()
+    friend = shop.open(AccountKind.PERSONAL, ("CNY", "EUR"))
+    own = {"payer_id": shop.seller.id, "payee_id": friend.id}
+    waiting_to_be_paid = shop.order(10, mode, **own)
+    withdraw(shop, shop.seller, 900)
+    refund = shop.refund(payment, 400)
+    assert refund.state is RefundState.AWAITING_FUNDS
+    with pytest.raises(RefundsWaiting):
+        shop.order(10, mode, pay=True, **own)
+    with pytest.raises(RefundsWaiting):
+        shop.step(PayPayment, waiting_to_be_paid)
+    assert shop.order(10, mode, **own).state is State.AWAITING_PAYMENT, "only the money waits"
+    top_up(shop, shop.seller, 400)
+    shop.carried_out(refund)
+    assert shop.step(PayPayment, waiting_to_be_paid).paid_at is not None
+
+
+def test_a_wallet_in_another_currency_is_not_held_back() -> None:
+    shop = Shop(currencies=("CNY", "EUR"))
+    in_cny, in_eur = shop.succeeded(), shop.succeeded(currency="EUR")
+    withdraw(shop, shop.seller, 985)
+    waiting = [shop.refund(in_cny, 400), shop.refund(in_cny, 300)]
+    assert [each.state for each in waiting] == [RefundState.AWAITING_FUNDS] * 2
+    assert shop.refund(in_eur, 400).state is RefundState.PENDING, "nor are its refunds"
+    assert shop.order(10, pay=True, currency="EUR", payer_id=shop.seller.id, payee_id=shop.buyer.id).paid_at is not None
+    with pytest.raises(RefundsWaiting):
+        withdraw(shop, shop.seller, 1)
+    withdraw(shop, shop.seller, 985 - 394 - 10, "EUR")
+    assert shop.refund(in_eur, 600).state is RefundState.AWAITING_FUNDS
+    assert shop.now(shop.seller).waiting_refunds == "CNY:2 EUR:1"
 
 
 # --- Who may, and how much --------------------------------------------------------------------------------------------------

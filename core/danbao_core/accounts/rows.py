@@ -65,8 +65,8 @@ class Account(Row, frozen=True):
     """Whether it owed anything once, in any currency: what it owes now says RECEIVABLE, which is looked at only then."""
     personal: bool = False
     """Whether a person registered it as theirs, so that limits and proofs apply (`people`); others are in a service's hands."""
-    refunds_waiting: int = 0
-    """How many refunds wait for money of its own: meanwhile it withdraws nothing."""
+    waiting_refunds: str = ""
+    """How many refunds wait for money of its wallets, by currency, such as "CNY:2 EUR:1": meanwhile these pay nothing out."""
     language: str = ""
     """In which its owner is written to, such as "zh-CN"; empty where none was stated."""
 
@@ -93,10 +93,27 @@ class Account(Row, frozen=True):
         if self.frozen:
             raise AccountFrozen(account=self.name)
 
-    def must_not_lack_funds(self) -> None:
-        """Raises RefundsWaiting while refunds wait for its money."""
-        if self.refunds_waiting:
-            raise RefundsWaiting(account=self.name)
+    def must_not_lack_funds(self, currency: str) -> None:
+        """Raises RefundsWaiting while refunds wait for the money of its wallet in a currency."""
+        if self.lacks_funds(currency):
+            raise RefundsWaiting(account=self.name, currency=currency)
+
+    def lacks_funds(self, currency: str) -> bool:
+        """Whether refunds wait for the money of its wallet in a currency."""
+        return bool(self.waiting_refunds) and currency in self._waiting_counts
+
+    def with_refund_waiting(self, currency: str, by: int) -> "Account":
+        """Itself with so many more refunds, or fewer, that wait for the money of a wallet."""
+        counts = self._waiting_counts
+        counts[currency] = counts.get(currency, 0) + by
+        text = " ".join(f"{each}:{count}" for each, count in sorted(counts.items()) if count)
+        return self.replace(waiting_refunds=text, version=self.version + 1)
+
+    @property
+    def _waiting_counts(self) -> dict[str, int]:
+        """How many wait, by currency."""
+        pairs = (each.split(":") for each in self.waiting_refunds.split())
+        return {currency: int(count) for currency, count in pairs}
 
     def with_plan_at(self, now: datetime) -> "Account":
         """Itself with the plan as it is at a time: a change that has come into force by then is no longer ahead."""
@@ -130,6 +147,14 @@ class Obligation(Row, frozen=True):
     funding_id: UUID | None
     refund_id: UUID | None = None
     """With its payment's id."""
+
+
+@table("earnings", rank=99, key=("currency",), reading=sql.load("danbao_core.accounts", "read_earnings"))
+class Earnings(Row, frozen=True):
+    """What the platform has of fees in a currency, over all stripes, less what refunds under way give back of them."""
+
+    currency: str
+    amount_minor: int
 
 
 @table("taking", rank=96, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_taking"))

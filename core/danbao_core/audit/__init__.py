@@ -54,6 +54,7 @@ INVARIANTS: Final = (
     "suspense_equals_open_items",
     "open_item_matches_journals",
     "proposal_matches_journal",
+    "fee_payout_has_withdrawal",
     "account_owes_knowingly",
     "service_key_has_root",
     "service_key_was_granted",

@@ -1,6 +1,6 @@
 -- An account is ACTIVE (1), CLOSED (2) or FROZEN (3); a closed one holds nothing, owes (3) only what a bank took back of a top-up
 -- (funding state 5), none of its fundings is open (2, 4), no refund of what it has got (source 2) is open (1, 2), and nobody's
--- money is set aside (2, 3, 7) for a payment of it. It counts the refunds that wait for its money (2).
+-- money is set aside (2, 3, 7) for a payment of it. It counts the refunds that wait for its money (2), by currency.
 WITH holding AS (
     SELECT DISTINCT account_id
     FROM balance
@@ -20,9 +20,15 @@ WITH holding AS (
     FROM payment
     WHERE state IN (2, 3, 7)
 ), refunding AS (
-    SELECT payee_id AS account_id, count(*) FILTER (WHERE state = 2) AS waiting
-    FROM refund
-    WHERE source = 2 AND state IN (1, 2)
+    SELECT
+        payee_id AS account_id,
+        string_agg(currency || ':' || waiting, ' ' ORDER BY currency) FILTER (WHERE waiting > 0) AS waiting
+    FROM (
+        SELECT payee_id, currency, count(*) FILTER (WHERE state = 2) AS waiting
+        FROM refund
+        WHERE source = 2 AND state IN (1, 2)
+        GROUP BY payee_id, currency
+    ) AS by_currency
     GROUP BY payee_id
 ), broken AS MATERIALIZED (
     SELECT
@@ -32,8 +38,8 @@ WITH holding AS (
             WHEN account.state = 2 AND holding.account_id IS NOT NULL THEN 'is closed, but its balances are not zero'
             WHEN account.state = 2 AND pending.account_id IS NOT NULL THEN 'is closed, but a funding of it is pending'
             WHEN account.state = 2 AND refunding.account_id IS NOT NULL THEN 'is closed, but a refund by it is open'
-            WHEN account.refunds_waiting <> coalesce(refunding.waiting, 0)
-                THEN format('counts %s refunds that wait for its money, but there are %s', account.refunds_waiting, coalesce(refunding.waiting, 0))
+            WHEN account.waiting_refunds <> coalesce(refunding.waiting, '')
+                THEN format('counts refunds that wait for its money as %L, but they are %L', account.waiting_refunds, coalesce(refunding.waiting, ''))
             WHEN account.state = 2 AND paying.account_id IS NOT NULL THEN 'is closed, but a payment of it is under way'
         END AS breach
     FROM account

@@ -7,13 +7,17 @@ WITH term AS (
         CASE proposal.terms ->> 'type'
             WHEN 'adjustment' THEN 'proposal.adjust'
             WHEN 'open_item_settlement' THEN 'proposal.settle'
+            WHEN 'fee_payout' THEN 'proposal.pay_out_fees'
         END AS kind,
         coalesce(proposal.terms -> 'amount' ->> 'currency', item.currency) AS currency,
         coalesce((proposal.terms -> 'amount' ->> 'amount_minor')::numeric, item.amount_minor) AS amount_minor,
-        coalesce((proposal.terms -> 'debit' ->> 'purpose')::smallint, 15::smallint) AS source,
+        CASE proposal.terms ->> 'type'
+            WHEN 'fee_payout' THEN 12::smallint
+            ELSE coalesce((proposal.terms -> 'debit' ->> 'purpose')::smallint, 15::smallint)
+        END AS source,
         (proposal.terms -> 'debit' ->> 'account_id')::uuid AS source_account,
         (proposal.terms -> 'credit' ->> 'purpose')::smallint AS target,
-        (proposal.terms -> 'credit' ->> 'account_id')::uuid AS target_account,
+        coalesce(proposal.terms -> 'credit' ->> 'account_id', proposal.terms ->> 'account_id')::uuid AS target_account,
         item.settled_by
     FROM proposal
     LEFT JOIN open_item AS item ON item.id = (proposal.terms ->> 'open_item_id')::uuid

@@ -25,7 +25,7 @@ _log = structlog.get_logger("danbao.bank")
 
 CONNECT_SECONDS: Final = 3.0
 CALL_SECONDS: Final = 10.0
-"""For a call with all its parts; a claim on a transfer lasts longer (see `fundings_at_bank.LEASE`)."""
+"""For a call with all its parts; a claim on a transfer lasts longer (see `asking.LEASE`)."""
 
 STATEMENT_SECONDS: Final = 60.0
 MOST_CONNECTIONS: Final = 32

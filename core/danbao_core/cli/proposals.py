@@ -62,6 +62,42 @@ def grant(
     run(command, as_json=as_json)
 
 
+@app.command("pay-out-fees")
+def pay_out_fees(
+    amount: Annotated[str, typer.Argument(help="How much, such as 1250.00.")],
+    currency: Annotated[str, typer.Argument(help="Such as CNY.")],
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="accounts/UUID of the operator's own.")],
+    reason: Annotated[str, typer.Option(help="Why; it is written down with the movement.")],
+    instrument: Annotated[
+        str, typer.Option("--to", metavar="CARD", help="instruments/UUID of that account; a sandbox's till goes without.")
+    ] = "",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Propose to pay fees out: at most what they came to, less what refunds under way give back of them."""
+
+    async def command(output: Output) -> None:
+        from danbao.v1.common_pb2 import Money as MoneyMessage
+        from danbao.v1.operations_pb2 import CreateProposalRequest, FeePayout
+        from danbao_core.errors import CurrencyUnknown
+        from danbao_core.money import Money
+
+        try:
+            money = Money.parse(amount, currency)
+        except (ValueError, CurrencyUnknown):
+            raise CommandFailed("AMOUNT_INVALID", f"{amount} {currency} is no amount of money such as 1250.00 CNY.") from None
+        payout = FeePayout(
+            account=account,
+            instrument=instrument,
+            amount=MoneyMessage(amount_minor=money.amount_minor, currency_code=money.currency),
+        )
+        async with find_core(data).client() as danbao:
+            request = CreateProposalRequest(request_id=str(uuid4()), reason=reason, fee_payout=payout)
+            _show(output, await danbao.operations.CreateProposal(request))
+
+    run(command, as_json=as_json)
+
+
 @app.command()
 def approve(
     name: ProposalName, second_operator: SecondOption = False, data: DataOption = None, as_json: JsonOption = False
@@ -131,6 +167,12 @@ def _in_words(proposal: "Proposal") -> str:
             return f"{amount} from {side(wanted.debit)} to {side(wanted.credit)}"
         case "grant":
             return f"{' '.join(proposal.grant.scopes)} for {proposal.grant.service_key}"
+        case "fee_payout":
+            payout = proposal.fee_payout
+            amount = Money(payout.amount.amount_minor, payout.amount.currency_code)
+            return f"{amount} of fees to {payout.instrument or payout.account}"
+        case "factor_recovery":
+            return f"removal of the authenticator of {proposal.factor_recovery.account}"
         case _:
             return f"{proposal.open_item_settlement.open_item} to {side(proposal.open_item_settlement.credit)}"
 

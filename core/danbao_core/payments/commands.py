@@ -37,9 +37,9 @@ class CreatePayment(Command[Payment], frozen=True):
     """Creates a payment and, with `pay`, pays it in the same commit.
 
     Refused: PayerIsPayee, CurrencyUnknown, AmountNotPositive, NotYourAccount, ScopeMissing, AccountNotFound, AccountClosed,
-    AccountFrozen (the payer's, where it pays or its own key asks), WalletMissing, OrderNoTaken, InsufficientFunds,
-    AmountOverflow, LimitExceeded; ApprovalRequired where a person asks to pay at once, who pays by PayPayment, and
-    OrderNoOfPayee where a person who is not the payee gives a number.
+    AccountFrozen (the payer's, where it pays or its own key asks), WalletMissing, OrderNoTaken; where it pays,
+    RefundsWaiting, InsufficientFunds, AmountOverflow, LimitExceeded; ApprovalRequired where a person asks to pay at once, who
+    pays by PayPayment, and OrderNoOfPayee where a person who is not the payee gives a number.
     """
 
     result_type = Payment
@@ -93,6 +93,8 @@ class CreatePayment(Command[Payment], frozen=True):
         payee = active_account(draft, self.payee_id, self.amount.currency)
         if self.pay or self.origin.account_id == self.payer_id:
             payer.must_not_be_frozen()
+        if self.pay:
+            payer.must_not_lack_funds(self.amount.currency)
         if self.order_no and (taken := draft.get(OrderRef, self.payee_id, self.order_no)):
             raise OrderNoTaken(payment=f"payments/{taken.payment_id}", order_no=self.order_no)
         ids = self.ids()
@@ -217,9 +219,9 @@ class PayPayment(_ProvenStep, frozen=True):
     """Takes the money from the payer.
 
     Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, ScopeMissing, AccountClosed, AccountFrozen (the payer's),
-    InsufficientFunds, AmountOverflow, LimitExceeded. A person is refused, too: PasswordMissing, PasswordWrong, PasswordLocked
-    (wrong ones are counted); ApprovalRequired (`factors`) and what `challenges.consume` raises; ChangedTooRecently for an
-    INSTANT payment or an AUTHORIZATION to a payee whom they never paid.
+    RefundsWaiting (for the payer's money), InsufficientFunds, AmountOverflow, LimitExceeded. A person is refused, too:
+    PasswordMissing, PasswordWrong, PasswordLocked (wrong ones are counted); ApprovalRequired (`factors`) and what
+    `challenges.consume` raises; ChangedTooRecently for an INSTANT payment or an AUTHORIZATION to a payee whom they never paid.
     """
 
     def event(self) -> Event:
@@ -238,6 +240,7 @@ class PayPayment(_ProvenStep, frozen=True):
         payer = active_account(book, payment.payer_id, payment.currency)
         active_account(book, payment.payee_id, payment.currency)
         payer.must_not_be_frozen()
+        payer.must_not_lack_funds(payment.currency)
         return payment
 
 

@@ -152,7 +152,8 @@ class CreateRefund(Command[Refund], frozen=True):
         if refund.source is Source.ESCROW:
             draft.put(trail.audit_event(ids, self.origin, Refund, refund.id, draft.now))
             return refund
-        if _account(draft, payment.payee_id).refunds_waiting or not _has_funds(draft, payment, refund):
+        is_behind = _account(draft, payment.payee_id).lacks_funds(payment.currency)
+        if is_behind or not _has_funds(draft, payment, refund):
             return self._waiting(draft, ids, refund)
         return refund_steps.take_funds(draft, ids, self.origin, payment, refund)
 
@@ -160,7 +161,7 @@ class CreateRefund(Command[Refund], frozen=True):
         """The refund after the payee was found to lack the money, or to owe earlier refunds their turn."""
         due_at = draft.now + timedelta(seconds=draft.policy.refund_funds_seconds)
         waiting = refund.after(RefundEvent.WAIT, draft.now, due_at=due_at, next_attempt_at=None)
-        _count_waiting(draft, refund.payee_id, 1)
+        _count_waiting(draft, refund, 1)
         draft.put(
             waiting,
             trail.audit_event(ids, self.origin, Refund, refund.id, draft.now),
@@ -200,10 +201,10 @@ class CarryOutRefund(Command[Refund], frozen=True):
         match refund.state:
             case RefundState.AWAITING_FUNDS if refund.due_at is not None and refund.due_at <= draft.now:
                 refund = refund_steps.fail(draft, ids, self.origin, payment, refund, RefundFailure.FUNDS_MISSING)
-                _count_waiting(draft, refund.payee_id, -1)
+                _count_waiting(draft, refund, -1)
             case RefundState.AWAITING_FUNDS if _has_funds(draft, payment, refund):
                 refund = refund_steps.take_funds(draft, ids, self.origin, payment, refund)
-                _count_waiting(draft, refund.payee_id, -1)
+                _count_waiting(draft, refund, -1)
             case RefundState.PENDING if refund.destination is Destination.WALLET:
                 if not _wallet_is_full(draft, refund):
                     refund = refund_steps.succeed(draft, ids, self.origin, payment, refund)
@@ -219,12 +220,11 @@ def _account(draft: Draft, account_id: UUID) -> Account:
     return account
 
 
-def _count_waiting(draft: Draft, payee_id: UUID, by: int) -> None:
-    """Counts how many refunds wait for an account's money. Raises RowNeeded where the account is not locked."""
-    payee = draft.need(Account, payee_id)
+def _count_waiting(draft: Draft, refund: Refund, by: int) -> None:
+    """Counts the refund among those that wait for its payee's money. Raises RowNeeded where the account is not locked."""
+    payee = draft.need(Account, refund.payee_id)
     if payee is not None:
-        waiting = payee.refunds_waiting + by
-        draft.put(payee.replace(refunds_waiting=waiting, updated_at=draft.now, version=payee.version + 1))
+        draft.put(payee.with_refund_waiting(refund.currency, by).replace(updated_at=draft.now))
 
 
 def _has_funds(draft: Draft, payment: Payment, refund: Refund) -> bool:

@@ -5,12 +5,14 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from danbao_core import trail
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Book, Command, Decision, Draft, Key, Origin
 from danbao_core.errors import ProposalNotFound, ProposalNotPending, ProposalWaits, ScopeMissing, SecondOperatorNeeded
 from danbao_core.ids import IdSequence
 from danbao_core.people.messages import Letter
 from danbao_core.proposals.rows import Proposal, ProposalState, expires_at, json_of
-from danbao_core.proposals.terms import FactorRecovery, Terms, Why, waiting_time
+from danbao_core.proposals.terms import FactorRecovery, Terms, waiting_time
+from danbao_core.proposals.why import Why
 from danbao_core.service_keys import ServiceKey
 
 _TOPICS: Final = {
@@ -93,13 +95,15 @@ class _Decide(Command[Proposal], frozen=True):
 class ApproveProposal(_Decide, frozen=True):
     """Approves a proposal and carries it out.
 
-    Refused: ScopeMissing, ProposalNotFound, ProposalNotPending, SecondOperatorNeeded, ProposalWaits, and what the terms raise;
-    the proposal is then left as it was.
+    It has a batch for itself: terms may look at what all stripes come to. Refused: ScopeMissing, ProposalNotFound,
+    ProposalNotPending, SecondOperatorNeeded, ProposalWaits, and what the terms raise; the proposal is then left as it was.
     """
 
     state = ProposalState.APPROVED
+    alone = True
     letter: Letter | None = None
     """What tells whom it is about."""
+    ways: Ways = Ways()
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield from super().keys(book)
@@ -117,7 +121,7 @@ class ApproveProposal(_Decide, frozen=True):
         terms.must_be_possible(draft)
         if isinstance(terms, FactorRecovery):
             terms.must_be_lost(draft, proposal.created_at)
-        terms.carry_out(draft, ids, self.origin, Why(proposal.id, proposal.reason, self.letter))
+        terms.carry_out(draft, ids, self.origin, Why(proposal.id, proposal.reason, self.letter, self.ways))
 
 
 class RejectProposal(_Decide, frozen=True):

@@ -17,23 +17,15 @@ from danbao_core.money import Money
 from danbao_core.people.challenges import FactorKind
 from danbao_core.people.enrolment import remove_all
 from danbao_core.people.factors import Factor
-from danbao_core.people.messages import Letter
 from danbao_core.people.person import Person, person_of
 from danbao_core.people_errors import FactorMissing
 from danbao_core.policy import Policy
+from danbao_core.proposals.fee_payouts import FeePayout
+from danbao_core.proposals.why import Why
 from danbao_core.service_keys import GRANTED_SCOPES, KeyState, ServiceKey, service_key_of
 
 ADJUSTABLE: Final = (Purpose.FEES, Purpose.BANK_CLEARING, Purpose.COMPENSATION)
 """The platform's balances that operators may move; what others hold belongs to payments and open items."""
-
-
-class Why(msgspec.Struct, frozen=True):
-    """For what something is done: it is written down with it."""
-
-    proposal_id: UUID
-    reason: str
-    letter: Letter | None = None
-    """What tells whom it is about."""
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -212,7 +204,7 @@ class FactorRecovery(msgspec.Struct, frozen=True, tag="factor_recovery"):
         remove_all(draft, ids, origin, person_of(draft, self.account_id), why.letter, why.reason)
 
 
-Terms = Adjustment | Grant | OpenItemSettlement | FactorRecovery
+Terms = Adjustment | Grant | OpenItemSettlement | FactorRecovery | FeePayout
 
 
 def waiting_time(terms: Terms, policy: Policy) -> timedelta:

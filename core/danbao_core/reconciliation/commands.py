@@ -23,9 +23,10 @@ from danbao_core.reconciliation.rows import (
 
 
 class StartReconciliation(Command[Reconciliation], frozen=True):
-    """Asks for a day to be reconciled, for the first time or again; one that waits already stays as it is.
+    """Asks for a day to be reconciled, for the first time or again.
 
-    Refused: DayNotOver.
+    One that is being reconciled is reconciled once more, because what is asked for may have come after its statement was
+    fetched. Refused: DayNotOver.
     """
 
     result_type = Reconciliation
@@ -38,8 +39,6 @@ class StartReconciliation(Command[Reconciliation], frozen=True):
         if self.day >= shanghai_day(book.now):
             raise DayNotOver
         before = book.get(Reconciliation, reconciliation_id(self.day))
-        if before is not None and before.state is ReconciliationState.PENDING:
-            return Decision(before)
         asked = (
             Reconciliation(
                 id=reconciliation_id(self.day),
@@ -59,10 +58,15 @@ class StartReconciliation(Command[Reconciliation], frozen=True):
 
 
 class FinishReconciliation(Command[Reconciliation], frozen=True):
-    """Says what a day's matching has counted. Never refused for a day that was started."""
+    """Says what a day's matching has counted. Never refused for a day that was started.
+
+    A day that was asked for again meanwhile still waits, and one that another has finished stays as it is.
+    """
 
     result_type = Reconciliation
     day: int
+    asked_version: int
+    """The version that the row of the day had before its statement was fetched."""
     lines: int
     entries: int
     differences: int
@@ -71,7 +75,9 @@ class FinishReconciliation(Command[Reconciliation], frozen=True):
         yield Reconciliation.key(reconciliation_id(self.day))
 
     def decide(self, book: Book) -> Decision[Reconciliation]:
-        before = book[Reconciliation, reconciliation_id(self.day)]
+        before: Reconciliation = book[Reconciliation, reconciliation_id(self.day)]
+        if before.version != self.asked_version:
+            return Decision(before)
         done = before.replace(
             state=ReconciliationState.DONE,
             lines=self.lines,

@@ -22,7 +22,7 @@ from danbao_core.fundings_at_bank import ReverseTopUp
 from danbao_core.ledger import Line, list_entries
 from danbao_core.money import Money
 from danbao_core.reconciliation.commands import CompareSides, FinishReconciliation, Sides
-from danbao_core.reconciliation.rows import Movement, Reconciliation, difference_id
+from danbao_core.reconciliation.rows import Movement, Reconciliation, difference_id, reconciliation_id
 
 if TYPE_CHECKING:
     import asyncpg
@@ -45,8 +45,10 @@ class DayResult(NamedTuple):
 async def reconcile(engine: Engine, pool: "Pool", bank: Bank, day: int, origin: Origin) -> DayResult:
     """Reconciles a day that was started (StartReconciliation). Doing it again, or two at once, finds nothing twice.
 
-    Raises BankNotAnswering, and what the engine raises; the day then waits as before.
+    Where it was asked for again meanwhile, it waits to be done once more. Raises BankNotAnswering, and what the engine raises;
+    the day then waits as before.
     """
+    asked_version = await pool.fetchval("SELECT version FROM reconciliation WHERE id = $1", reconciliation_id(day))
     lines = await bank.statement(day)
     there = _summed((Movement(line.transfer_id, line.kind, line.currency), line.amount_minor) for line in lines)
     booked_later = await _book_reversals(engine, pool, lines, day, origin)
@@ -65,7 +67,9 @@ async def reconcile(engine: Engine, pool: "Pool", bank: Bank, day: int, origin: 
         answer = await engine.submit(CompareSides(origin=origin, day=day, sides=tuple(chunk)))
         open_now += answer.result.open
     differences = sum(each.here_minor != each.there_minor for each in told)
-    finish = FinishReconciliation(origin=origin, day=day, lines=len(lines), entries=entries, differences=differences)
+    finish = FinishReconciliation(
+        origin=origin, day=day, asked_version=asked_version, lines=len(lines), entries=entries, differences=differences
+    )
     return DayResult((await engine.submit(finish)).result, open_now)
 
 

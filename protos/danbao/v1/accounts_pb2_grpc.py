@@ -284,7 +284,7 @@ class AccountServiceServicer(object):
         """Pays money out, to a card or, in a sandbox, over the till, as TopUp brings it in. The account holds it until the bank has
         answered; where the bank says no, it can be spent again and the funding becomes STATE_FAILED, which is no error. Refused with
         INSUFFICIENT_FUNDS where the wallet cannot spend as much, with ACCOUNT_FROZEN for a frozen account, with REFUNDS_WAITING while
-        the account lacks money for refunds that it owes, and with BANK_MISSING by a live core without a bank. A key that is bound to no
+        the wallet lacks money for refunds that it owes, and with BANK_MISSING by a live core without a bank. A key that is bound to no
         account needs the scope `fundings.withdraw_any`, too (SCOPE_MISSING). A person needs a card of theirs, the payment password
         and, as for payments, an approval (APPROVAL_REQUIRED, LIMIT_EXCEEDED); refused with CHANGED_TOO_RECENTLY (metadata
         `possible_from`) in the 24 hours after a change of a factor, the phone or a password.

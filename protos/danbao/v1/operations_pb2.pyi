@@ -760,6 +760,44 @@ class FactorRecovery(_message.Message):
 Global___FactorRecovery: _TypeAlias = FactorRecovery  # noqa: Y015
 
 @_typing.final
+class FeePayout(_message.Message):
+    """That fees are paid out: from FEES to an account of the operator's own, and in the same commit from there to its card, by a
+    withdrawal like any other (ListFundings of the account shows it). What the bank declines stays in that account's wallet.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}` of a merchant with a wallet in the currency (PAYOUTS_FOR_MERCHANTS, WALLET_MISSING)."""
+    instrument: _builtins.str
+    """`instruments/{uuid}` of a card that is bound to the account (INSTRUMENT_NOT_FOUND); empty for the till of a sandbox
+    (BANK_MISSING elsewhere).
+    """
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much, more than zero: at most what the platform has of fees, less what refunds under way give back of them
+        (FEES_EXCEEDED, with metadata `earned_minor`), when it is proposed and when it is approved.
+        """
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        instrument: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "instrument", b"instrument"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeePayout: _TypeAlias = FeePayout  # noqa: Y015
+
+@_typing.final
 class Proposal(_message.Message):
     """What one operator wants done and another has to approve."""
 
@@ -807,6 +845,7 @@ class Proposal(_message.Message):
     GRANT_FIELD_NUMBER: _builtins.int
     OPEN_ITEM_SETTLEMENT_FIELD_NUMBER: _builtins.int
     FACTOR_RECOVERY_FIELD_NUMBER: _builtins.int
+    FEE_PAYOUT_FIELD_NUMBER: _builtins.int
     PROPOSER_FIELD_NUMBER: _builtins.int
     DECIDER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -839,6 +878,10 @@ class Proposal(_message.Message):
         """Factors to be removed."""
 
     @_builtins.property
+    def fee_payout(self) -> Global___FeePayout:
+        """Fees to be paid out."""
+
+    @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was proposed (business time, like all times here)."""
 
@@ -860,17 +903,18 @@ class Proposal(_message.Message):
         grant: Global___Grant | None = ...,
         open_item_settlement: Global___OpenItemSettlement | None = ...,
         factor_recovery: Global___FactorRecovery | None = ...,
+        fee_payout: Global___FeePayout | None = ...,
         proposer: _builtins.str = ...,
         decider: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "factor_recovery", b"factor_recovery", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "factor_recovery", b"factor_recovery", "fee_payout", b"fee_payout", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "expire_time", b"expire_time", "factor_recovery", b"factor_recovery", "grant", b"grant", "name", b"name", "open_item_settlement", b"open_item_settlement", "proposer", b"proposer", "reason", b"reason", "state", b"state", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "expire_time", b"expire_time", "factor_recovery", b"factor_recovery", "fee_payout", b"fee_payout", "grant", b"grant", "name", b"name", "open_item_settlement", b"open_item_settlement", "proposer", b"proposer", "reason", b"reason", "state", b"state", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement", "factor_recovery"]  # noqa: Y015
+    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement", "factor_recovery", "fee_payout"]  # noqa: Y015
     _WhichOneofArgType_terms: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_terms) -> _WhichOneofReturnType_terms | None: ...
 
@@ -888,6 +932,7 @@ class CreateProposalRequest(_message.Message):
     GRANT_FIELD_NUMBER: _builtins.int
     OPEN_ITEM_SETTLEMENT_FIELD_NUMBER: _builtins.int
     FACTOR_RECOVERY_FIELD_NUMBER: _builtins.int
+    FEE_PAYOUT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe, for ever; see the head of common.proto."""
     reason: _builtins.str
@@ -908,6 +953,10 @@ class CreateProposalRequest(_message.Message):
     def factor_recovery(self) -> Global___FactorRecovery:
         """Factors to be removed."""
 
+    @_builtins.property
+    def fee_payout(self) -> Global___FeePayout:
+        """Fees to be paid out."""
+
     def __init__(
         self,
         *,
@@ -917,12 +966,13 @@ class CreateProposalRequest(_message.Message):
         grant: Global___Grant | None = ...,
         open_item_settlement: Global___OpenItemSettlement | None = ...,
         factor_recovery: Global___FactorRecovery | None = ...,
+        fee_payout: Global___FeePayout | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "factor_recovery", b"factor_recovery", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "factor_recovery", b"factor_recovery", "fee_payout", b"fee_payout", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "factor_recovery", b"factor_recovery", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "reason", b"reason", "request_id", b"request_id", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "factor_recovery", b"factor_recovery", "fee_payout", b"fee_payout", "grant", b"grant", "open_item_settlement", b"open_item_settlement", "reason", b"reason", "request_id", b"request_id", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement", "factor_recovery"]  # noqa: Y015
+    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["adjustment", "grant", "open_item_settlement", "factor_recovery", "fee_payout"]  # noqa: Y015
     _WhichOneofArgType_terms: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_terms) -> _WhichOneofReturnType_terms | None: ...
 
@@ -1522,7 +1572,7 @@ class StartReconciliationRequest(_message.Message):
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     day: _builtins.str
-    """The day in Asia/Shanghai, as YYYY-MM-DD, which must be over (DAY_NOT_OVER)."""
+    """The day in Asia/Shanghai, as YYYY-MM-DD, from 1970-01-01 on; it must be over (DAY_NOT_OVER)."""
     def __init__(
         self,
         *,

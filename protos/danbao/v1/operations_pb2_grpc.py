@@ -30,8 +30,8 @@ class OperationsServiceStub(object):
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
@@ -147,8 +147,8 @@ class OperationsServiceServicer(object):
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
@@ -237,7 +237,9 @@ class OperationsServiceServicer(object):
     def StartReconciliation(self, request, context):
         """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
         Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-        what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
+        what has been booked meanwhile and finds nothing twice; one that is being reconciled then is done once more afterwards. So what
+        STATE_DONE shows after the call is of a statement that was fetched after it. A core without a bank leaves the day waiting.
+        Refused with DAY_NOT_OVER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -421,8 +423,8 @@ class OperationsService(object):
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 

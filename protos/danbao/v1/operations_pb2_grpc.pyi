@@ -31,8 +31,8 @@ class OperationsServiceStub:
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
@@ -73,7 +73,9 @@ class OperationsServiceStub:
     StartReconciliation: _grpc.UnaryUnaryMultiCallable[_operations_pb2.StartReconciliationRequest, _operations_pb2.Reconciliation]
     """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
     Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-    what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
+    what has been booked meanwhile and finds nothing twice; one that is being reconciled then is done once more afterwards. So what
+    STATE_DONE shows after the call is of a statement that was fetched after it. A core without a bank leaves the day waiting.
+    Refused with DAY_NOT_OVER.
     """
     ListReconciliations: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationsRequest, _operations_pb2.ListReconciliationsResponse]
     """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
@@ -110,8 +112,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
@@ -149,7 +151,9 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     StartReconciliation: _aio.UnaryUnaryMultiCallable[_operations_pb2.StartReconciliationRequest, _operations_pb2.Reconciliation]  # type: ignore[assignment]
     """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
     Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-    what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
+    what has been booked meanwhile and finds nothing twice; one that is being reconciled then is done once more afterwards. So what
+    STATE_DONE shows after the call is of a statement that was fetched after it. A core without a bank leaves the day waiting.
+    Refused with DAY_NOT_OVER.
     """
     ListReconciliations: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListReconciliationsRequest, _operations_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
     """Lists days that were reconciled or are to be, newest first; see "Lists" at the head of common.proto."""
@@ -185,8 +189,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """What operators do: service keys, what merchants pay, freezing accounts, what takes two of them, who did what, and the audit of
     the books.
 
-    Two operators: adjustments of the books, scopes that reach into every wallet and the settlement of open items are proposed by
-    one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
+    Two operators: adjustments of the books, scopes that reach into every wallet, payouts of fees and the settlement of open items
+    are proposed by one and carried out when another approves. Another is one whose key descends from another first key: keys that one operator
     made, or that those keys made, count as the same. First keys are made on the machine itself (`danbao keys create`).
     """
 
@@ -294,7 +298,9 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operations_pb2.Reconciliation, _abc.Awaitable[_operations_pb2.Reconciliation]]:
         """Asks for a day to be reconciled: the worker fetches the bank's statement and matches it with what is booked to BANK_CLEARING.
         Days that are over are reconciled by themselves, one after another; asked for again, a day is reconciled again, which settles
-        what has been booked meanwhile and finds nothing twice. A core without a bank leaves it waiting. Refused with DAY_NOT_OVER.
+        what has been booked meanwhile and finds nothing twice; one that is being reconciled then is done once more afterwards. So what
+        STATE_DONE shows after the call is of a statement that was fetched after it. A core without a bank leaves the day waiting.
+        Refused with DAY_NOT_OVER.
         """
 
     @_abc_1.abstractmethod

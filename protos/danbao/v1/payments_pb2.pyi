@@ -383,7 +383,8 @@ class Refund(_message.Message):
         """Its money is set aside, and is on its way."""
         STATE_AWAITING_FUNDS: Refund._State.ValueType  # 2
         """The payee lacks the money. What reaches the payee's wallet serves such refunds, the oldest first; after 7 days they fail.
-        Meanwhile the payee's withdrawals are refused with REFUNDS_WAITING.
+        Meanwhile nothing else leaves the wallet: withdrawals, and what the payee would pay from it, are refused with
+        REFUNDS_WAITING. Wallets in other currencies are not held back.
         """
         STATE_SUCCEEDED: Refund._State.ValueType  # 3
         """The payer has the money, or their bank. Final."""
@@ -399,7 +400,8 @@ class Refund(_message.Message):
     """Its money is set aside, and is on its way."""
     STATE_AWAITING_FUNDS: Refund.State.ValueType  # 2
     """The payee lacks the money. What reaches the payee's wallet serves such refunds, the oldest first; after 7 days they fail.
-    Meanwhile the payee's withdrawals are refused with REFUNDS_WAITING.
+    Meanwhile nothing else leaves the wallet: withdrawals, and what the payee would pay from it, are refused with
+    REFUNDS_WAITING. Wallets in other currencies are not held back.
     """
     STATE_SUCCEEDED: Refund.State.ValueType  # 3
     """The payer has the money, or their bank. Final."""

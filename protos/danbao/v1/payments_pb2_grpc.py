@@ -193,7 +193,7 @@ class PaymentServiceServicer(object):
     def PayPayment(self, request, context):
         """Takes the money from what the payer can spend: into escrow, to the payee where the mode is INSTANT, or into what the payer's
         own account holds where it is AUTHORIZATION. Needs the scope `payments.pay` on a key that is bound to the payer, or
-        `payments.pay_any`.
+        `payments.pay_any`. Refused with REFUNDS_WAITING while the wallet lacks money for refunds that the payer owes.
 
         A person needs the payment password and, by the amount, the day's total and their identity level, an approval
         (APPROVAL_REQUIRED). Refused with LIMIT_EXCEEDED (metadata `limit`, `used_minor`, `cap_minor`, `currency`) where no proof would

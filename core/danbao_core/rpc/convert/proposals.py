@@ -4,6 +4,7 @@ from typing import Any
 
 from danbao.v1 import operations_pb2
 from danbao_core.accounts import Purpose
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Origin
 from danbao_core.ledger import OpenItem
 from danbao_core.proposals import (
@@ -11,6 +12,7 @@ from danbao_core.proposals import (
     ApproveProposal,
     CreateProposal,
     FactorRecovery,
+    FeePayout,
     Grant,
     OpenItemSettlement,
     Proposal,
@@ -18,7 +20,7 @@ from danbao_core.proposals import (
     Side,
     Terms,
 )
-from danbao_core.rpc.convert.parts import id_of, money, money_of, timestamp
+from danbao_core.rpc.convert.parts import id_of, money, money_of, optional_id_of, timestamp
 
 
 def create_proposal(request: operations_pb2.CreateProposalRequest, origin: Origin) -> CreateProposal:
@@ -26,9 +28,9 @@ def create_proposal(request: operations_pb2.CreateProposalRequest, origin: Origi
     return CreateProposal(origin=origin, terms=_terms_of(request), reason=request.reason)
 
 
-def approve_proposal(request: operations_pb2.ApproveProposalRequest, origin: Origin) -> ApproveProposal:
+def approve_proposal(request: operations_pb2.ApproveProposalRequest, origin: Origin, ways: Ways) -> ApproveProposal:
     """The command for a request."""
-    return ApproveProposal(origin=origin, proposal_id=id_of(request.name))
+    return ApproveProposal(origin=origin, proposal_id=id_of(request.name), ways=ways)
 
 
 def reject_proposal(request: operations_pb2.RejectProposalRequest, origin: Origin) -> RejectProposal:
@@ -74,6 +76,13 @@ def _terms_of(request: operations_pb2.CreateProposalRequest) -> Terms:
             return Grant(key_id=id_of(request.grant.service_key), scopes=tuple(sorted(request.grant.scopes)))
         case "factor_recovery":
             return FactorRecovery(account_id=id_of(request.factor_recovery.account))
+        case "fee_payout":
+            payout = request.fee_payout
+            return FeePayout(
+                account_id=id_of(payout.account),
+                amount=money_of(payout.amount),
+                instrument_id=optional_id_of(payout.instrument),
+            )
         case _:
             settlement = request.open_item_settlement
             return OpenItemSettlement(open_item_id=id_of(settlement.open_item), credit=_side_of(settlement.credit))
@@ -91,6 +100,13 @@ def _terms(terms: Terms) -> dict[str, Any]:
         case OpenItemSettlement(open_item_id, credit):
             settlement = operations_pb2.OpenItemSettlement(open_item=f"openItems/{open_item_id}", credit=_side(credit))
             return {"open_item_settlement": settlement}
+        case FeePayout(account_id, amount, instrument_id):
+            payout = operations_pb2.FeePayout(
+                account=f"accounts/{account_id}",
+                amount=money(amount.amount_minor, amount.currency),
+                instrument=f"instruments/{instrument_id}" if instrument_id else "",
+            )
+            return {"fee_payout": payout}
         case FactorRecovery(account_id):
             return {"factor_recovery": operations_pb2.FactorRecovery(account=f"accounts/{account_id}")}
 

@@ -8,6 +8,7 @@ import msgspec
 from danbao.v1 import accounts_pb2, operations_pb2, operations_pb2_grpc
 from danbao_core import sql
 from danbao_core.audit import audit
+from danbao_core.bank.ways import Ways
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row, fetch_rows
 from danbao_core.errors import OpenItemNotFound, ProposalNotFound, SecretAlreadyShown
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 class Operations(Reconciliations, operations_pb2_grpc.OperationsServiceServicer):
     """Service keys, merchants' plans, freezing accounts, what takes two operators, who did what, and the audit of the books."""
 
-    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, desk: Desk, database_url: str) -> None:
+    def __init__(self, engine: Engine, pool: "_Pool", pages: Pages, desk: Desk, database_url: str, ways: Ways) -> None:
         self._engine = engine
         self._pool = pool
         self._pages = pages
         self._desk = desk
         self._authenticator = desk.authenticator
         self._database_url = database_url
+        self._ways = ways
         self._auditing = asyncio.Lock()  # an audit takes the memory of a whole database's worth of hashing: one at a time
 
     async def CreateServiceKey(
@@ -88,7 +90,7 @@ class Operations(Reconciliations, operations_pb2_grpc.OperationsServiceServicer)
     async def ApproveProposal(
         self, request: operations_pb2.ApproveProposalRequest, context: "_Context"
     ) -> operations_pb2.Proposal:
-        command = convert.approve_proposal(request, calls.current().origin)
+        command = convert.approve_proposal(request, calls.current().origin, self._ways)
         proposed = await fetch_row(self._pool, Proposal, command.proposal_id)
         if proposed is not None and isinstance(terms := proposed.parsed_terms, FactorRecovery):
             command = msgspec.structs.replace(command, letter=await self._letter(terms, "factor_recovery_done"))
