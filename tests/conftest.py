@@ -3,14 +3,21 @@
 The server starts when the first test asks for a database; until then nothing waits for it.
 """
 
+import compileall
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 
+import danbao.v1
+import danbao_client
+import danbao_core
+import danbao_workers
 from danbao_core.callers import CallerGuard
 from danbao_core.engine import Engine
 from danbao_core.policy import PolicySchedule
@@ -24,12 +31,28 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell starts what it puts into the background so; commands under test have to hear Ctrl-C all the same.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _log_briefly()
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
         config.stash[_FOLDER] = Path(worker_input["danbao_postgres"])
     elif not config.option.collectonly:
+        _compile()
         config.stash[_POSTGRES] = SharedPostgres()
         config.stash[_FOLDER] = config.stash[_POSTGRES].folder
+
+
+def _log_briefly() -> None:
+    """What is logged of an error without the values of all variables: rendering a large batch takes many seconds."""
+    *before, _ = structlog.get_config()["processors"]
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*before, renderer])
+
+
+def _compile() -> None:
+    """Where Python is to keep no bytecode, as in images, each process under test would compile every module again."""
+    if sys.dont_write_bytecode:
+        for package in (danbao.v1, danbao_client, danbao_core, danbao_workers):
+            compileall.compile_dir(package.__path__[0], quiet=2)
 
 
 @pytest.hookimpl(optionalhook=True)

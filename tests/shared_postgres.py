@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+
+from tests.temporary import a_temporary_folder
 
 TEMPLATE: Final = "danbao_template"
 """The migrated database that tests clone; nobody connects to it."""
@@ -34,7 +35,7 @@ class SharedPostgres:
     """The controller's side; `folder` is all that the others have to know."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="danbao-tests-"))
+        self.folder = a_temporary_folder("danbao-tests-")
         self.folder.chmod(0o711)  # where root runs the tests, Postgres runs as another user, which has to walk through
         with socket.socket(socket.AF_UNIX) as listener, (self.folder / _LOG).open("wb") as log:
             listener.bind(str(self.folder / _SOCKET))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from danbao_client import Danbao
 from danbao_core.supervisor import Endpoint, read_endpoint
 from tests.integration.sandboxes import eventually, give_sandbox_data, gone
+from tests.rpc_client import HASH_KEY
 
 _COMMAND = (sys.executable, "-m", "danbao_core")
 _START_SECONDS = 90.0
@@ -80,6 +81,29 @@ async def started(*arguments: str | Path, env: dict[str, str] | None = None, cwd
 async def danbao(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> Result:
     """Runs a `danbao` command to its end."""
     return await (await started(*arguments, env=env, cwd=cwd)).result()
+
+
+@asynccontextmanager
+async def a_server(database_url: str, stopped: list[dict[str, Any]] | None = None, **settings: str) -> AsyncIterator[str]:
+    """The address of a server process on a sandbox's database; more settings as DANBAO_* variables.
+
+    What it says of its engine when it has stopped is added to `stopped`. Nobody reads its log meanwhile: it must fit the pipe.
+    """
+    environment = {
+        "DANBAO_MODE": "sandbox",
+        "DANBAO_DATABASE_URL": database_url,
+        "DANBAO_LISTEN": "127.0.0.1:0",
+        "DANBAO_HASH_KEY": HASH_KEY,
+    }
+    running = await started("serve", "--json", env=environment | settings)
+    try:
+        yield str(json.loads(await running.line())["address"])
+    finally:
+        running.send(signal.SIGTERM)
+        result = await running.result()
+    assert result.code == 0, result.err
+    if stopped is not None:
+        stopped += [line for line in map(json.loads, result.err.splitlines()) if line["event"] == "engine stopped"]
 
 
 class Sandbox:

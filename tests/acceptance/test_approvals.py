@@ -4,11 +4,8 @@ The people are put into the database, as many as it takes: a code works once, so
 """
 
 import asyncio
-import json
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +16,7 @@ from danbao_client import Danbao
 from danbao_core.audit import audit
 from danbao_core.keyring import Keyring
 from danbao_core.people.factors import code_of_step, step_at
-from tests.acceptance.sandbox import RunningCommand, started
+from tests.acceptance.sandbox import a_server
 from tests.factors import to_pay
 from tests.people import PAYMENT_PASSWORD, Somebody, a_crowd
 from tests.rpc_client import HASH_KEY, an_operator_token
@@ -29,25 +26,6 @@ CONNECTIONS = 8
 IN_FLIGHT = 64
 PRICE_MINOR = 1_200_00
 """More than the payment password alone reaches."""
-
-
-@asynccontextmanager
-async def a_server(database_url: str) -> AsyncIterator[str]:
-    """The address of a server process."""
-    environment = {
-        "DANBAO_MODE": "sandbox",
-        "DANBAO_DATABASE_URL": database_url,
-        "DANBAO_LISTEN": "127.0.0.1:0",
-        "DANBAO_HASH_KEY": HASH_KEY,
-        "DANBAO_LOG_LEVEL": "warning",  # nobody reads the pipe meanwhile
-    }
-    running: RunningCommand = await started("serve", "--json", env=environment)
-    try:
-        yield json.loads(await running.line())["address"]
-    finally:
-        running.send(signal.SIGTERM)
-        result = await running.result()
-    assert result.code == 0, result.err
 
 
 async def at_once(calls: Iterable[Awaitable[Any]]) -> tuple[list[Any], float]:
@@ -67,7 +45,10 @@ async def approved_by(database_url: str, count: int) -> None:
     """Has so many people each approve and pay one payment, as an app does it in three calls, and looks at the books."""
     crowd = await a_crowd(database_url, Keyring.load(None, bytes.fromhex(HASH_KEY)), count, funds_minor=2 * PRICE_MINOR)
     token = await an_operator_token(database_url)
-    async with a_server(database_url) as address, Danbao.connect(address, key=token, channels=CONNECTIONS) as danbao:
+    async with (
+        a_server(database_url, DANBAO_LOG_LEVEL="warning") as address,
+        Danbao.connect(address, key=token, channels=CONNECTIONS) as danbao,
+    ):
         shop = (await danbao.accounts.CreateAccount(create_account("CNY", merchant=True))).name
         people = [danbao.with_token(payer.token) for payer in crowd]
         orders, _ = await at_once(

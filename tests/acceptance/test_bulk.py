@@ -1,12 +1,10 @@
 """Payments in bulk from two server processes to one hot merchant, half of them from payers that both processes share."""
 
 import asyncio
-import json
-import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -15,8 +13,8 @@ import pytest
 from danbao.v1 import accounts_pb2, payments_pb2
 from danbao_client import Danbao
 from danbao_core.audit import audit
-from tests.acceptance.sandbox import RunningCommand, started
-from tests.rpc_client import HASH_KEY, an_operator_token, id_of
+from tests.acceptance.sandbox import a_server
+from tests.rpc_client import an_operator_token, id_of
 from tests.rpc_requests import a_payment, a_top_up, create_account
 
 Connection = Any
@@ -43,25 +41,6 @@ class Books(NamedTuple):
     shared: list[str]
     own: list[list[str]]
     """Of each process."""
-
-
-@asynccontextmanager
-async def a_server(database_url: str, stopped: list[dict[str, Any]]) -> AsyncIterator[str]:
-    """The address of a server process; what it says of its engine when it has stopped is added to `stopped`."""
-    environment = {
-        "DANBAO_MODE": "sandbox",
-        "DANBAO_DATABASE_URL": database_url,
-        "DANBAO_LISTEN": "127.0.0.1:0",
-        "DANBAO_HASH_KEY": HASH_KEY,
-    }
-    running: RunningCommand = await started("serve", "--json", env=environment)
-    try:
-        yield json.loads(await running.line())["address"]
-    finally:
-        running.send(signal.SIGTERM)
-        result = await running.result()
-    assert result.code == 0, result.err
-    stopped += [line for line in map(json.loads, result.err.splitlines()) if line["event"] == "engine stopped"]
 
 
 async def an_account(danbao: Danbao, *, funds_minor: int = 0, merchant: bool = False) -> str:

@@ -196,7 +196,7 @@ async def test_it_goes_on_after_everything_died(tmp_path: Path) -> None:
     orders, merchant = some_orders(tmp_path, count=480, dates=8), a_merchant_name()
     with a_folder() as folder:
         async with a_sandbox(folder) as sandbox:
-            replay = await sandbox.started(*replay_of(orders, merchant), "--patience", "5")
+            replay = await sandbox.started(*replay_of(orders, merchant), "--patience", "1")
             await until_in_the_middle(sandbox, merchant, replay, at_least=20)
             await killed_with_all_its_children(sandbox)
             stopped = await replay.result()

@@ -148,9 +148,8 @@ async def test_two_servers_share_the_port_and_are_as_right_as_one() -> None:
             assert all([await samples(url) for url in now])
 
 
-async def test_a_sandbox_goes_without_the_tls_of_another_core(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sandbox_goes_without_the_tls_of_another_core(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shared one was started where this was set, too."""
     for name in ("CERT", "KEY", "CLIENT_CA", "CA"):
         monkeypatch.setenv(f"DANBAO_TLS_{name}", "/of/another/core")
-    with a_folder() as folder:
-        async with a_sandbox(folder) as sandbox:
-            assert (await sandbox.danbao("health")).answer == {"status": "SERVING"}
+    assert (await sandbox.danbao("health")).answer == {"status": "SERVING"}

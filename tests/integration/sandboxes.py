@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -19,6 +18,7 @@ import psutil
 from danbao_core.embedded import PostgresServer, folders
 from danbao_core.embedded.account import postgres_account
 from danbao_core.supervisor import Endpoint
+from tests.temporary import a_temporary_folder
 
 _HOST = Path(__file__).with_name("sandbox_host.py")
 
@@ -53,7 +53,7 @@ def obedient_roles() -> Roles:
 @contextmanager
 def a_folder(name: str = "sandbox", *, closed: bool = False) -> Iterator[Path]:
     """A folder that does not exist yet and that other users may walk to, unless `closed`."""
-    parent = Path(tempfile.mkdtemp(prefix="danbao-test-"))
+    parent = a_temporary_folder("danbao-test-")
     parent.chmod(0o700 if closed else 0o711)
     try:
         yield parent / name
@@ -72,7 +72,7 @@ async def give_data(postgres: Path) -> None:
     They are a copy: initialising takes fifteen times as long, and is done once for all tests of this process.
     """
     if not _initialised:
-        parent = Path(tempfile.mkdtemp(prefix="danbao-test-data-"))
+        parent = a_temporary_folder("danbao-test-data-")
         parent.chmod(0o711)
         atexit.register(shutil.rmtree, parent)
         server = PostgresServer(parent / "postgres")

@@ -1,7 +1,7 @@
 """The two ways of writing a batch leave the same rows behind, and the two ways of reading them find the same."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from danbao_core.engine.rows import Column, Row, loader
 from danbao_core.engine.statements import Change
 from tests.builders import a_paid_payment
 from tests.every_table import TABLES
+from tests.shared_postgres import SharedServer, a_database
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -31,14 +32,24 @@ VALUES = {
 }
 
 
-@pytest.fixture
-def unchecked(database_url: str) -> Iterator[tuple[asyncio.Runner, "asyncpg.Connection[Any]"]]:
-    """A connection to a database without CHECK constraints, so that any row can be written."""
+@pytest.fixture(scope="module")
+def unchecked(postgres: SharedServer) -> Iterator[tuple[asyncio.Runner, "asyncpg.Connection[Any]"]]:
+    """A connection to a database without CHECK constraints, so that any row can be written; tests leave it as it is."""
     with asyncio.Runner() as runner:
-        connection = runner.run(asyncpg.connect(database_url))
-        runner.run(connection.execute(_DROP_CHECKS))
-        yield runner, connection
-        runner.run(connection.close())
+        using = _a_database_without_checks(postgres)
+        yield runner, runner.run(anext(using))
+        runner.run(using.aclose())
+
+
+async def _a_database_without_checks(postgres: SharedServer) -> "AsyncGenerator[asyncpg.Connection[Any], None]":
+    administrator = await asyncpg.connect(postgres.url_of("postgres"))
+    try:
+        async with a_database(administrator, postgres) as url:
+            connection = await asyncpg.connect(url)
+            await connection.execute(_DROP_CHECKS)
+            yield connection
+    finally:
+        await administrator.close()
 
 
 _DROP_CHECKS = """
@@ -71,7 +82,6 @@ def rows_of(row_type: type[Row], nullable: set[tuple[str, str]]) -> st.SearchStr
 def test_both_ways_write_the_same(unchecked: tuple[asyncio.Runner, "asyncpg.Connection[Any]"], table: str) -> None:
     runner, connection = unchecked
     row_type = TABLES[table]
-    runner.run(connection.execute(f"DELETE FROM {table}"))
     nullable = {
         (row["relname"], row["attname"])
         for row in runner.run(
@@ -98,6 +108,7 @@ def test_both_ways_write_the_same(unchecked: tuple[asyncio.Runner, "asyncpg.Conn
         transaction = connection.transaction()
         await transaction.start()
         try:
+            await connection.execute(f"DELETE FROM {table}")
             for each in (Change(row_type.table, first, []), change):
                 if each.size:
                     assert await persist(connection, [each]) == len(each.updates)

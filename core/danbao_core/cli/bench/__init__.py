@@ -8,3 +8,8 @@ load.py        the load generator, and echo.py the echo server: processes of the
 profiling.py   where the time goes
 report.py      the figures as JSON and as tables; chart.py as a picture
 """
+
+from typing import Final
+
+FULL_SECONDS: Final = 5.0
+"""A turn, unless it is told otherwise. What is done a number of times, not for a time, is done less often in shorter ones."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from danbao_core.cli.bench import FULL_SECONDS
 from danbao_core.cli.output import CommandFailed, Output, run
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from danbao_core.cli.bench.stack import Stack
 
 _ROUNDS: Final = 5
-_SECONDS: Final = 5.0
 _ACCOUNTS: Final = 10_000
 
 
@@ -37,7 +37,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often every contender has its turn.")] = _ROUNDS,
     seconds: Annotated[
         float, typer.Option(min=0.1, max=3600, help="How long a turn is; pgbench takes whole seconds, at least one.")
-    ] = _SECONDS,
+    ] = FULL_SECONDS,
     accounts: Annotated[int, typer.Option(min=4, max=1_000_000, help="Accounts, half buyers and half merchants.")] = _ACCOUNTS,
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Run only this contender. Repeat it.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Also show where the time of a server goes.")] = False,
@@ -74,7 +74,8 @@ async def _run(
 
     with_pgbench = any(name.startswith("pgbench") for name in names)
     async with a_stack(output, settings["accounts"], with_pgbench=with_pgbench, with_worker=webhooks) as stack:
-        told = await _webhooks(output, stack) if webhooks else {}  # first: the others leave much to be told
+        # First: the others leave much to be told.
+        told = await _webhooks(output, stack, settings["seconds"]) if webhooks else {}
         readings = await _measured(output, stack, names, settings["rounds"], settings["seconds"])
         machine = report.machine(await stack.postgres_version())
         answer = report.as_dict(readings, machine, settings) | told
@@ -131,12 +132,12 @@ async def _profiled(output: Output, stack: "Stack", readings: "Readings", second
     }
 
 
-async def _webhooks(output: Output, stack: "Stack") -> dict[str, Any]:
+async def _webhooks(output: Output, stack: "Stack", seconds: float) -> dict[str, Any]:
     """Says how fast webhooks are, and answers it."""
     from danbao_core.cli.bench.webhooks import measure
 
     with output.progress.status("Sending webhooks ..."):
-        figures = await measure(stack)
+        figures = await measure(stack, seconds)
     output.say(figures.in_words)
     return {"webhooks": figures._asdict()}
 

@@ -31,10 +31,11 @@ class Bulk(msgspec.Struct, frozen=True, tag=True):
 
 
 class Budget(msgspec.Struct, frozen=True, tag=True):
-    """Time each step of a unary call alone. Answered by Timed."""
+    """Time each step of a unary call alone, nine turns of so many calls. Answered by Timed."""
 
     database_url: str
     key: str
+    times: int
 
 
 Job = Prepare | Unary | Bulk | Budget

@@ -53,7 +53,7 @@ class LoadGenerator:
     async def do(self, job: jobs.Job) -> jobs.JobAnswer:
         """Raises DanbaoError or AioRpcError where a call failed."""
         if isinstance(job, jobs.Budget):
-            return jobs.Timed(await time_steps(job.database_url, job.key, self._request(hot=False)))
+            return jobs.Timed(await time_steps(job.database_url, job.key, self._request(hot=False), job.times))
         began_at, cpu_began_at, p50_seconds = time.perf_counter(), time.process_time(), 0.0
         if isinstance(job, jobs.Prepare):
             count = await self._prepare(job)

@@ -1,11 +1,12 @@
 """Where the time of a server goes: its functions by own time, and what the steps of a unary call take."""
 
 import json
+import math
 import pstats
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from danbao_core.cli.bench import jobs
+from danbao_core.cli.bench import FULL_SECONDS, jobs
 from danbao_core.cli.bench.contenders import CHANNELS, IN_FLIGHT, STREAMS, Readings
 from danbao_core.cli.bench.stack import Stack
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN: Final = 25
+_TIMES: Final = 2_000
 _PACKAGES: Final = ("site-packages", "core", "protos", "clients", "lib")
 
 
@@ -91,10 +93,11 @@ async def budget(stack: Stack, readings: Readings, seconds: float) -> list[Budge
     """
     async with stack.a_server() as server:
         measured = await stack.ask(jobs.Unary(server.address, CHANNELS, IN_FLIGHT, seconds), jobs.Measured)
-    steps = await stack.ask(jobs.Budget(stack.database_url, stack.key), jobs.Timed)
+    times = math.ceil(min(seconds / FULL_SECONDS, 1.0) * _TIMES)
+    steps = await stack.ask(jobs.Budget(stack.database_url, stack.key, times), jobs.Timed)
     totals = engine_totals(server.log)
     batches = totals["batches"]["committed"]
-    lines = [BudgetLine(step, taken, "alone, median of 9 times 2,000") for step, taken in steps.microseconds.items()]
+    lines = [BudgetLine(step, taken, f"alone, median of 9 times {times:,}") for step, taken in steps.microseconds.items()]
     for phase, taken in totals["phase_seconds"].items():
         how = f"engine, with its waits; {measured.count / batches:.0f} payments a batch"
         lines.append(BudgetLine(f"engine: {phase}", taken / measured.count * 1e6, how))

@@ -29,11 +29,10 @@ _SCOPE: Final = "payments.write"
 _PEER: Final = "ipv4:127.0.0.1:1"
 _HASH_KEY: Final = bytes(32)
 _TURNS: Final = 9
-_TIMES: Final = 2_000
 
 
-async def time_steps(database_url: str, key: str, request: payments_pb2.CreatePaymentRequest) -> dict[str, float]:
-    """Microseconds by step: the median of nine turns of 2,000 calls. The database must hold a payment."""
+async def time_steps(database_url: str, key: str, request: payments_pb2.CreatePaymentRequest, times: int) -> dict[str, float]:
+    """Microseconds by step: the median of nine turns of so many calls. The database must hold a payment."""
     async with asyncpg.create_pool(database_url, min_size=1, max_size=1, connect=server_role.connect) as pool:
         authenticator = Authenticator(pool, system_wall_clock, Keyring.load(None, _HASH_KEY))
         authorization = f"Bearer {key}"
@@ -48,37 +47,37 @@ async def time_steps(database_url: str, key: str, request: payments_pb2.CreatePa
         call = calls.Call(caller, _METHOD, _PEER, system_wall_clock(), request.request_id, bytes(32), context, seen)
         command_of = convert.create_payment
         return {
-            "authentication": await _timed_awaiting(lambda: authenticator.caller(authorization, _SCOPE)),
-            "parse": _timed(lambda: parse(payments_pb2.CreatePaymentRequest, data)),
-            "validate": _timed(lambda: validate(request)),
-            "hash": _timed(lambda: content_hash(_HASH_KEY, _METHOD, request.SerializeToString(deterministic=True))),
-            "convert": _timed(lambda: command_of(request, call.origin)),
-            "answer": _timed(lambda: convert.payment(row).SerializeToString()),
-            "log_and_count": _timed_seeing(request.request_id, caller.label),
+            "authentication": await _timed_awaiting(lambda: authenticator.caller(authorization, _SCOPE), times),
+            "parse": _timed(lambda: parse(payments_pb2.CreatePaymentRequest, data), times),
+            "validate": _timed(lambda: validate(request), times),
+            "hash": _timed(lambda: content_hash(_HASH_KEY, _METHOD, request.SerializeToString(deterministic=True)), times),
+            "convert": _timed(lambda: command_of(request, call.origin), times),
+            "answer": _timed(lambda: convert.payment(row).SerializeToString(), times),
+            "log_and_count": _timed_seeing(request.request_id, caller.label, times),
         }
 
 
-def _timed(step: Callable[[], object]) -> float:
+def _timed(step: Callable[[], object], times: int) -> float:
     turns = []
     for _ in range(_TURNS):
         began_at = time.perf_counter()
-        for _ in range(_TIMES):
+        for _ in range(times):
             step()
-        turns.append((time.perf_counter() - began_at) / _TIMES * 1e6)
+        turns.append((time.perf_counter() - began_at) / times * 1e6)
     return median(turns)
 
 
-async def _timed_awaiting(step: Callable[[], Awaitable[object]]) -> float:
+async def _timed_awaiting(step: Callable[[], Awaitable[object]], times: int) -> float:
     turns = []
     for _ in range(_TURNS):
         began_at = time.perf_counter()
-        for _ in range(_TIMES):
+        for _ in range(times):
             await step()
-        turns.append((time.perf_counter() - began_at) / _TIMES * 1e6)
+        turns.append((time.perf_counter() - began_at) / times * 1e6)
     return median(turns)
 
 
-def _timed_seeing(request_id: str, caller: str) -> float:
+def _timed_seeing(request_id: str, caller: str, times: int) -> float:
     """What is seen of a call, from its begin to its end: its numbers, and its line in a log that goes into nothing."""
     with Path(os.devnull).open("w") as nothing, redirect_stderr(nothing):
         logs.configure("info")
@@ -90,6 +89,6 @@ def _timed_seeing(request_id: str, caller: str) -> float:
             seen.caller, seen.request_id, seen.peer = caller, request_id, _PEER
             end(seen, None)
 
-        taken = _timed(see)
+        taken = _timed(see, times)
         structlog.reset_defaults()
     return taken

@@ -1,6 +1,7 @@
 """How fast webhooks are: how many a second one worker delivers to one receiver, and how long one takes after its commit."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from danbao.v1 import accounts_pb2, common_pb2, notifications_pb2, payments_pb2
 from danbao_client import Danbao
+from danbao_core.cli.bench import FULL_SECONDS
 from danbao_core.cli.output import CommandFailed
 
 if TYPE_CHECKING:
@@ -45,8 +47,11 @@ class WebhookFigures(NamedTuple):
         )
 
 
-async def measure(stack: "Stack") -> WebhookFigures:
-    """Makes an endpoint for new payments and lets the sandbox's worker deliver them. Raises CommandFailed."""
+async def measure(stack: "Stack", seconds: float) -> WebhookFigures:
+    """Makes an endpoint for new payments and lets the sandbox's worker deliver them. Raises CommandFailed.
+
+    Of fewer payments where the turns of the bench are shorter than `FULL_SECONDS`.
+    """
     import asyncpg
 
     async with stack.a_receiver() as url, Danbao.connect(stack.servers[0].address, key=stack.key) as danbao:
@@ -57,24 +62,25 @@ async def measure(stack: "Stack") -> WebhookFigures:
         sides = [await _an_account(danbao) for _ in range(2)]
         connection = await asyncpg.connect(stack.database_url)
         try:
-            return await _measured(danbao, connection, endpoint_id, sides)
+            return await _measured(danbao, connection, endpoint_id, sides, min(seconds / FULL_SECONDS, 1.0))
         finally:
             await connection.close()
 
 
 async def _measured(
-    danbao: Danbao, connection: "asyncpg.Connection[Any]", endpoint_id: UUID, sides: list[str]
+    danbao: Danbao, connection: "asyncpg.Connection[Any]", endpoint_id: UUID, sides: list[str], share: float
 ) -> WebhookFigures:
+    batches, singles = (math.ceil(share * full) for full in (_BATCHES, _SINGLES))
     batch = payments_pb2.BatchCreatePaymentsRequest(requests=[_a_payment(*sides) for _ in range(IN_A_BATCH)])
-    await asyncio.gather(*(danbao.payments.BatchCreatePayments(batch) for _ in range(_BATCHES)))
+    await asyncio.gather(*(danbao.payments.BatchCreatePayments(batch) for _ in range(batches)))
     before, began_at = await connection.fetchval(_DELIVERED, endpoint_id), time.monotonic()
 
     async def all_delivered() -> bool:
-        return bool(await connection.fetchval(_DELIVERED, endpoint_id) >= IN_A_BATCH * _BATCHES)
+        return bool(await connection.fetchval(_DELIVERED, endpoint_id) >= IN_A_BATCH * batches)
 
     await _until(all_delivered)
-    per_second = (IN_A_BATCH * _BATCHES - before) / (time.monotonic() - began_at)
-    took = sorted([await _one(danbao, connection, endpoint_id, sides) for _ in range(_SINGLES)])
+    per_second = (IN_A_BATCH * batches - before) / (time.monotonic() - began_at)
+    took = sorted([await _one(danbao, connection, endpoint_id, sides) for _ in range(singles)])
     return WebhookFigures(per_second, took[len(took) // 2] * 1e3, took[len(took) * 99 // 100] * 1e3)
 
 
