@@ -48,9 +48,9 @@ class CreateRefund(Command[Refund], frozen=True):
     the payee lacks it, as soon as it is there. Asked for by the payee, or by a service or operator for them.
 
     Refused: CurrencyUnknown, AmountNotPositive, AmountOverflow, CurrencyMismatch, PaymentNotFound, InvalidTransition,
-    ActorNotAllowed (the payer), RefundWindowClosed, TooManyRefunds, RefundExceedsRemaining; to a card, too: BankMissing,
-    InstrumentNotFound; of what the payee has got, too: AccountClosed (the payee's), AccountFrozen where the payee's own key or
-    session asks. A person is refused, too: ApprovalRequired where no payment password is shown, PasswordMissing,
+    ActorNotAllowed (the payer), RefundWindowClosed, DisputeOpen, TooManyRefunds, RefundExceedsRemaining; to a card, too:
+    BankMissing, InstrumentNotFound; of what the payee has got, too: AccountClosed (the payee's), AccountFrozen where the payee's
+    own key or session asks. A person is refused, too: ApprovalRequired where no payment password is shown, PasswordMissing,
     PasswordWrong, PasswordLocked.
     """
 
@@ -130,6 +130,7 @@ class CreateRefund(Command[Refund], frozen=True):
         if actor is not Actor.PAYER and (over or payment.state is State.FINISHED):
             raise RefundWindowClosed(payment=payment.name)
         state_after(payment.mode, payment.state, Event.REFUND, actor)
+        payment.must_not_be_disputed()
         if self.amount is not None and self.amount.currency != payment.currency:
             raise CurrencyMismatch(currency=payment.currency)
         if payment.refund_count >= draft.policy.refunds_per_payment:

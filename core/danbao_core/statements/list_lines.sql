@@ -13,12 +13,16 @@ SELECT
     payment.subject,
     CASE WHEN journal.kind = 'refund.release' THEN refund.fee_kept_minor ELSE payment.fee_minor - later.fee_minor END AS fee_minor,
     payment.payee_id = $4 AS payee,
+    journal.kind = 'dispute.settle' AND NOT dispute.released AS ends_escrow,
     other.kind AS other_kind,
     other.display_name AS other_name
 FROM entry
 JOIN journal ON journal.id = entry.journal_id
 LEFT JOIN refund ON refund.id = journal.subject_id AND journal.kind LIKE 'refund.%'
-LEFT JOIN payment ON payment.id = CASE WHEN journal.kind LIKE 'payment.%' THEN journal.subject_id ELSE refund.payment_id END
+LEFT JOIN dispute ON dispute.id = journal.subject_id AND journal.kind LIKE 'dispute.%'
+LEFT JOIN payment
+    ON payment.id
+    = CASE WHEN journal.kind LIKE 'payment.%' THEN journal.subject_id ELSE coalesce(refund.payment_id, dispute.payment_id) END
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(fee_kept_minor), 0)::bigint AS fee_minor FROM refund WHERE payment.refund_count > 0 AND payment_id = payment.id
 ) AS later
