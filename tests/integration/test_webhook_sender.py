@@ -121,7 +121,8 @@ async def test_names_that_hang_hold_up_none_that_was_found(monkeypatch: pytest.M
     hanging = [asyncio.create_task(resolver.resolve(f"hangs{number}.example", 443)) for number in range(40)]
     try:
         await until(lambda: all_threads_hang(resolver))
-        await asyncio.wait_for(resolver.resolve("shop.example", 443), 20)
+        async with asyncio.timeout(20):
+            await resolver.resolve("shop.example", 443)
     finally:
         answered.set()
         await asyncio.gather(*hanging)
