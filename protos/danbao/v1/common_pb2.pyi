@@ -73,7 +73,8 @@ class Authentication(_message.Message):
     PUBLIC_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
     """The scope that the caller's service key must hold, such as "payments.write". Sessions of people hold "person",
-    "accounts.read", "accounts.write", "fundings.write", "payments.read" and "payments.write", for their own account.
+    "accounts.read", "accounts.write", "disputes.read", "disputes.write", "fundings.write", "payments.read" and "payments.write",
+    for their own account.
     """
     public: _builtins.bool
     """Whether it can be called without a token; one that is sent all the same must be good."""
