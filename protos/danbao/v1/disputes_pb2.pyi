@@ -900,7 +900,7 @@ class RespondDisputeRequest(_message.Message):
         """Why, shown to the buyer: at most 4,000 characters without control characters but tabs and line feeds."""
         @_builtins.property
         def amount(self) -> _common_pb2.Money:
-            """How much, more than zero and at most what is disputed (OFFER_EXCEEDS_DISPUTE)."""
+            """How much, more than zero and at most what is disputed (AWARD_EXCEEDS_DISPUTED)."""
 
         def __init__(
             self,
@@ -1046,7 +1046,7 @@ Global___WithdrawDisputeRequest: _TypeAlias = WithdrawDisputeRequest  # noqa: Y0
 
 @_typing.final
 class SubmitEvidenceRequest(_message.Message):
-    """Request of SubmitEvidence: a text, a file, or both (else EVIDENCE_EMPTY)."""
+    """Request of SubmitEvidence: a text, a file, or both (else EVIDENCE_MISSING)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1277,24 +1277,24 @@ class WatchDisputesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
-    PAYMENT_FIELD_NUMBER: _builtins.int
+    DISPUTE_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """`accounts/{uuid}`: only its disputes. Empty for those of all accounts or, for a key that is bound to one, of that."""
-    payment: _builtins.str
-    """`payments/{uuid}`: only its disputes. Empty for those of any."""
+    dispute: _builtins.str
+    """`disputes/{uuid}`: only this one. Empty for any."""
     cursor: _builtins.str
     """Behind which event to begin, as in WatchPaymentsRequest."""
     def __init__(
         self,
         *,
         account: _builtins.str = ...,
-        payment: _builtins.str = ...,
+        dispute: _builtins.str = ...,
         cursor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cursor", b"cursor", "payment", b"payment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cursor", b"cursor", "dispute", b"dispute"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -198,7 +198,7 @@ class DisputeServiceServicer(object):
 
     def AcceptOffer(self, request, context):
         """The buyer takes what the seller offers; it is paid in the same commit. A person needs the payment password. Where the seller
-        offered nothing: OFFER_MISSING.
+        offered nothing: INVALID_TRANSITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -243,7 +243,7 @@ class DisputeServiceServicer(object):
 
     def DecideDispute(self, request, context):
         """An arbitrator decides what of the disputed amount goes to the buyer; the seller gets the rest. For keys that hold the scope
-        `disputes.decide`; one that also holds `disputes.supervise` decides as a supervisor. Refused with AWARD_EXCEEDS_DISPUTE for more
+        `disputes.decide`; one that also holds `disputes.supervise` decides as a supervisor. Refused with AWARD_EXCEEDS_DISPUTED for more
         than is disputed, compensation included, with COMPENSATION_NOT_POSSIBLE for compensation of a dispute that is not UNAUTHORIZED,
         and with ALREADY_DECIDED_BY_YOU after an appeal for the service that made the decision that was appealed.
         """
@@ -252,14 +252,16 @@ class DisputeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AppealDispute(self, request, context):
-        """Either side asks for another decision by another arbitrator. Possible once in a dispute, for whoever is first.
+        """Either side asks for another decision by another arbitrator. Possible once in a dispute, for whoever is first, but not for who gave
+        it up (APPEAL_WAIVED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WaiveAppeal(self, request, context):
-        """One side gives up its right to appeal; when both have, the decision is carried out in the same commit.
+        """One side gives up its right to appeal; when both have, the decision is carried out in the same commit. A second time it is refused
+        with APPEAL_WAIVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,7 +74,7 @@ class DisputeServiceStub:
     """
     AcceptOffer: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.AcceptOfferRequest, _disputes_pb2.Dispute]
     """The buyer takes what the seller offers; it is paid in the same commit. A person needs the payment password. Where the seller
-    offered nothing: OFFER_MISSING.
+    offered nothing: INVALID_TRANSITION.
     """
     EscalateDispute: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.EscalateDisputeRequest, _disputes_pb2.Dispute]
     """The buyer asks an arbitrator to decide."""
@@ -92,14 +92,18 @@ class DisputeServiceStub:
     """Lists the evidence of a dispute without what is in the files, newest first; see "Lists" at the head of common.proto."""
     DecideDispute: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.DecideDisputeRequest, _disputes_pb2.Dispute]
     """An arbitrator decides what of the disputed amount goes to the buyer; the seller gets the rest. For keys that hold the scope
-    `disputes.decide`; one that also holds `disputes.supervise` decides as a supervisor. Refused with AWARD_EXCEEDS_DISPUTE for more
+    `disputes.decide`; one that also holds `disputes.supervise` decides as a supervisor. Refused with AWARD_EXCEEDS_DISPUTED for more
     than is disputed, compensation included, with COMPENSATION_NOT_POSSIBLE for compensation of a dispute that is not UNAUTHORIZED,
     and with ALREADY_DECIDED_BY_YOU after an appeal for the service that made the decision that was appealed.
     """
     AppealDispute: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.AppealDisputeRequest, _disputes_pb2.Dispute]
-    """Either side asks for another decision by another arbitrator. Possible once in a dispute, for whoever is first."""
+    """Either side asks for another decision by another arbitrator. Possible once in a dispute, for whoever is first, but not for who gave
+    it up (APPEAL_WAIVED).
+    """
     WaiveAppeal: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.WaiveAppealRequest, _disputes_pb2.Dispute]
-    """One side gives up its right to appeal; when both have, the decision is carried out in the same commit."""
+    """One side gives up its right to appeal; when both have, the decision is carried out in the same commit. A second time it is refused
+    with APPEAL_WAIVED.
+    """
     WatchDisputes: _grpc.UnaryStreamMultiCallable[_disputes_pb2.WatchDisputesRequest, _disputes_pb2.WatchDisputesResponse]
     """Tells what happens to disputes, as it happens; see PaymentService.WatchPayments, whose rules hold here, and whose cursors are
     the same.
@@ -151,7 +155,7 @@ class DisputeServiceAsyncStub(DisputeServiceStub):
     """
     AcceptOffer: _aio.UnaryUnaryMultiCallable[_disputes_pb2.AcceptOfferRequest, _disputes_pb2.Dispute]  # type: ignore[assignment]
     """The buyer takes what the seller offers; it is paid in the same commit. A person needs the payment password. Where the seller
-    offered nothing: OFFER_MISSING.
+    offered nothing: INVALID_TRANSITION.
     """
     EscalateDispute: _aio.UnaryUnaryMultiCallable[_disputes_pb2.EscalateDisputeRequest, _disputes_pb2.Dispute]  # type: ignore[assignment]
     """The buyer asks an arbitrator to decide."""
@@ -169,14 +173,18 @@ class DisputeServiceAsyncStub(DisputeServiceStub):
     """Lists the evidence of a dispute without what is in the files, newest first; see "Lists" at the head of common.proto."""
     DecideDispute: _aio.UnaryUnaryMultiCallable[_disputes_pb2.DecideDisputeRequest, _disputes_pb2.Dispute]  # type: ignore[assignment]
     """An arbitrator decides what of the disputed amount goes to the buyer; the seller gets the rest. For keys that hold the scope
-    `disputes.decide`; one that also holds `disputes.supervise` decides as a supervisor. Refused with AWARD_EXCEEDS_DISPUTE for more
+    `disputes.decide`; one that also holds `disputes.supervise` decides as a supervisor. Refused with AWARD_EXCEEDS_DISPUTED for more
     than is disputed, compensation included, with COMPENSATION_NOT_POSSIBLE for compensation of a dispute that is not UNAUTHORIZED,
     and with ALREADY_DECIDED_BY_YOU after an appeal for the service that made the decision that was appealed.
     """
     AppealDispute: _aio.UnaryUnaryMultiCallable[_disputes_pb2.AppealDisputeRequest, _disputes_pb2.Dispute]  # type: ignore[assignment]
-    """Either side asks for another decision by another arbitrator. Possible once in a dispute, for whoever is first."""
+    """Either side asks for another decision by another arbitrator. Possible once in a dispute, for whoever is first, but not for who gave
+    it up (APPEAL_WAIVED).
+    """
     WaiveAppeal: _aio.UnaryUnaryMultiCallable[_disputes_pb2.WaiveAppealRequest, _disputes_pb2.Dispute]  # type: ignore[assignment]
-    """One side gives up its right to appeal; when both have, the decision is carried out in the same commit."""
+    """One side gives up its right to appeal; when both have, the decision is carried out in the same commit. A second time it is refused
+    with APPEAL_WAIVED.
+    """
     WatchDisputes: _aio.UnaryStreamMultiCallable[_disputes_pb2.WatchDisputesRequest, _disputes_pb2.WatchDisputesResponse]  # type: ignore[assignment]
     """Tells what happens to disputes, as it happens; see PaymentService.WatchPayments, whose rules hold here, and whose cursors are
     the same.
@@ -261,7 +269,7 @@ class DisputeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_disputes_pb2.Dispute, _abc.Awaitable[_disputes_pb2.Dispute]]:
         """The buyer takes what the seller offers; it is paid in the same commit. A person needs the payment password. Where the seller
-        offered nothing: OFFER_MISSING.
+        offered nothing: INVALID_TRANSITION.
         """
 
     @_abc_1.abstractmethod
@@ -315,7 +323,7 @@ class DisputeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_disputes_pb2.Dispute, _abc.Awaitable[_disputes_pb2.Dispute]]:
         """An arbitrator decides what of the disputed amount goes to the buyer; the seller gets the rest. For keys that hold the scope
-        `disputes.decide`; one that also holds `disputes.supervise` decides as a supervisor. Refused with AWARD_EXCEEDS_DISPUTE for more
+        `disputes.decide`; one that also holds `disputes.supervise` decides as a supervisor. Refused with AWARD_EXCEEDS_DISPUTED for more
         than is disputed, compensation included, with COMPENSATION_NOT_POSSIBLE for compensation of a dispute that is not UNAUTHORIZED,
         and with ALREADY_DECIDED_BY_YOU after an appeal for the service that made the decision that was appealed.
         """
@@ -326,7 +334,9 @@ class DisputeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _disputes_pb2.AppealDisputeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_disputes_pb2.Dispute, _abc.Awaitable[_disputes_pb2.Dispute]]:
-        """Either side asks for another decision by another arbitrator. Possible once in a dispute, for whoever is first."""
+        """Either side asks for another decision by another arbitrator. Possible once in a dispute, for whoever is first, but not for who gave
+        it up (APPEAL_WAIVED).
+        """
 
     @_abc_1.abstractmethod
     def WaiveAppeal(
@@ -334,7 +344,9 @@ class DisputeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _disputes_pb2.WaiveAppealRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_disputes_pb2.Dispute, _abc.Awaitable[_disputes_pb2.Dispute]]:
-        """One side gives up its right to appeal; when both have, the decision is carried out in the same commit."""
+        """One side gives up its right to appeal; when both have, the decision is carried out in the same commit. A second time it is refused
+        with APPEAL_WAIVED.
+        """
 
     @_abc_1.abstractmethod
     def WatchDisputes(
