@@ -459,7 +459,7 @@ class DisputeStep(_message.Message):
     text: _builtins.str
     """What the actor said, shown to both sides."""
     caller: _builtins.str
-    """The service or account that called, such as `services/shop`; empty where time did it. Shown to keys that are bound to no account."""
+    """The service or account that called, such as `service:shop`. Shown to keys that are bound to no account."""
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """What was disputed, offered or awarded to the buyer; unset where the step is about no amount."""
@@ -584,7 +584,6 @@ class OpenDisputeRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
-    PARTY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     payment: _builtins.str
@@ -593,8 +592,6 @@ class OpenDisputeRequest(_message.Message):
     """What is wrong."""
     text: _builtins.str
     """What happened, shown to the seller: 1 to 4,000 characters without control characters but tabs and line feeds."""
-    party: Global___Dispute.Party.ValueType
-    """For which side a key acts that is bound to no account: PARTY_BUYER (else PARTY_MISSING)."""
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """How much of the payment is disputed, more than zero, in its currency; all that is left of it where absent."""
@@ -607,11 +604,10 @@ class OpenDisputeRequest(_message.Message):
         reason: Global___Dispute.Reason.ValueType = ...,
         amount: _common_pb2.Money | None = ...,
         text: _builtins.str = ...,
-        party: Global___Dispute.Party.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "party", b"party", "payment", b"payment", "reason", b"reason", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment", b"payment", "reason", b"reason", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1026,19 +1022,23 @@ class WithdrawDisputeRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe; see the head of common.proto."""
     name: _builtins.str
     """`disputes/{uuid}`."""
+    text: _builtins.str
+    """Why, shown to the seller: at most 4,000 characters without control characters but tabs and line feeds."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
