@@ -46,12 +46,12 @@ SCOPES: Final = frozenset(
         "sandbox",
     }
 )
-"""What a key may be allowed: the scopes that RPCs declare, and those that let it pay, withdraw from any wallet, or decide disputes as
-a supervisor."""
+"""What a key may be allowed: the scopes that RPCs declare, and those that let it pay, withdraw from any wallet, or decide
+disputes as a supervisor."""
 
 UNBINDABLE_SCOPES: Final = frozenset({"disputes.decide", "disputes.supervise", "operations", "sandbox"})
-"""What reaches over all accounts: with one of these, a key that is bound to an account could make itself one that is not, or decide
-about its own money."""
+"""What reaches over all accounts: with one of these, a key that is bound to an account could make itself one that is not, or
+decide about its own money."""
 
 GRANTED_SCOPES: Final = frozenset({"fundings.withdraw_any", "payments.pay_any"})
 """What reaches into every wallet takes two operators: a key made by one of them begins without it, and a proposal grants it."""
