@@ -22,6 +22,7 @@ class Event(NamedTuple):
     id: UUID
     topic: str
     ordering_id: UUID
+    subject_id: UUID
     account_id: UUID | None
     other_account_id: UUID | None
     payload: bytes
@@ -35,6 +36,8 @@ class EventFilter(NamedTuple):
     account_id: UUID | None = None
     ordering_id: UUID | None = None
     """The payment that they belong to, say: what they are told in order with."""
+    subject_id: UUID | None = None
+    """What they are about; given together with what that belongs to, by which they are found."""
 
     def wants(self, event: Event) -> bool:
         """Whether an event is one of them."""
@@ -42,6 +45,7 @@ class EventFilter(NamedTuple):
             kind_of(event.topic) in self.kinds
             and (self.account_id is None or self.account_id in (event.account_id, event.other_account_id))
             and (self.ordering_id is None or self.ordering_id == event.ordering_id)
+            and (self.subject_id is None or self.subject_id == event.subject_id)
         )
 
 

@@ -1,4 +1,4 @@
-SELECT position, id, topic, ordering_id, account_id, other_account_id, payload
+SELECT position, id, topic, ordering_id, subject_id, account_id, other_account_id, payload
 FROM event
 WHERE
     position > $1

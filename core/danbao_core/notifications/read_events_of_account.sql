@@ -1,5 +1,5 @@
 (
-    SELECT position, id, topic, ordering_id, account_id, other_account_id, payload
+    SELECT position, id, topic, ordering_id, subject_id, account_id, other_account_id, payload
     FROM event
     WHERE
         account_id = $4
@@ -10,7 +10,7 @@
 )
 UNION ALL
 (
-    SELECT position, id, topic, ordering_id, account_id, other_account_id, payload
+    SELECT position, id, topic, ordering_id, subject_id, account_id, other_account_id, payload
     FROM event
     WHERE
         other_account_id = $4
