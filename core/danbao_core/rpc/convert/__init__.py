@@ -13,6 +13,7 @@ from danbao_core.rpc.convert.accounts import (
 )
 from danbao_core.rpc.convert.bulk import create_payments, payments
 from danbao_core.rpc.convert.events import watched_payment
+from danbao_core.rpc.convert.explanations import explanation
 from danbao_core.rpc.convert.identity import identity, instrument
 from danbao_core.rpc.convert.news import inbox_message, mark_read, preferences, update_preferences
 from danbao_core.rpc.convert.notifications import (
@@ -89,6 +90,7 @@ __all__ = [
     "difference",
     "enable_webhook_endpoint",
     "entry",
+    "explanation",
     "extend_confirmation",
     "fact_filter",
     "format_of",
