@@ -2,6 +2,7 @@
 
 from danbao_core import (
     accounts,
+    disputes,
     fundings,
     ledger,
     payments,
@@ -21,6 +22,7 @@ PEOPLE = (attempts, challenges, devices, erasing, identity, instruments, message
 NOTIFICATIONS = (deliveries, endpoints, news)
 MODULES = (
     accounts,
+    disputes,
     fundings,
     ledger,
     payments,

@@ -9,6 +9,7 @@ import msgspec
 
 from danbao_core.accounts import Balance, Purpose
 from danbao_core.accounts.rows import Obligation, Taking
+from danbao_core.disputes import Dispute
 from danbao_core.engine import Book, Command, Decision, Key, Row
 from danbao_core.engine.book import RowNeeded
 from danbao_core.fundings import Funding
@@ -91,6 +92,9 @@ class MemoryCore:
         for refund in self.all(Refund):
             if refund.open and account_id in (refund.payer_id, refund.payee_id):
                 return Obligation(account_id, refund.payment_id, None, refund.id)
+        for dispute in self.all(Dispute):
+            if dispute.open and account_id in (dispute.buyer_id, dispute.seller_id):
+                return Obligation(account_id, dispute.payment_id, None, None, dispute.id)
         return None
 
     def _taking(self, account_id: UUID) -> Taking | None:
@@ -98,6 +102,7 @@ class MemoryCore:
         payee_of = {payment.id: payment.payee_id for payment in self.all(Payment)}
         refunded = {refund.id: refund.payee_id for refund in self.all(Refund)}
         payee_of |= {each.subject_id: refunded[each.subject_id] for each in self.all(Journal) if each.kind == "refund.release"}
+        payee_of |= {dispute.id: dispute.seller_id for dispute in self.all(Dispute) if not dispute.released}
         journals = {each.id: each for each in self.all(Journal) if payee_of.get(each.subject_id) == account_id}
         purposes = (Purpose.AVAILABLE, Purpose.RECEIVABLE)
         wallets = [each.id for each in self.all(Balance) if each.account_id == account_id and each.purpose in purposes]

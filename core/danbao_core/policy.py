@@ -74,6 +74,30 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """How many refunds a payment can have, those that failed among them."""
     factor_recovery_wait_seconds: int = 86_400
     """Time between the proposal to remove somebody's factors and its approval, in which they may object."""
+    dispute_window_seconds: int = 1_296_000
+    """Time after success in which a payment can be disputed: 15 days."""
+    dispute_unauthorized_window_seconds: int = 5_184_000
+    """The same, where nobody authorized the payment: 60 days."""
+    dispute_seller_seconds: int = 172_800
+    """Time for the seller to answer; then all of it goes back: 48 hours."""
+    dispute_buyer_seconds: int = 259_200
+    """Time for the buyer to answer the seller; then nothing goes back: 72 hours."""
+    dispute_evidence_seconds: int = 259_200
+    """Time for evidence in a review: 72 hours."""
+    dispute_remind_seconds: int = 432_000
+    """Time from the beginning of a review until arbitrators are reminded: 5 days."""
+    dispute_supervise_seconds: int = 604_800
+    """Time from the beginning of a review until supervisors are called: 7 days."""
+    dispute_supervise_again_seconds: int = 86_400
+    """Time until they are called again: 24 hours."""
+    dispute_appeal_seconds: int = 604_800
+    """Time to appeal against an award: 7 days."""
+    dispute_announce_seconds: int = 43_200
+    """How long before it a deadline is announced: 12 hours."""
+    dispute_resume_seconds: int = 86_400
+    """What a payment's own timer has at least when its dispute has ended: 24 hours."""
+    dispute_evidence_per_party: int = 20
+    """How often each side may show something."""
     limits: dict[str, Limits] = msgspec.field(default_factory=dict)
     """By currency; where there are none nothing is capped, and no second factor asked for."""
 
@@ -82,8 +106,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise ValueError("effective_from needs an offset, such as 2026-01-01T00:00:00+08:00")
         if not 0 <= self.merchant_fee_bps <= 10_000:
             raise ValueError("merchant_fee_bps must be from 0 to 10000")
-        if self.refunds_per_payment <= 0:
-            raise ValueError("refunds_per_payment must be more than 0")
+        for name in ("refunds_per_payment", "dispute_evidence_per_party"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be more than 0")
+        if not self.dispute_evidence_seconds < self.dispute_remind_seconds < self.dispute_supervise_seconds:
+            raise ValueError(
+                "dispute_evidence_seconds must be less than dispute_remind_seconds, and that than dispute_supervise_seconds"
+            )
         for name in self.__struct_fields__:
             if name.endswith("_seconds") and getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0")

@@ -15,7 +15,7 @@ AS_SERVER: Final = {"role": SERVER_ROLE}
 """Among a connection's settings: takes the role on at once, and again whenever the settings are reset."""
 
 _READ: Final = ("schema_migration",)
-_APPENDED_TO: Final = ("journal", "entry", "audit_event")
+_APPENDED_TO: Final = ("journal", "entry", "audit_event", "dispute_step", "evidence", "evidence_file")
 _FORGOTTEN: Final = ("request", "outbox", "engine", "event", "delivery", "delivery_attempt", "webhook_health", "message")
 """Tables whose rows go one day; of all others a server deletes nothing."""
 

@@ -36,7 +36,10 @@ NO_NEWS = {
     "account.erased",
     "open_item.created",
     "open_item.settled",
+    "payment.awarded",  # what becomes of its dispute is told
+    "payment.disputed",
     "payment.finished",
+    "payment.resumed",
     "payout.created",  # a payout is a withdrawal, of which people are told
     "payout.failed",
     "payout.succeeded",

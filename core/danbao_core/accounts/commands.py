@@ -8,6 +8,7 @@ from uuid import UUID
 from danbao_core import trail
 from danbao_core.accounts.balances import WALLET, Balance, Purpose, balance_id, new_wallet
 from danbao_core.accounts.rows import Account, AccountKind, AccountRef, AccountState, Obligation, Taking, account_of
+from danbao_core.dispute_errors import DisputesOpen
 from danbao_core.engine import Book, Command, Decision, Key
 from danbao_core.errors import (
     BalanceNotZero,
@@ -125,7 +126,8 @@ class OpenWallet(Command[Account], frozen=True):
 class CloseAccount(Command[Account], frozen=True):
     """Closes an account for good; closing a closed one changes nothing.
 
-    Refused: AccountNotFound, AccountFrozen, PaymentsOpen, FundingsOpen, RefundsOpen, BalanceNotZero, TakingsTooRecent.
+    Refused: AccountNotFound, AccountFrozen, PaymentsOpen, FundingsOpen, RefundsOpen, DisputesOpen, BalanceNotZero,
+    TakingsTooRecent.
 
     The account and its balances are locked, the balances although they do not change. Whatever moves one of them, or sets money
     aside for the account, has either committed, and is seen here, or comes later and reads the account as closed.
@@ -174,8 +176,10 @@ def _not_zero(book: Book, account: Account) -> list[Balance]:
 
 
 def _must_have_nothing_open(book: Book, account: Account) -> None:
-    """Raises PaymentsOpen, FundingsOpen or RefundsOpen or, should something be held for nothing, BalanceNotZero."""
+    """Raises PaymentsOpen, FundingsOpen, RefundsOpen, DisputesOpen or, should something be held for nothing, BalanceNotZero."""
     if obligation := book.get(Obligation, account.id):
+        if obligation.dispute_id is not None:
+            raise DisputesOpen(dispute=f"disputes/{obligation.dispute_id}")
         if obligation.refund_id is not None:
             raise RefundsOpen(refund=f"payments/{obligation.payment_id}/refunds/{obligation.refund_id}")
         if obligation.payment_id is not None:

@@ -21,6 +21,11 @@ CROSS JOIN LATERAL (
                     journal.kind = 'refund.release'
                     AND (SELECT refund.payee_id FROM refund WHERE refund.id = journal.subject_id) = k.account_id
                 )
+                OR (
+                    journal.kind = 'dispute.settle'
+                    AND (SELECT dispute.seller_id FROM dispute WHERE dispute.id = journal.subject_id AND NOT dispute.released)
+                        = k.account_id
+                )
             )
         OFFSET 0
     ) AS taking

@@ -122,13 +122,15 @@ class AccountRef(Row, frozen=True):
 
 @table("obligation", rank=95, key=("account_id",), reading=sql.load("danbao_core.accounts", "read_obligation"))
 class Obligation(Row, frozen=True):
-    """A payment under way, a pending funding or an open refund that keeps an account from being closed; one of them is enough
-    to know of."""
+    """A payment under way, a pending funding, an open refund or an open dispute that keeps an account from being closed; one of
+    them is enough to know of."""
 
     account_id: UUID
     payment_id: UUID | None
     funding_id: UUID | None
     refund_id: UUID | None = None
+    """With its payment's id."""
+    dispute_id: UUID | None = None
     """With its payment's id."""
 
 

@@ -210,6 +210,7 @@ class _ProvenStep(_Step, frozen=True):
 
     def prove(self, draft: Draft, payment: Payment, actor: Actor) -> Refusal | None:
         state_after(payment.mode, payment.state, self.event(), actor)  # no guess at the password where nothing would come of it
+        payment.must_not_be_disputed()
         return must_show_password(draft, self.origin, payment.payer_id, self.proofs)
 
 
@@ -242,7 +243,7 @@ class PayPayment(_ProvenStep, frozen=True):
 
 
 class ShipPayment(_Step, frozen=True):
-    """The payee sends the goods. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed."""
+    """The payee sends the goods. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, DisputeOpen."""
 
     shipment: Shipment
 
@@ -256,7 +257,7 @@ class ShipPayment(_Step, frozen=True):
 class CorrectShipment(_Step, frozen=True):
     """The payee corrects how the goods are sent, once; the time to confirm begins anew, by the new method.
 
-    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, AlreadyCorrected.
+    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, DisputeOpen, AlreadyCorrected.
     """
 
     shipment: Shipment
@@ -271,7 +272,7 @@ class CorrectShipment(_Step, frozen=True):
 class ExtendConfirmation(_Step, frozen=True):
     """The payer takes longer to confirm, once.
 
-    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, AlreadyExtended.
+    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, DisputeOpen, AlreadyExtended.
     """
 
     def event(self) -> Event:
@@ -281,8 +282,9 @@ class ExtendConfirmation(_Step, frozen=True):
 class ConfirmPayment(_ProvenStep, frozen=True):
     """The payer has the goods; the money leaves escrow.
 
-    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, AccountFrozen (the payer's, unless an operator confirms). A
-    person is refused, too: ApprovalRequired where no payment password is shown, PasswordMissing, PasswordWrong, PasswordLocked.
+    Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, DisputeOpen, AccountFrozen (the payer's, unless an operator
+    confirms). A person is refused, too: ApprovalRequired where no payment password is shown, PasswordMissing, PasswordWrong,
+    PasswordLocked.
     """
 
     def event(self) -> Event:
@@ -324,7 +326,7 @@ class VoidPayment(_Step, frozen=True):
 
 
 class CancelPayment(_Step, frozen=True):
-    """Calls the payment off before shipment. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed."""
+    """Calls the payment off before shipment. Refused: PaymentNotFound, InvalidTransition, ActorNotAllowed, DisputeOpen."""
 
     def event(self) -> Event:
         return Event.CANCEL

@@ -48,6 +48,14 @@ class Event(IntEnum):
     """Some or all of it is to go back to the payer."""
     RETURN = 20
     """The last of it went back, by refunds."""
+    DISPUTE = 21
+    """A dispute was opened: nothing else happens to it until that ends."""
+    RESUME = 22
+    """The dispute was closed, and nothing of it awarded."""
+    AWARD = 23
+    """The dispute was settled, and something is the payee's."""
+    AWARD_ALL = 24
+    """The dispute was settled, and nothing is left for the payee."""
 
 
 class Actor(IntEnum):
@@ -74,6 +82,7 @@ class CloseReason(IntEnum):
     VOIDED = 6
     HOLD_EXPIRED = 7
     REFUNDED = 8
+    AWARDED = 9
 
 
 TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
@@ -85,21 +94,37 @@ TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
     (Mode.ESCROW, State.PAID, Event.SHIP_BY): State.CLOSED,
     (Mode.ESCROW, State.PAID, Event.REFUND): State.PAID,
     (Mode.ESCROW, State.PAID, Event.RETURN): State.CLOSED,
+    (Mode.ESCROW, State.PAID, Event.DISPUTE): State.PAID,
+    (Mode.ESCROW, State.PAID, Event.RESUME): State.PAID,
+    (Mode.ESCROW, State.PAID, Event.AWARD): State.SUCCEEDED,
+    (Mode.ESCROW, State.PAID, Event.AWARD_ALL): State.CLOSED,
     (Mode.ESCROW, State.SHIPPED, Event.CORRECT): State.SHIPPED,
     (Mode.ESCROW, State.SHIPPED, Event.EXTEND): State.SHIPPED,
     (Mode.ESCROW, State.SHIPPED, Event.CONFIRM): State.SUCCEEDED,
     (Mode.ESCROW, State.SHIPPED, Event.AUTO_CONFIRM): State.SUCCEEDED,
     (Mode.ESCROW, State.SHIPPED, Event.REFUND): State.SHIPPED,
     (Mode.ESCROW, State.SHIPPED, Event.RETURN): State.CLOSED,
+    (Mode.ESCROW, State.SHIPPED, Event.DISPUTE): State.SHIPPED,
+    (Mode.ESCROW, State.SHIPPED, Event.RESUME): State.SHIPPED,
+    (Mode.ESCROW, State.SHIPPED, Event.AWARD): State.SUCCEEDED,
+    (Mode.ESCROW, State.SHIPPED, Event.AWARD_ALL): State.CLOSED,
     (Mode.ESCROW, State.SUCCEEDED, Event.FINISH): State.FINISHED,
     (Mode.ESCROW, State.SUCCEEDED, Event.REFUND): State.SUCCEEDED,
     (Mode.ESCROW, State.SUCCEEDED, Event.RETURN): State.CLOSED,
+    (Mode.ESCROW, State.SUCCEEDED, Event.DISPUTE): State.SUCCEEDED,
+    (Mode.ESCROW, State.SUCCEEDED, Event.RESUME): State.SUCCEEDED,
+    (Mode.ESCROW, State.SUCCEEDED, Event.AWARD): State.SUCCEEDED,
+    (Mode.ESCROW, State.SUCCEEDED, Event.AWARD_ALL): State.CLOSED,
     (Mode.INSTANT, State.AWAITING_PAYMENT, Event.PAY): State.SUCCEEDED,
     (Mode.INSTANT, State.AWAITING_PAYMENT, Event.CANCEL): State.CLOSED,
     (Mode.INSTANT, State.AWAITING_PAYMENT, Event.EXPIRE): State.CLOSED,
     (Mode.INSTANT, State.SUCCEEDED, Event.FINISH): State.FINISHED,
     (Mode.INSTANT, State.SUCCEEDED, Event.REFUND): State.SUCCEEDED,
     (Mode.INSTANT, State.SUCCEEDED, Event.RETURN): State.CLOSED,
+    (Mode.INSTANT, State.SUCCEEDED, Event.DISPUTE): State.SUCCEEDED,
+    (Mode.INSTANT, State.SUCCEEDED, Event.RESUME): State.SUCCEEDED,
+    (Mode.INSTANT, State.SUCCEEDED, Event.AWARD): State.SUCCEEDED,
+    (Mode.INSTANT, State.SUCCEEDED, Event.AWARD_ALL): State.CLOSED,
     (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.PAY): State.AUTHORIZED,
     (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.CANCEL): State.CLOSED,
     (Mode.AUTHORIZATION, State.AWAITING_PAYMENT, Event.EXPIRE): State.CLOSED,
@@ -109,6 +134,10 @@ TRANSITIONS: Final[dict[tuple[Mode, State, Event], State]] = {
     (Mode.AUTHORIZATION, State.SUCCEEDED, Event.FINISH): State.FINISHED,
     (Mode.AUTHORIZATION, State.SUCCEEDED, Event.REFUND): State.SUCCEEDED,
     (Mode.AUTHORIZATION, State.SUCCEEDED, Event.RETURN): State.CLOSED,
+    (Mode.AUTHORIZATION, State.SUCCEEDED, Event.DISPUTE): State.SUCCEEDED,
+    (Mode.AUTHORIZATION, State.SUCCEEDED, Event.RESUME): State.SUCCEEDED,
+    (Mode.AUTHORIZATION, State.SUCCEEDED, Event.AWARD): State.SUCCEEDED,
+    (Mode.AUTHORIZATION, State.SUCCEEDED, Event.AWARD_ALL): State.CLOSED,
 }
 
 _PLATFORM: Final = frozenset({Actor.SERVICE, Actor.OPERATOR})
@@ -124,6 +153,10 @@ ACTORS: Final[dict[Event, frozenset[Actor]]] = {
     Event.EXTEND: _PLATFORM | {Actor.PAYER},
     Event.REFUND: _PLATFORM | {Actor.PAYEE},
     Event.RETURN: frozenset({Actor.TIMER}),
+    Event.DISPUTE: frozenset({Actor.TIMER}),
+    Event.RESUME: frozenset({Actor.TIMER}),
+    Event.AWARD: frozenset({Actor.TIMER}),
+    Event.AWARD_ALL: frozenset({Actor.TIMER}),
     Event.EXPIRE: frozenset({Actor.TIMER}),
     Event.SHIP_BY: frozenset({Actor.TIMER}),
     Event.AUTO_CONFIRM: frozenset({Actor.TIMER}),
@@ -145,22 +178,24 @@ def state_after(mode: Mode, state: State, event: Event, actor: Actor) -> State:
     return after
 
 
+_REASONS: Final = {
+    Event.EXPIRE: CloseReason.EXPIRED,
+    Event.SHIP_BY: CloseReason.NOT_SHIPPED,
+    Event.HOLD_EXPIRY: CloseReason.HOLD_EXPIRED,
+    Event.VOID: CloseReason.VOIDED,
+    Event.RETURN: CloseReason.REFUNDED,
+    Event.AWARD_ALL: CloseReason.AWARDED,
+}
+
+
 def close_reason(event: Event, actor: Actor) -> CloseReason:
     """Why a payment that the event closes is closed."""
-    match event, actor:
-        case (Event.EXPIRE, _):
-            return CloseReason.EXPIRED
-        case (Event.SHIP_BY, _):
-            return CloseReason.NOT_SHIPPED
-        case (Event.HOLD_EXPIRY, _):
-            return CloseReason.HOLD_EXPIRED
-        case (Event.VOID, _):
-            return CloseReason.VOIDED
-        case (Event.RETURN, _):
-            return CloseReason.REFUNDED
-        case (_, Actor.PAYER):
+    if event in _REASONS:
+        return _REASONS[event]
+    match actor:
+        case Actor.PAYER:
             return CloseReason.CANCELLED_BY_PAYER
-        case (_, Actor.PAYEE):
+        case Actor.PAYEE:
             return CloseReason.CANCELLED_BY_PAYEE
         case _:
             return CloseReason.CANCELLED_BY_PLATFORM

@@ -11,7 +11,7 @@ from danbao_core.payments.rows import Payment
 def fee_share(payment: Payment, amount_minor: int) -> int:
     """What of the fee goes back with so much more after the release.
 
-    The shares of all refunds together are fee * refunded // released, so that the last one leaves nothing of the fee. Where a
+    The shares of all refunds and awards together are fee * taken // released, so that the last leaves nothing of it. Where a
     refund failed in between, that sum may be off by the rounding; a share is never less than nothing or more than the refund.
     """
     refunded_minor = payment.refund_taken_minor + amount_minor

@@ -83,7 +83,7 @@ def succeed(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, ref
         amount = Money(refund.amount_minor, refund.currency)
         spending.give_back(draft, payer, amount, spent_at=payment.paid_at, at=draft.now)
     draft.put(event(ids, "succeeded", after, draft.now))
-    if payment.refunded_minor == payment.paid_minor and payment.state is not State.CLOSED:
+    if payment.given_back_minor == payment.paid_minor and payment.state is not State.CLOSED:
         payment = steps.take(draft, ids, origin, payment, Event.RETURN, Actor.TIMER)
     steps.catch_up(draft, ids, origin, payment)
     return after

@@ -47,9 +47,9 @@ class CreateRefund(Command[Refund], frozen=True):
     the payee lacks it, as soon as it is there. Asked for by the payee, or by a service or operator for them.
 
     Refused: CurrencyUnknown, AmountNotPositive, AmountOverflow, CurrencyMismatch, PaymentNotFound, InvalidTransition,
-    ActorNotAllowed (the payer), RefundWindowClosed, TooManyRefunds, RefundExceedsRemaining, InstrumentNotFound; of what the
-    payee has got, too: AccountClosed (the payee's), AccountFrozen where the payee's own key or session asks. A person is
-    refused, too: ApprovalRequired where no payment password is shown, PasswordMissing, PasswordWrong, PasswordLocked.
+    ActorNotAllowed (the payer), RefundWindowClosed, DisputeOpen, TooManyRefunds, RefundExceedsRemaining, InstrumentNotFound; of
+    what the payee has got, too: AccountClosed (the payee's), AccountFrozen where the payee's own key or session asks. A person
+    is refused, too: ApprovalRequired where no payment password is shown, PasswordMissing, PasswordWrong, PasswordLocked.
     """
 
     result_type = Refund
@@ -126,6 +126,7 @@ class CreateRefund(Command[Refund], frozen=True):
         if actor is not Actor.PAYER and (over or payment.state is State.FINISHED):
             raise RefundWindowClosed(payment=payment.name)
         state_after(payment.mode, payment.state, Event.REFUND, actor)
+        payment.must_not_be_disputed()
         if self.amount is not None and self.amount.currency != payment.currency:
             raise CurrencyMismatch(currency=payment.currency)
         if payment.refund_count >= draft.policy.refunds_per_payment:

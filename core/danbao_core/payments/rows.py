@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Any, Final
 from uuid import UUID
 
+from danbao_core.dispute_errors import DisputeOpen
 from danbao_core.engine import Json, Row, table
 from danbao_core.errors import (
     AlreadyCorrected,
@@ -72,13 +73,20 @@ class Payment(Row, frozen=True):
     refunded_minor: int = 0
     """What refunds gave back, before the release and after it."""
     refund_taken_minor: int = 0
-    """What of refunds after the release the payee's part was taken for, so that nothing of them can be lacking."""
+    """What of refunds after the release the payee's part was taken for, so that nothing of them can be lacking; with what
+    disputes took back then."""
     fee_returned_minor: int = 0
     """What of the fee goes back with these."""
     refund_count: int = 0
     """How many refunds were made, those that failed among them."""
     open_refunds: str = ""
     """The ids of the refunds that are open, separated by blanks, in the order in which they were made."""
+    dispute_id: UUID | None = None
+    """The dispute that is open: until it ends nothing is due, and what was due next stays in `due_event`."""
+    disputes_had: int = 0
+    """Which disputes it had: 1 an ordinary one, 2 one because nobody authorized it, 3 both."""
+    awarded_minor: int = 0
+    """What disputes gave back, before the release and after it."""
 
     @property
     def name(self) -> str:
@@ -96,8 +104,13 @@ class Payment(Row, frozen=True):
 
     @property
     def refundable_minor(self) -> int:
-        """What no refund gives back yet."""
-        return self.paid_minor - self.refund_reserved_minor - self.refunded_minor
+        """What no refund gives back yet, and no dispute gave back."""
+        return self.paid_minor - self.refund_reserved_minor - self.given_back_minor
+
+    @property
+    def given_back_minor(self) -> int:
+        """What refunds and disputes gave back."""
+        return self.refunded_minor + self.awarded_minor
 
     @property
     def releasable_minor(self) -> int:
@@ -108,6 +121,11 @@ class Payment(Row, frozen=True):
     def open_refund_ids(self) -> list[UUID]:
         """The refunds that are open, in the order in which they were made."""
         return [uuid_of(each) for each in self.open_refunds.split()]
+
+    def must_not_be_disputed(self) -> None:
+        """Raises DisputeOpen."""
+        if self.dispute_id is not None:
+            raise DisputeOpen(dispute=f"disputes/{self.dispute_id}")
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether its due event's time has come."""
@@ -127,8 +145,8 @@ class Payment(Row, frozen=True):
     def after(self, event: Event, actor: Actor, at: datetime, policy: Policy) -> "Payment":
         """Itself after an event, with what is due next.
 
-        Raises InvalidTransition, ActorNotAllowed, CaptureExceedsAuthorization, AlreadyCorrected, AlreadyExtended or
-        RefundInProgress.
+        Raises InvalidTransition, ActorNotAllowed, DisputeOpen, CaptureExceedsAuthorization, AlreadyCorrected, AlreadyExtended
+        or RefundInProgress. What disputes do to it is in `awards`.
         """
         state = state_after(self.mode, self.state, event, actor)
         self._must_allow(event)
@@ -174,6 +192,8 @@ class Payment(Row, frozen=True):
 
     def _must_allow(self, event: Event) -> None:
         """What an event asks for beyond the table of transitions."""
+        if event is not Event.RETURN:
+            self.must_not_be_disputed()
         match event:
             case Event.CAPTURE if self.released_minor > self.held_minor:
                 raise CaptureExceedsAuthorization(authorized_minor=self.held_minor, currency=self.currency)

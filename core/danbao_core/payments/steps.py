@@ -34,8 +34,11 @@ _KINDS: Final = {event: f"payment.{event.name.lower()}" for event in Event}
 _TOPICS_WITHIN_A_STATE: Final = {
     Event.CORRECT: "payment.shipment_corrected",
     Event.EXTEND: "payment.confirmation_extended",
+    Event.DISPUTE: "payment.disputed",
+    Event.RESUME: "payment.resumed",
+    Event.AWARD: "payment.awarded",
 }
-"""Steps that leave the state as it is are named after what they change."""
+"""Where steps leave the state as it is, they are named after what they change."""
 
 
 _SPENDING: Final = frozenset(
@@ -158,9 +161,14 @@ def take(draft: Draft, ids: IdSequence, origin: Origin, payment: Payment, event:
         )
     else:
         draft.put(trail.audit_event(ids, origin, Payment, payment.id, draft.now))
-    topic = _TOPICS_WITHIN_A_STATE.get(event) or _TOPICS[after.state]
-    draft.put(trail.event(ids, topic, after.id, after.version, after, at))
+    tell(draft, ids, payment, after, event, at)
     return after
+
+
+def tell(draft: Draft, ids: IdSequence, before: Payment, after: Payment, event: Event, at: datetime) -> None:
+    """Puts into the draft what tells of a step."""
+    within_a_state = _TOPICS_WITHIN_A_STATE.get(event) if after.state is before.state else None
+    draft.put(trail.event(ids, within_a_state or _TOPICS[after.state], after.id, after.version, after, at))
 
 
 def _moment(draft: Draft, payment: Payment, event: Event) -> datetime:

@@ -158,6 +158,8 @@ class Payment(_message.Message):
         """The authorization was not captured in time."""
         CLOSE_REASON_REFUNDED: Payment._CloseReason.ValueType  # 8
         """Everything was given back by refunds."""
+        CLOSE_REASON_AWARDED: Payment._CloseReason.ValueType  # 9
+        """A dispute gave everything back to the payer that was left."""
 
     class CloseReason(_CloseReason, metaclass=_CloseReasonEnumTypeWrapper):
         """Why a payment was closed."""
@@ -180,6 +182,8 @@ class Payment(_message.Message):
     """The authorization was not captured in time."""
     CLOSE_REASON_REFUNDED: Payment.CloseReason.ValueType  # 8
     """Everything was given back by refunds."""
+    CLOSE_REASON_AWARDED: Payment.CloseReason.ValueType  # 9
+    """A dispute gave everything back to the payer that was left."""
 
     @_typing.final
     class MetadataEntry(_message.Message):
