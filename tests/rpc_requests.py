@@ -6,6 +6,7 @@ Each has a request id that was never used before.
 """
 
 from collections.abc import Iterator
+from hashlib import sha256
 from itertools import chain
 from typing import Any, Final
 from uuid import uuid4
@@ -18,6 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from danbao.v1 import (
     accounts_pb2,
     common_pb2,
+    disputes_pb2,
     identity_pb2,
     notifications_pb2,
     operations_pb2,
@@ -33,6 +35,7 @@ METHODS: Final = {
     method.input_type.full_name: method
     for file in (
         accounts_pb2,
+        disputes_pb2,
         notifications_pb2,
         operations_pb2,
         payments_pb2,
@@ -346,7 +349,7 @@ def valid_requests() -> Iterator[Message]:
     yield unfreeze(ada)
     yield from valid_requests_of_sandboxes()
     yield from chain(valid_requests_of_notifications(), valid_requests_of_refunds(), valid_requests_of_payouts())
-    yield from chain(valid_requests_of_people(), valid_requests_of_reconciliation())
+    yield from chain(valid_requests_of_people(), valid_requests_of_reconciliation(), valid_requests_of_disputes())
 
 
 def valid_requests_of_sandboxes() -> Iterator[Message]:
@@ -605,3 +608,90 @@ def a_settlement_file(payout: str, **fields: Any) -> payouts_pb2.ExportSettlemen
     """A request for a settlement report as CSV in English."""
     facts: dict[str, Any] = {"format": statements_pb2.FILE_FORMAT_CSV, "language": "en"} | fields
     return payouts_pb2.ExportSettlementReportRequest(name=payout, **facts)
+
+
+# --- Disputes ---------------------------------------------------------------------------------------------------------------
+
+
+def open_dispute(payment: str, amount_minor: int | None = None, **fields: Any) -> disputes_pb2.OpenDisputeRequest:
+    """A request to dispute all that is left of a payment, or so much, because nothing came."""
+    facts: dict[str, Any] = {
+        "request_id": a_request_id(),
+        "reason": disputes_pb2.Dispute.REASON_NOT_RECEIVED,
+        "amount": None if amount_minor is None else money(amount_minor),
+        "text": "Nothing came.",
+    } | fields
+    return disputes_pb2.OpenDisputeRequest(payment=payment, **facts)
+
+
+def accept_dispute(dispute: str, **fields: Any) -> disputes_pb2.RespondDisputeRequest:
+    accept = disputes_pb2.RespondDisputeRequest.Accept()
+    return disputes_pb2.RespondDisputeRequest(request_id=a_request_id(), name=dispute, accept=accept, **fields)
+
+
+def reject_dispute(dispute: str, text: str = "It was delivered.") -> disputes_pb2.RespondDisputeRequest:
+    rejected = disputes_pb2.RespondDisputeRequest.Reject(text=text)
+    return disputes_pb2.RespondDisputeRequest(request_id=a_request_id(), name=dispute, reject=rejected)
+
+
+def offer(dispute: str, amount_minor: int, text: str = "Half?", **fields: Any) -> disputes_pb2.RespondDisputeRequest:
+    offered = disputes_pb2.RespondDisputeRequest.Offer(amount=money(amount_minor), text=text)
+    return disputes_pb2.RespondDisputeRequest(request_id=a_request_id(), name=dispute, offer=offered, **fields)
+
+
+def accept_offer(dispute: str, **fields: Any) -> disputes_pb2.AcceptOfferRequest:
+    return disputes_pb2.AcceptOfferRequest(request_id=a_request_id(), name=dispute, **fields)
+
+
+def escalate(dispute: str, text: str = "") -> disputes_pb2.EscalateDisputeRequest:
+    return disputes_pb2.EscalateDisputeRequest(request_id=a_request_id(), name=dispute, text=text)
+
+
+def withdraw_dispute(dispute: str, text: str = "") -> disputes_pb2.WithdrawDisputeRequest:
+    return disputes_pb2.WithdrawDisputeRequest(request_id=a_request_id(), name=dispute, text=text)
+
+
+def a_file(content: bytes = b"a photograph", **fields: Any) -> disputes_pb2.EvidenceFile:
+    """A file with its SHA-256."""
+    facts: dict[str, Any] = {"file_name": "parcel.png", "media_type": "image/png", "sha256": sha256(content).digest()} | fields
+    return disputes_pb2.EvidenceFile(content=content, **facts)
+
+
+def submit_evidence(dispute: str, text: str = "See yourself.", **fields: Any) -> disputes_pb2.SubmitEvidenceRequest:
+    return disputes_pb2.SubmitEvidenceRequest(request_id=a_request_id(), dispute=dispute, text=text, **fields)
+
+
+def decide(
+    dispute: str, award_minor: int, text: str = "As the carrier says.", **fields: Any
+) -> disputes_pb2.DecideDisputeRequest:
+    return disputes_pb2.DecideDisputeRequest(
+        request_id=a_request_id(), name=dispute, award=money(award_minor), text=text, **fields
+    )
+
+
+def appeal(dispute: str, text: str = "Look again.", **fields: Any) -> disputes_pb2.AppealDisputeRequest:
+    return disputes_pb2.AppealDisputeRequest(request_id=a_request_id(), name=dispute, text=text, **fields)
+
+
+def waive(dispute: str, **fields: Any) -> disputes_pb2.WaiveAppealRequest:
+    return disputes_pb2.WaiveAppealRequest(request_id=a_request_id(), name=dispute, **fields)
+
+
+def valid_requests_of_disputes() -> Iterator[Message]:
+    """One request for every RPC that is about disputes, as `valid_requests`."""
+    dispute, party = f"disputes/{UNKNOWN}", disputes_pb2.Dispute.PARTY_BUYER
+    yield open_dispute(f"payments/{UNKNOWN}", 1)
+    yield disputes_pb2.GetDisputeRequest(name=dispute)
+    yield disputes_pb2.ListDisputesRequest(account=f"accounts/{UNKNOWN}")
+    yield disputes_pb2.ListDisputeStepsRequest(dispute=dispute)
+    yield reject_dispute(dispute)
+    yield accept_offer(dispute)
+    yield escalate(dispute)
+    yield withdraw_dispute(dispute)
+    yield submit_evidence(dispute, party=party, file=a_file())
+    yield disputes_pb2.GetEvidenceRequest(name=f"{dispute}/evidence/{UNKNOWN}")
+    yield disputes_pb2.ListEvidenceRequest(dispute=dispute)
+    yield decide(dispute, 1)
+    yield appeal(dispute, party=party)
+    yield waive(dispute, party=party)
+    yield disputes_pb2.WatchDisputesRequest(account=f"accounts/{UNKNOWN}", dispute=dispute, cursor="beginning")

@@ -10,12 +10,23 @@ from danbao_client.channels import Pem, Tls
 from danbao_client.client import Danbao
 from danbao_client.errors import DanbaoError, FieldViolation
 from danbao_client.rpc import Rpc, StreamRpc, WatchRpc
-from danbao_client.services import Accounts, Notifications, Operations, Payments, Payouts, Sandbox, Sessions, Verification
+from danbao_client.services import (
+    Accounts,
+    Disputes,
+    Notifications,
+    Operations,
+    Payments,
+    Payouts,
+    Sandbox,
+    Sessions,
+    Verification,
+)
 
 __all__ = [
     "Accounts",
     "Danbao",
     "DanbaoError",
+    "Disputes",
     "FieldViolation",
     "Notifications",
     "Operations",

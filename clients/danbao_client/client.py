@@ -10,7 +10,17 @@ from danbao_client.bulk import PaymentStream
 from danbao_client.channels import Tls, open_channels
 from danbao_client.files import chunks_of
 from danbao_client.rpc import CallSettings, Stubs
-from danbao_client.services import Accounts, Notifications, Operations, Payments, Payouts, Sandbox, Sessions, Verification
+from danbao_client.services import (
+    Accounts,
+    Disputes,
+    Notifications,
+    Operations,
+    Payments,
+    Payouts,
+    Sandbox,
+    Sessions,
+    Verification,
+)
 
 DEADLINE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 30.0
@@ -33,6 +43,7 @@ class Danbao:
         self.accounts = Accounts(stubs, settings)
         self.payments = Payments(stubs, settings)
         self.payouts = Payouts(stubs, settings)
+        self.disputes = Disputes(stubs, settings)
         self.notifications = Notifications(stubs, settings)
         self.operations = Operations(stubs, settings)
         self.sandbox = Sandbox(stubs, settings)

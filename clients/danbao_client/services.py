@@ -9,6 +9,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from danbao.v1 import (
     accounts_pb2,
+    disputes_pb2,
     identity_pb2,
     notifications_pb2,
     operations_pb2,
@@ -91,6 +92,28 @@ class Payments(Service):
     BatchCreatePayments: Rpc[payments_pb2.BatchCreatePaymentsRequest, payments_pb2.BatchCreatePaymentsResponse]
     StreamPayments: StreamRpc[payments_pb2.StreamPaymentsRequest, payments_pb2.StreamPaymentsResponse]
     WatchPayments: WatchRpc[payments_pb2.WatchPaymentsRequest, payments_pb2.WatchPaymentsResponse]
+
+
+class Disputes(Service):
+    """Who gets the money of a payment when buyer and seller disagree: from complaint to final award."""
+
+    descriptor = disputes_pb2.DESCRIPTOR.services_by_name["DisputeService"]
+
+    OpenDispute: Rpc[disputes_pb2.OpenDisputeRequest, disputes_pb2.Dispute]
+    GetDispute: Rpc[disputes_pb2.GetDisputeRequest, disputes_pb2.Dispute]
+    ListDisputes: Rpc[disputes_pb2.ListDisputesRequest, disputes_pb2.ListDisputesResponse]
+    ListDisputeSteps: Rpc[disputes_pb2.ListDisputeStepsRequest, disputes_pb2.ListDisputeStepsResponse]
+    RespondDispute: Rpc[disputes_pb2.RespondDisputeRequest, disputes_pb2.Dispute]
+    AcceptOffer: Rpc[disputes_pb2.AcceptOfferRequest, disputes_pb2.Dispute]
+    EscalateDispute: Rpc[disputes_pb2.EscalateDisputeRequest, disputes_pb2.Dispute]
+    WithdrawDispute: Rpc[disputes_pb2.WithdrawDisputeRequest, disputes_pb2.Dispute]
+    SubmitEvidence: Rpc[disputes_pb2.SubmitEvidenceRequest, disputes_pb2.Evidence]
+    GetEvidence: Rpc[disputes_pb2.GetEvidenceRequest, disputes_pb2.Evidence]
+    ListEvidence: Rpc[disputes_pb2.ListEvidenceRequest, disputes_pb2.ListEvidenceResponse]
+    DecideDispute: Rpc[disputes_pb2.DecideDisputeRequest, disputes_pb2.Dispute]
+    AppealDispute: Rpc[disputes_pb2.AppealDisputeRequest, disputes_pb2.Dispute]
+    WaiveAppeal: Rpc[disputes_pb2.WaiveAppealRequest, disputes_pb2.Dispute]
+    WatchDisputes: WatchRpc[disputes_pb2.WatchDisputesRequest, disputes_pb2.WatchDisputesResponse]
 
 
 class Notifications(Service):

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from danbao.v1 import (
     accounts_pb2_grpc,
+    disputes_pb2_grpc,
     notifications_pb2_grpc,
     operations_pb2_grpc,
     payments_pb2_grpc,
@@ -35,7 +36,17 @@ from danbao_core.rpc.paging import Pages
 from danbao_core.rpc.rates import Buckets, Rates
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
-from danbao_core.rpc.services import Accounts, Notifications, Operations, Payments, Payouts, Sandbox, Sessions, Verification
+from danbao_core.rpc.services import (
+    Accounts,
+    Disputes,
+    Notifications,
+    Operations,
+    Payments,
+    Payouts,
+    Sandbox,
+    Sessions,
+    Verification,
+)
 from danbao_core.rpc.services.desk import Desk
 from danbao_core.rpc.tls import Certificates, CertificatesUnusable
 from danbao_core.rpc.tracing import Tracer
@@ -146,6 +157,7 @@ class Server:
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(
             Accounts(engine, pool, pages, keyring, desk, bank, sandbox=self._sandbox), server
         )
+        watching = Watching(pool, settings.hash_key_bytes, settings.watch_heartbeat_seconds)
         payments_pb2_grpc.add_PaymentServiceServicer_to_server(
             Payments(
                 engine,
@@ -154,11 +166,12 @@ class Server:
                 settings.hash_key_bytes,
                 self._wall_clock,
                 keyring,
-                Watching(pool, settings.hash_key_bytes, settings.watch_heartbeat_seconds),
+                watching,
                 has_bank=bool(settings.bank_url),
             ),
             server,
         )
+        disputes_pb2_grpc.add_DisputeServiceServicer_to_server(Disputes(engine, pool, pages, keyring, watching), server)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             Operations(engine, pool, pages, desk, settings.database_url), server
         )

@@ -30,6 +30,10 @@ SCOPES: Final = frozenset(
     {
         "accounts.read",
         "accounts.write",
+        "disputes.decide",
+        "disputes.read",
+        "disputes.supervise",
+        "disputes.write",
         "fundings.withdraw_any",
         "fundings.write",
         "notifications.read",
@@ -42,10 +46,12 @@ SCOPES: Final = frozenset(
         "sandbox",
     }
 )
-"""What a key may be allowed: the scopes that RPCs declare, and those that let it pay, or withdraw from any wallet."""
+"""What a key may be allowed: the scopes that RPCs declare, and those that let it pay, withdraw from any wallet, or decide
+disputes as a supervisor."""
 
-UNBINDABLE_SCOPES: Final = frozenset({"operations", "sandbox"})
-"""What reaches over all accounts: with one of these, a key that is bound to an account could make itself one that is not."""
+UNBINDABLE_SCOPES: Final = frozenset({"disputes.decide", "disputes.supervise", "operations", "sandbox"})
+"""What reaches over all accounts: with one of these, a key that is bound to an account could make itself one that is not, or
+decide about its own money."""
 
 GRANTED_SCOPES: Final = frozenset({"fundings.withdraw_any", "payments.pay_any"})
 """What reaches into every wallet takes two operators: a key made by one of them begins without it, and a proposal grants it."""

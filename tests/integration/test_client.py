@@ -19,6 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from danbao.v1 import (
     accounts_pb2,
+    disputes_pb2,
     notifications_pb2,
     operations_pb2,
     payments_pb2,
@@ -31,6 +32,7 @@ from danbao_client import (
     Accounts,
     Danbao,
     DanbaoError,
+    Disputes,
     FieldViolation,
     Notifications,
     Operations,
@@ -46,9 +48,10 @@ from danbao_client import (
 )
 
 KEY = "dbk_0190_secret"
-SERVICES = (Accounts, Notifications, Operations, Payments, Payouts, Sandbox, Sessions, Verification)
+SERVICES = (Accounts, Disputes, Notifications, Operations, Payments, Payouts, Sandbox, Sessions, Verification)
 CONTRACT = (
     accounts_pb2,
+    disputes_pb2,
     notifications_pb2,
     operations_pb2,
     payments_pb2,

@@ -13,6 +13,9 @@ from danbao_core.accounts import AccountKind, AccountRef, CreateAccount, balance
 from danbao_core.accounts import lists as account_lists
 from danbao_core.accounts.balances import Purpose
 from danbao_core.audit import audit
+from danbao_core.disputes import OpenDispute, Party, Reason, SubmitEvidence
+from danbao_core.disputes import lists as dispute_lists
+from danbao_core.disputes.lists import Of as Disputes
 from danbao_core.engine import Answer, Engine, reads
 from danbao_core.errors import ExternalIdTaken
 from danbao_core.ids import AFTER_ALL, BEFORE_ALL, first_at, uuid7
@@ -23,7 +26,7 @@ from danbao_core.payments.refund_lists import Of
 from danbao_core.policy import PolicySchedule
 from danbao_core.proposals import Grant
 from danbao_core.proposals import lists as proposal_lists
-from tests.builders import a_paid_payment, a_proposal, a_refund, an_account, an_operator, origin, stored
+from tests.builders import a_paid_payment, a_proposal, a_refund, an_account, an_operator, carried_out, origin, stored
 
 Connection = Any
 
@@ -78,6 +81,8 @@ def test_ids_made_at_a_moment_sort_after_the_first_of_it() -> None:
 ANY = [1, 2, 3, 4, 5, 6]
 NEWEST = (AFTER_ALL, 51, 5_000)
 ALL_PAYMENTS = (*NEWEST, ANY, ANY, None, None, BEFORE_ALL)
+ALL_DISPUTES = (*NEWEST, ANY, ANY, None, None, None, None, False)
+BY_DEADLINE = (datetime(1, 1, 1, tzinfo=UTC), 51, 5_000, *ALL_DISPUTES[3:], BEFORE_ALL)
 ALL_FACTS = (*NEWEST, "", "", None, None, BEFORE_ALL)
 QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
     "payments": (payment_lists.text_of(Side.ALL), ALL_PAYMENTS, {"payment_pkey"}),
@@ -97,6 +102,38 @@ QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
         (*NEWEST, ANY, "account"),
         {"refund_of_payer", "refund_of_payee"},
     ),
+    "disputes": (dispute_lists.text_of(Disputes.ALL), ALL_DISPUTES, {"dispute_pkey"}),
+    "disputes_of_buyer": (dispute_lists.text_of(Disputes.BUYER), (*ALL_DISPUTES, "account"), {"dispute_of_buyer"}),
+    "disputes_of_seller": (dispute_lists.text_of(Disputes.SELLER), (*ALL_DISPUTES, "payee"), {"dispute_of_seller"}),
+    "disputes_of_party": (
+        dispute_lists.text_of(Disputes.EITHER),
+        (*ALL_DISPUTES, "account"),
+        {"dispute_of_buyer", "dispute_of_seller"},
+    ),
+    "disputes_of_payment": (dispute_lists.text_of(Disputes.PAYMENT), (*ALL_DISPUTES, "paid"), {"dispute_of_payment"}),
+    "disputes_short_of_compensation": (
+        dispute_lists.text_of(Disputes.ALL, short=True),
+        ALL_DISPUTES,
+        {"dispute_short_of_compensation"},
+    ),
+    "disputes_by_deadline": (dispute_lists.text_by_deadline(Disputes.ALL), BY_DEADLINE, {"dispute_by_deadline"}),
+    "disputes_by_deadline_of_buyer": (
+        dispute_lists.text_by_deadline(Disputes.BUYER),
+        (*BY_DEADLINE, "account"),
+        {"dispute_by_deadline_of_buyer"},
+    ),
+    "disputes_by_deadline_of_seller": (
+        dispute_lists.text_by_deadline(Disputes.SELLER),
+        (*BY_DEADLINE, "payee"),
+        {"dispute_by_deadline_of_seller"},
+    ),
+    "disputes_by_deadline_of_party": (
+        dispute_lists.text_by_deadline(Disputes.EITHER),
+        (*BY_DEADLINE, "account"),
+        {"dispute_by_deadline_of_buyer", "dispute_by_deadline_of_seller"},
+    ),
+    "dispute_steps": (sql.load("danbao_core.disputes", "list_steps"), ("dispute", None, 51), {"dispute_step_pkey"}),
+    "evidence": (sql.load("danbao_core.disputes", "list_evidence"), ("dispute", AFTER_ALL, 51), {"evidence_of_dispute"}),
     "read_obligation": (
         sql.load("danbao_core.accounts", "read_obligation"),
         (["account"],),
@@ -120,7 +157,14 @@ QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
     "entries": (sql.load("danbao_core", "list_entries"), ("balance", None, 51), {"entry_pkey", "journal_pkey"}),
 }
 """Each query with arguments, and the indexes that it is to use."""
-MERGING = {"payments_of_party", "refunds_of_party", "facts", "facts_of_subject"}
+MERGING = {
+    "disputes_of_party",
+    "disputes_by_deadline_of_party",
+    "facts",
+    "facts_of_subject",
+    "payments_of_party",
+    "refunds_of_party",
+}
 """Those that go through two indexes at once."""
 
 MANY = """
@@ -142,7 +186,23 @@ MANY = """
         'id', gen_random_uuid(), 'payer_id', CASE WHEN n % 100 = 0 THEN payer_id ELSE gen_random_uuid() END,
         'payment_id', CASE WHEN n % 100 = 0 THEN payment_id ELSE gen_random_uuid() END))).*
     FROM refund, generate_series(1, 1000) AS n;
+    INSERT INTO dispute SELECT (jsonb_populate_record(dispute, jsonb_build_object(
+        'id', gen_random_uuid(), 'buyer_id', CASE WHEN n % 100 = 0 THEN buyer_id ELSE gen_random_uuid() END,
+        'seller_id', CASE WHEN n % 100 = 0 THEN seller_id ELSE gen_random_uuid() END,
+        'payment_id', CASE WHEN n % 100 = 0 THEN payment_id ELSE gen_random_uuid() END))).*
+    FROM dispute, generate_series(1, 1000) AS n WHERE state = 1;
+    INSERT INTO dispute_step SELECT (jsonb_populate_record(dispute_step, jsonb_build_object('dispute_id', gen_random_uuid()))).*
+    FROM dispute_step, generate_series(1, 1000);
+    INSERT INTO evidence SELECT (jsonb_populate_record(evidence, jsonb_build_object(
+        'id', gen_random_uuid(), 'dispute_id', gen_random_uuid()))).*
+    FROM evidence, generate_series(1, 1000);
     INSERT INTO entry SELECT gen_random_uuid(), 1, id, 1, 1 FROM journal;
+"""
+ONE_SHORT_OF_COMPENSATION = """
+    INSERT INTO dispute SELECT (jsonb_populate_record(dispute, jsonb_build_object(
+        'id', gen_random_uuid(), 'state', 5, 'outcome', 4, 'due_at', NULL, 'due_event', NULL, 'respond_by', NULL,
+        'ended_at', created_at, 'award_buyer_minor', 0, 'award_compensation_minor', 1))).*
+    FROM dispute
 """
 
 
@@ -151,12 +211,17 @@ async def test_queries_that_were_planned_for_empty_tables_are_right_for_full_one
 ) -> None:
     payment = await a_paid_payment(engine, payer=await an_account(engine, funds_minor=5_000))
     await a_refund(engine, payment, 1)
+    disputing = OpenDispute(origin=origin(), payment_id=payment.id, reason=Reason.UNAUTHORIZED)
+    dispute = await carried_out(engine, disputing)
+    await carried_out(engine, SubmitEvidence(origin=origin(), dispute_id=dispute.id, party=Party.BUYER, text="x"))
+    await connection.execute(ONE_SHORT_OF_COMPENSATION)
     grant = Grant(key_id=(await an_operator(engine)).id, scopes=("payments.pay_any",))
     await a_proposal(engine, grant)
     names: dict[str, UUID] = {
         "account": payment.payer_id,
         "payee": payment.payee_id,
         "paid": payment.id,
+        "dispute": dispute.id,
         "balance": balance_id(payment.payer_id, "CNY", Purpose.AVAILABLE),
     }
     reader = await asyncpg.connect(database_url, server_settings=reads.SETTINGS, statement_cache_size=0)

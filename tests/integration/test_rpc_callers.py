@@ -142,7 +142,7 @@ async def test_a_session_is_heard_where_sessions_have_the_scope(core: Core, requ
 
 async def test_no_scope_stands_without_an_rpc_or_a_rule(core: Core) -> None:
     declared = {rpc_client.scope_of(method) for method in METHODS.values()} - {""}
-    assert declared - {"person"} | {"payments.pay", *GRANTED_SCOPES} == SCOPES
+    assert declared - {"person"} | {"disputes.supervise", "payments.pay", *GRANTED_SCOPES} == SCOPES
     assert "person" not in SCOPES  # no key has it
     assert declared >= SESSION_SCOPES
 
@@ -338,7 +338,7 @@ async def test_a_bound_key_does_for_its_account_what_its_scopes_allow(core: Core
     assert await available(core, buyer) == 100
 
 
-@pytest.mark.parametrize("scope", ["operations", "sandbox"])
+@pytest.mark.parametrize("scope", ["disputes.decide", "disputes.supervise", "operations", "sandbox"])
 async def test_a_key_that_reaches_over_all_accounts_is_bound_to_none(core: Core, scope: str) -> None:
     operator, account = await core.caller("operations"), await an_account(core)
     request = create_key("payments.read", scope)
@@ -368,6 +368,6 @@ async def test_a_key_of_one_account_is_no_key_of_another(core: Core) -> None:
 def test_mutating_rpcs_are_those_with_a_request_id() -> None:
     others = [named(request) for request in REQUESTS if not is_mutating(request)]
     # Each item of a stream has a request_id of its own.
-    reading_without_saying_so = {"AuditLedger", "ExplainPayment", "StreamPayments", "WatchPayments"}
+    reading_without_saying_so = {"AuditLedger", "ExplainPayment", "StreamPayments", "WatchDisputes", "WatchPayments"}
     assert {name for name in others if not name.startswith(("Get", "List", "Export"))} == reading_without_saying_so
     assert not [named(request) for request in REQUESTS if is_mutating(request) and named(request).startswith(("Get", "List"))]

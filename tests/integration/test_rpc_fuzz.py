@@ -6,6 +6,7 @@ requests get as far as the database, and some are such as only a careless or a h
 
 import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from danbao.v1 import payments_pb2
 from danbao_core.accounts import AccountKind, CreateAccount, Purpose
+from danbao_core.disputes import OpenDispute, Party, Reason, SubmitEvidence
 from danbao_core.engine import Engine
 from danbao_core.fundings import TopUp, Withdraw
 from danbao_core.money import Money
@@ -45,19 +47,21 @@ NUMBERS = (0, 1, 2, 3, 7, 99, 100, 1_000, -1, 59, 60, 1_296_000, 1_296_001, 2**3
 BIG_NUMBERS = (2**31, 2**32, 253_402_300_800, 315_576_000, 2**63 - 2, 2**63 - 1, -(2**63))
 
 
-BUYER, SHOP, FUNDING, PROPOSAL, *PAYMENTS, KEY = [
-    UUID(f"00000000-0000-7000-8000-00000000{number:04x}") for number in range(0x100, 0xA00, 0x100)
+BUYER, SHOP, FUNDING, PROPOSAL, DISPUTE, EVIDENCE, *PAYMENTS, KEY = [
+    UUID(f"00000000-0000-7000-8000-00000000{number:04x}") for number in range(0x100, 0xD00, 0x100)
 ]
 KNOWN = (
     f"accounts/{BUYER}",
     f"accounts/{SHOP}",
     f"fundings/{FUNDING}",
     f"proposals/{PROPOSAL}",
+    f"disputes/{DISPUTE}",
+    f"disputes/{DISPUTE}/evidence/{EVIDENCE}",
     *(f"payments/{each}" for each in PAYMENTS),
     f"serviceKeys/{KEY}",
 )
 COLLECTIONS = (
-    "accounts", "approvals", "challenges", "factors", "fundings", "instruments", "openItems", "payments", "payouts",
+    "accounts", "approvals", "challenges", "disputes", "factors", "fundings", "instruments", "openItems", "payments", "payouts",
     "proposals", "serviceKeys", "sessions", "webhookEndpoints", "deliveries", "differences",
 )  # fmt: skip
 STRANGE = (*(f"{collection}/{UNKNOWN}" for collection in COLLECTIONS), f"payments/-/refunds/{UNKNOWN}")
@@ -95,6 +99,10 @@ async def the_named(database_url: str) -> None:
         )
         await carried_out(engine, create_payment)
     await carried_out(engine, ShipPayment(origin=origin(), payment_id=PAYMENTS[3], shipment=EXPRESS))
+    disputed = OpenDispute(origin=origin(), id=DISPUTE, payment_id=PAYMENTS[4], reason=Reason.UNAUTHORIZED, text="x")
+    await carried_out(engine, disputed)
+    shown = SubmitEvidence(origin=origin(), id=EVIDENCE, dispute_id=DISPUTE, party=Party.BUYER, text="x")
+    await carried_out(engine, shown)
     secret_hash = Token.new(KEY).secret_hash
     scopes = frozenset({"payments.read"})
     await carried_out(engine, CreateServiceKey(origin=origin(), id=KEY, service="x", scopes=scopes, secret_hash=secret_hash))
@@ -108,7 +116,16 @@ async def the_named(database_url: str) -> None:
 async def world(database_url: str) -> AsyncIterator[World]:
     await the_named(database_url)
     async with a_core(database_url) as core:
-        scopes = ("accounts.read", "accounts.write", "fundings.write", "payments.pay", "payments.read", "payments.write")
+        scopes = (
+            "accounts.read",
+            "accounts.write",
+            "disputes.read",
+            "disputes.write",
+            "fundings.write",
+            "payments.pay",
+            "payments.read",
+            "payments.write",
+        )
         bound = [await core.caller(*scopes, account=f"accounts/{account}", service="app") for account in (BUYER, SHOP)]
         person = await a_person(core, phone=PHONE, payment_password="")
         world = World([core.operator, *bound, person, core.operator.with_token(None)], set())
@@ -164,6 +181,9 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "language": st.sampled_from(["", "en", "fr"]),
     "weekday": st.just(0),
     "day": st.sampled_from(["2026-01-31", "2026-02-30"]),
+    "media_type": st.just("image/png"),
+    "sha256": st.just(sha256(b"a photograph").digest()),
+    "content": st.just(b"a photograph"),
     "names": st.just([f"accounts/{BUYER}/inboxMessages/{UNKNOWN}"]),
 }
 
@@ -179,7 +199,7 @@ def likely(field: FieldDescriptor) -> st.SearchStrategy[Any]:
         return LIKELY[field.name]
     options: Any = field.GetOptions()
     if resource := options.Extensions[resource_pb2.resource_reference].type.partition("/")[2].lower():
-        collection = "deliveries" if resource == "delivery" else f"{resource}s"
+        collection = {"delivery": "deliveries", "evidence": "evidence"}.get(resource, f"{resource}s")
         known, strange = ([name for name in names if collection_of(name) == collection] for names in (KNOWN, STRANGE))
         return st.sampled_from(known or strange or STRANGE)
     if field.message_type is not None:
@@ -190,6 +210,7 @@ def likely(field: FieldDescriptor) -> st.SearchStrategy[Any]:
         FieldDescriptor.TYPE_ENUM: st.integers(1, 2),
         FieldDescriptor.TYPE_BOOL: st.booleans(),
         FieldDescriptor.TYPE_INT32: st.integers(0, 400),
+        FieldDescriptor.TYPE_BYTES: st.just(b"a photograph"),
     }[field.type]
     return st.lists(usual, min_size=1, max_size=2, unique=True) if field.is_repeated else usual
 
@@ -207,6 +228,8 @@ def wild(field: FieldDescriptor) -> st.SearchStrategy[Any]:
             return st.one_of(st.sampled_from(NUMBERS), st.integers(-(2**31), 2**31 - 1))
         case FieldDescriptor.TYPE_INT64:
             return st.one_of(st.sampled_from(NUMBERS + BIG_NUMBERS), st.integers(-(2**63), 2**63 - 1))
+        case FieldDescriptor.TYPE_BYTES:
+            return st.one_of(st.binary(max_size=80), st.just(bytes(2**20 + 1)))
     assert field.message_type is not None, f"{field.full_name} is of a type that the fuzz does not know"
     return messages(field.message_type, most_odd=4)
 

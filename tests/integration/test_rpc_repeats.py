@@ -8,7 +8,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from danbao.v1 import operations_pb2, payments_pb2, sandbox_pb2
+from danbao.v1 import disputes_pb2, operations_pb2, payments_pb2, sandbox_pb2
 from danbao_core.bank.wire import day_name
 from danbao_core.ids import uuid7
 from tests import rpc_client
@@ -29,16 +29,20 @@ from tests.rpc_client import (
 )
 from tests.rpc_requests import (
     a_batch,
+    a_file,
     a_payment,
     a_test_event,
     a_top_up,
     a_transfer,
     a_withdrawal,
+    accept_dispute,
+    accept_offer,
     advance_clock,
     an_adjustment,
     an_authorization,
     an_endpoint,
     answer_funding,
+    appeal,
     approve,
     cancel,
     capture,
@@ -47,18 +51,23 @@ from tests.rpc_requests import (
     correct,
     create_account,
     create_key,
+    decide,
     delete_endpoint,
     enable_endpoint,
+    escalate,
     extend,
     freeze,
     is_mutating,
     money,
     named,
+    offer,
+    open_dispute,
     open_wallet,
     pay,
     redeliver,
     refund,
     reject,
+    reject_dispute,
     revoke,
     rotate,
     rotate_secret,
@@ -67,12 +76,15 @@ from tests.rpc_requests import (
     settle_difference,
     ship,
     start_reconciliation,
+    submit_evidence,
     the_bank,
     unfreeze,
     update_account,
     update_endpoint,
     valid_requests,
     void,
+    waive,
+    withdraw_dispute,
 )
 
 core = rpc_client.core
@@ -99,6 +111,21 @@ async def an_authorized_payment(core: Core) -> str:
     """The name of an authorization whose money is held."""
     request = an_authorization(await an_account(core, funds_minor=100), await a_merchant(core))
     return str((await core.operator.ask(request)).name)
+
+
+async def a_dispute(core: Core, *steps: Callable[[str], Message]) -> str:
+    """The name of a dispute after some steps."""
+    dispute = await core.operator.ask(open_dispute(await a_made_payment(core)))
+    for step in steps:
+        await core.operator.ask(step(dispute.name))
+    return str(dispute.name)
+
+
+def decided(dispute: str) -> Message:
+    return decide(dispute, 40)
+
+
+IN_REVIEW = (reject_dispute, escalate)
 
 
 async def a_pending_funding(core: Core) -> str:
@@ -161,6 +188,8 @@ async def a_batch_of_two(core: Core) -> Message:
     return a_batch(a_payment(buyer, shop, 60, order_no="A-1"), a_transfer(buyer, shop, 40))
 
 
+BUYER = disputes_pb2.Dispute.PARTY_BUYER
+
 DAYS = count(1)
 """Days that nobody has asked for yet, since 1970."""
 
@@ -182,6 +211,15 @@ MUTATIONS: dict[str, Callable[[Core], Awaitable[Message]]] = {
     "CreateRefund": lambda core: then(a_made_payment(core), lambda payment: refund(payment, 40)),
     "ConfirmPayment": lambda core: then(a_made_payment(core, ship), confirm),
     "CancelPayment": lambda core: then(a_made_payment(core), cancel),
+    "OpenDispute": lambda core: then(a_made_payment(core), open_dispute),
+    "RespondDispute": lambda core: then(a_dispute(core), accept_dispute),
+    "AcceptOffer": lambda core: then(a_dispute(core, lambda name: offer(name, 40)), accept_offer),
+    "EscalateDispute": lambda core: then(a_dispute(core, reject_dispute), escalate),
+    "WithdrawDispute": lambda core: then(a_dispute(core), withdraw_dispute),
+    "SubmitEvidence": lambda core: then(a_dispute(core), lambda name: submit_evidence(name, party=BUYER, file=a_file())),
+    "DecideDispute": lambda core: then(a_dispute(core, *IN_REVIEW), decided),
+    "AppealDispute": lambda core: then(a_dispute(core, *IN_REVIEW, decided), lambda name: appeal(name, party=BUYER)),
+    "WaiveAppeal": lambda core: then(a_dispute(core, *IN_REVIEW, decided), lambda name: waive(name, party=BUYER)),
     "CreateServiceKey": lambda core: done(create_key("payments.read")),
     "RotateServiceKey": lambda core: then(a_key(core), rotate),
     "RevokeServiceKey": lambda core: then(a_key(core), revoke),

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from danbao_core.disputes import DisputeCloseReason, DisputeState
 from danbao_core.ids import uuid7
 from danbao_core.news.rows import Category
 from danbao_core.news.stories import Story, stories_of
@@ -27,13 +28,16 @@ from danbao_core.payments import (
 )
 from danbao_core.trail import OfAccount, Outbox
 from tests.builders import EXPRESS
+from tests.memory_core import NOON
 from tests.shop import Shop
 
-SOMEBODY = uuid7()
+SOMEBODY, BUYER, SELLER = uuid7(), uuid7(), uuid7()
 
 NO_NEWS = {
     "account.closed",
     "account.erased",
+    "dispute.review_overdue",  # concerns the platform's own people
+    "dispute.supervisors_called",
     "open_item.created",
     "open_item.settled",
     "payment.awarded",  # what becomes of its dispute is told
@@ -76,6 +80,7 @@ def test_every_topic_is_news_or_known_to_be_none() -> None:
     topics = {f"{kind}.{what}" for kind, whats in TOPICS.items() for what in whats}
     payloads = {
         "account": OfAccount(SOMEBODY),
+        "dispute": _dispute(),
         "funding": _funding(),
         "payment": _payment(),
         "refund": _refund(),
@@ -94,6 +99,25 @@ def test_every_topic_is_news_or_known_to_be_none() -> None:
 def _payment() -> Payment:
     shop = Shop()
     return shop.order(order_no="A-1")
+
+
+def _dispute(**facts: Any) -> dict[str, Any]:
+    """A dispute that waits for the seller, but for some facts."""
+    return {
+        "id": SOMEBODY,
+        "buyer_id": BUYER,
+        "seller_id": SELLER,
+        "state": DisputeState.AWAITING_SELLER,
+        "currency": "CNY",
+        "amount_minor": 1_250,
+        "offer_minor": None,
+        "award_buyer_minor": None,
+        "close_reason": DisputeCloseReason.NOT_CLOSED,
+        "paid_back_minor": 0,
+        "owed_minor": 0,
+        "compensated_minor": 0,
+        "respond_by": NOON,
+    } | facts
 
 
 def _funding(kind: int = 1) -> dict[str, Any]:
@@ -190,6 +214,56 @@ def test_both_sides_are_told_of_a_refund() -> None:
         assert (story.template, story.category) == ("refund_succeeded", Category.REFUNDS)
         assert story.subject == f"payments/{SOMEBODY}/refunds/{SOMEBODY}"
         must_be_worded(story)
+
+
+SETTLED = {"state": DisputeState.SETTLED, "respond_by": None, "paid_back_minor": 500}
+
+
+@pytest.mark.parametrize(
+    ("what", "facts", "buyer", "seller"),
+    [
+        ("opened", {}, "opened_buyer", "opened_seller"),
+        ("rejected", {}, "rejected_buyer", "rejected_seller"),
+        ("offered", {"offer_minor": 500}, "offered_buyer", "offered_seller"),
+        ("escalated", {}, "escalated", "escalated"),
+        ("evidence_submitted", {}, "evidence_submitted", "evidence_submitted"),
+        ("deadline_near", {}, None, "deadline_seller"),
+        ("deadline_near", {"state": DisputeState.AWAITING_BUYER}, "deadline_buyer", None),
+        ("deadline_near", {"state": DisputeState.UNDER_REVIEW}, "deadline_evidence", "deadline_evidence"),
+        ("deadline_near", {"state": DisputeState.DECIDED}, "deadline_appeal", "deadline_appeal"),
+        ("evidence_closed", {}, "evidence_closed", "evidence_closed"),
+        ("decided", {"award_buyer_minor": 500}, "decided", "decided"),
+        ("appealed", {}, "appealed", "appealed"),
+        ("waived", {}, "waived", "waived"),
+        ("settled", SETTLED, "settled", "settled"),
+        ("settled", SETTLED | {"compensated_minor": 50}, "settled_compensated", "settled"),
+        ("settled", SETTLED | {"owed_minor": 50}, "settled", "settled_owing"),
+        ("closed", {"respond_by": None, "close_reason": DisputeCloseReason.BUYER_SILENT}, "closed", "closed"),
+        ("compensated", SETTLED | {"compensated_minor": 50}, "compensated", None),
+    ],
+)
+def test_each_side_of_a_dispute_is_told(what: str, facts: dict[str, Any], buyer: str | None, seller: str | None) -> None:
+    stories = stories_of(f"dispute.{what}", msgspec.msgpack.encode(_dispute(**facts)))
+    expected = {account: f"dispute_{template}" for account, template in ((BUYER, buyer), (SELLER, seller)) if template}
+    assert {each.account_id: each.template for each in stories} == expected
+    for story in stories:
+        assert (story.category, story.subject) == (Category.DISPUTES, f"disputes/{SOMEBODY}")
+        must_be_worded(story)
+
+
+def test_a_deadline_is_told_with_what_is_lost_by_it() -> None:
+    stories = stories_of("dispute.opened", msgspec.msgpack.encode(_dispute()))
+    told_to = {each.account_id: worded(each.template, each.parameters, "en").text for each in stories}
+    assert told_to[SELLER] == (
+        "[Danbao] A buyer opened a dispute about CN¥12.50. Answer by Mar 1, 2026 20:00; without a word from you all of it goes "
+        "back to the buyer."
+    )
+
+
+def test_it_is_told_why_a_dispute_was_closed() -> None:
+    payload = msgspec.msgpack.encode(_dispute(respond_by=None, close_reason=DisputeCloseReason.WITHDRAWN))
+    story, _ = stories_of("dispute.closed", payload)
+    assert "closed: the buyer withdrew it." in worded(story.template, story.parameters, "en").text
 
 
 def test_what_a_command_has_written_to_the_phone_is_not_written_again() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import danbao_core
+from danbao_core.disputes import steps as dispute_steps
 from danbao_core.errors import TopicUnknown
 from danbao_core.notifications.topics import TOPICS, covers, must_be_known
 from danbao_core.payments import steps
@@ -43,7 +44,7 @@ def test_everything_that_is_told_can_be_subscribed_to() -> None:
     written = {topic for text in sources for topic in re.findall(r'event\(\s*\w+(?:\(\))?,\s*"([a-z_]+\.[a-z_]+)"', text)}
     assert {"payment.created", "funding.created", "open_item.created", "account.closed"} <= written
     told = {*written, *steps._TOPICS.values(), *steps._TOPICS_WITHIN_A_STATE.values(), *proposals._TOPICS.values()}
-    must_be_known(told)
+    must_be_known({*told, *dispute_steps._TOPICS.values(), *dispute_steps._TOPICS_OF_ENDS.values()})
 
 
 def test_every_kind_that_is_told_can_be_shown() -> None:

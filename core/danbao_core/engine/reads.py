@@ -68,24 +68,24 @@ def newest(table: Table) -> str:
 
 
 @cache
-def finding(sought: str, looked_at: str) -> str:
+def finding(sought: str, looked_at: str, order: str = "id DESC") -> str:
     """The text of a query for what is sought, by a condition, among the rows that another query looks at.
 
-    The other query answers the newest $3 rows before the id $1, by descending id. $2 is how many are wanted, and what comes
-    after $3 belongs to the condition and the other query. The last row that was looked at is answered in any case, so that the
-    next page can go on behind it.
+    The other query answers the newest $3 rows before the id $1, by descending id, or the first $3 behind a place in another
+    order. $2 is how many are wanted, and what comes after $3 belongs to the condition and the other query. The last row that
+    was looked at is answered in any case, so that the next page can go on behind it.
     """
     return f"""
         SELECT *
         FROM (
             SELECT
                 *,
-                row_number() OVER (ORDER BY id DESC) AS number,
+                row_number() OVER (ORDER BY {order}) AS number,
                 ({sought}) AS sought
             FROM ({looked_at}) AS looked_at
         ) AS numbered
         WHERE sought OR number = $3
-        ORDER BY id DESC
+        ORDER BY {order}
         LIMIT $2
     """
 

@@ -15,6 +15,11 @@ class Category(IntEnum):
     REFUNDS = 2
     FUNDINGS = 3
     SECURITY = 4
+    DISPUTES = 5
+
+
+_WORTH_A_SHORT_MESSAGE: Final = frozenset({Category.SECURITY, Category.DISPUTES})
+"""Short messages cost money: who misses what protects the account, or a deadline of a dispute, loses more."""
 
 
 @table("preference", rank=34, key=("account_id", "category"))
@@ -30,8 +35,8 @@ class Preference(Row, frozen=True):
 
 
 def by_default(account_id: UUID, category: Category) -> Preference:
-    """How a category is told where nothing was set. Short messages cost money: only what protects the account is worth one."""
-    return Preference(account_id, category, sms=category is Category.SECURITY, email=True, inbox=True, version=0)
+    """How a category is told where nothing was set."""
+    return Preference(account_id, category, sms=category in _WORTH_A_SHORT_MESSAGE, email=True, inbox=True, version=0)
 
 
 @table("news_cursor", rank=36, key=("id",))

@@ -52,6 +52,37 @@ class _Payment(msgspec.Struct, frozen=True):
         return Story(account_id, Category.PAYMENTS, template, self.facts | facts, f"payments/{self.id}")
 
 
+class _Dispute(msgspec.Struct, frozen=True):
+    id: UUID
+    buyer_id: UUID
+    seller_id: UUID
+    state: int
+    currency: str
+    amount_minor: int
+    offer_minor: int | None
+    award_buyer_minor: int | None
+    close_reason: int
+    paid_back_minor: int
+    owed_minor: int
+    compensated_minor: int
+    respond_by: datetime | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        known = {"amount_minor": str(self.amount_minor), "currency": self.currency}
+        return known if self.respond_by is None else known | {"respond_time": _time(self.respond_by)}
+
+    def to_buyer(self, template: str, **facts: str) -> Story:
+        return Story(self.buyer_id, Category.DISPUTES, template, self.facts | facts, f"disputes/{self.id}")
+
+    def to_seller(self, template: str, **facts: str) -> Story:
+        return Story(self.seller_id, Category.DISPUTES, template, self.facts | facts, f"disputes/{self.id}")
+
+    def to_both(self, template: str, **facts: str) -> Iterable[Story]:
+        yield self.to_buyer(template, **facts)
+        yield self.to_seller(template, **facts)
+
+
 class _Refund(msgspec.Struct, frozen=True):
     id: UUID
     payment_id: UUID
@@ -133,6 +164,80 @@ _PAYMENTS: Final[dict[str, Callable[[_Payment], Iterable[Story]]]] = {
     "payment.closed": _closed,
 }
 
+
+def _opened(dispute: _Dispute) -> Iterable[Story]:
+    yield dispute.to_buyer("dispute_opened_buyer")
+    yield dispute.to_seller("dispute_opened_seller")
+
+
+def _rejected(dispute: _Dispute) -> Iterable[Story]:
+    yield dispute.to_buyer("dispute_rejected_buyer")
+    yield dispute.to_seller("dispute_rejected_seller")
+
+
+def _offered(dispute: _Dispute) -> Iterable[Story]:
+    offer = str(dispute.offer_minor or 0)
+    yield dispute.to_buyer("dispute_offered_buyer", offer_minor=offer)
+    yield dispute.to_seller("dispute_offered_seller", offer_minor=offer)
+
+
+def _deadline_near(dispute: _Dispute) -> Iterable[Story]:
+    """Told to whom it concerns: who loses what, where they let it pass."""
+    match dispute.state:
+        case 1:
+            yield dispute.to_seller("dispute_deadline_seller")
+        case 2:
+            yield dispute.to_buyer("dispute_deadline_buyer")
+        case 3:
+            yield from dispute.to_both("dispute_deadline_evidence")
+        case 4:
+            yield from dispute.to_both("dispute_deadline_appeal")
+
+
+def _decided(dispute: _Dispute) -> Iterable[Story]:
+    yield from dispute.to_both("dispute_decided", award_minor=str(dispute.award_buyer_minor or 0))
+
+
+def _settled(dispute: _Dispute) -> Iterable[Story]:
+    facts = {"award_minor": str(dispute.paid_back_minor)}
+    if dispute.compensated_minor:
+        compensation = str(dispute.compensated_minor)
+        yield dispute.to_buyer("dispute_settled_compensated", compensation_minor=compensation, **facts)
+    else:
+        yield dispute.to_buyer("dispute_settled", **facts)
+    if dispute.owed_minor:
+        yield dispute.to_seller("dispute_settled_owing", owed_minor=str(dispute.owed_minor), **facts)
+    else:
+        yield dispute.to_seller("dispute_settled", **facts)
+
+
+def _dispute_closed(dispute: _Dispute) -> Iterable[Story]:
+    yield from dispute.to_both("dispute_closed", dispute_close_reason=_CLOSE_REASONS.get(dispute.close_reason, "withdrawn"))
+
+
+def _compensated(dispute: _Dispute) -> Iterable[Story]:
+    yield dispute.to_buyer("dispute_compensated", compensation_minor=str(dispute.compensated_minor))
+
+
+_CLOSE_REASONS: Final = {1: "withdrawn", 2: "silent"}
+
+_DISPUTES: Final[dict[str, Callable[[_Dispute], Iterable[Story]]]] = {
+    "dispute.opened": _opened,
+    "dispute.rejected": _rejected,
+    "dispute.offered": _offered,
+    "dispute.escalated": lambda dispute: dispute.to_both("dispute_escalated"),
+    "dispute.evidence_submitted": lambda dispute: dispute.to_both("dispute_evidence_submitted"),
+    "dispute.deadline_near": _deadline_near,
+    "dispute.evidence_closed": lambda dispute: dispute.to_both("dispute_evidence_closed"),
+    "dispute.decided": _decided,
+    "dispute.appealed": lambda dispute: dispute.to_both("dispute_appealed"),
+    "dispute.waived": lambda dispute: dispute.to_both("dispute_waived"),
+    "dispute.settled": _settled,
+    "dispute.closed": _dispute_closed,
+    "dispute.compensated": _compensated,
+}
+"""What is late in review concerns the platform's own people, who are told by its endpoints."""
+
 _REFUNDS: Final = frozenset({"refund.created", "refund.awaiting_funds", "refund.succeeded", "refund.failed"})
 _FUNDINGS: Final = frozenset({"funding.created", "funding.succeeded", "funding.failed", "funding.reversed"})
 
@@ -169,6 +274,8 @@ def stories_of(topic: str, payload: bytes) -> list[Story]:
     """
     if topic in _PAYMENTS:
         return list(_PAYMENTS[topic](_decoded(payload, _Payment)))
+    if topic in _DISPUTES:
+        return list(_DISPUTES[topic](_decoded(payload, _Dispute)))
     if topic in _REFUNDS:
         return _of_refund(topic, _decoded(payload, _Refund))
     if topic in _FUNDINGS:

@@ -26,7 +26,18 @@ ACCESS_LIFETIME: Final = timedelta(minutes=10)
 REFRESH_LIFETIME: Final = timedelta(days=30)
 """How long a session lasts without being refreshed."""
 
-SCOPES: Final = frozenset({"accounts.read", "accounts.write", "fundings.write", "payments.read", "payments.write", "person"})
+SCOPES: Final = frozenset(
+    {
+        "accounts.read",
+        "accounts.write",
+        "disputes.read",
+        "disputes.write",
+        "fundings.write",
+        "payments.read",
+        "payments.write",
+        "person",
+    }
+)
 """What a session may do, for its own account."""
 
 _ISSUER: Final = "danbao"

@@ -21,6 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 from danbao.v1 import (
     accounts_pb2,
     common_pb2,
+    disputes_pb2,
     notifications_pb2,
     operations_pb2,
     payments_pb2,
@@ -60,6 +61,7 @@ SERVICES: Final[dict[str, ServiceDescriptor]] = {
     service.full_name: service
     for file in (
         accounts_pb2,
+        disputes_pb2,
         notifications_pb2,
         operations_pb2,
         payments_pb2,

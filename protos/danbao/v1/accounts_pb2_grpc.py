@@ -235,7 +235,7 @@ class AccountServiceServicer(object):
     def CloseAccount(self, request, context):
         """Closes an account for good: nothing can be paid by it or to it from then on. Refused with PAYMENTS_OPEN while a payment of the
         account is under way, with FUNDINGS_OPEN while a funding of it is pending, with REFUNDS_OPEN while a refund to it or by it is
-        under way, with BALANCE_NOT_ZERO while a wallet holds money,
+        under way, with DISPUTES_OPEN while a dispute of it is open, with BALANCE_NOT_ZERO while a wallet holds money,
         with ACCOUNT_FROZEN while it is frozen; a merchant's also with TAKINGS_TOO_RECENT until 60 days have passed since money of a
         payment last reached it, because claims may follow (metadata `possible_from` says when it is possible). Closing a closed
         account changes nothing.

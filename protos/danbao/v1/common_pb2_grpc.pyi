@@ -9,7 +9,7 @@ Conventions, the same on every RPC:
   answered (trailing metadata `danbao-replayed: true`); with other content it is refused, ALREADY_EXISTS with reason
   REQUEST_ID_REUSED. A refused request stores nothing: the same id may succeed later. Ids belong to the calling service,
   apart for each account that its keys are bound to, and are kept for 30 days, those of fundings, refunds,
-  proposals and their decisions for ever.
+  openings of disputes, proposals and their decisions for ever.
 - Errors are `google.rpc.Status` with `google.rpc.ErrorInfo` (domain "danbao", a stable `reason`), and `BadRequest`,
   `ResourceInfo` or `RetryInfo` where they apply. RetryInfo stands exactly where a retry with the same `request_id` is safe.
 - Lists are paged, newest first, in the order in which their rows were made. `next_page_token` is good for the same caller,

@@ -798,6 +798,8 @@ class Preferences(_message.Message):
         """Top-ups and withdrawals."""
         CATEGORY_SECURITY: Preferences._Category.ValueType  # 4
         """What protects the account: passwords, factors, devices, freezing. It is always told by short message and in the inbox."""
+        CATEGORY_DISPUTES: Preferences._Category.ValueType  # 5
+        """What becomes of disputes, and until when who must answer."""
 
     class Category(_Category, metaclass=_CategoryEnumTypeWrapper):
         """What is told."""
@@ -812,6 +814,8 @@ class Preferences(_message.Message):
     """Top-ups and withdrawals."""
     CATEGORY_SECURITY: Preferences.Category.ValueType  # 4
     """What protects the account: passwords, factors, devices, freezing. It is always told by short message and in the inbox."""
+    CATEGORY_DISPUTES: Preferences.Category.ValueType  # 5
+    """What becomes of disputes, and until when who must answer."""
 
     class _Channel:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -872,7 +876,9 @@ class Preferences(_message.Message):
     """`accounts/{uuid}/preferences`."""
     @_builtins.property
     def preferences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preferences.Preference]:
-        """Every category, as it was set; before that all are told in the inbox and by e-mail, and CATEGORY_SECURITY by short message, too."""
+        """Every category, as it was set; before that all are told in the inbox and by e-mail, CATEGORY_SECURITY and CATEGORY_DISPUTES by
+        short message, too.
+        """
 
     def __init__(
         self,

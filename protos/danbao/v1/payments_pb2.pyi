@@ -232,6 +232,8 @@ class Payment(_message.Message):
     CONFIRMATION_EXTEND_TIME_FIELD_NUMBER: _builtins.int
     REFUNDED_FIELD_NUMBER: _builtins.int
     REFUND_RESERVED_FIELD_NUMBER: _builtins.int
+    DISPUTE_FIELD_NUMBER: _builtins.int
+    AWARDED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`payments/{uuid}`, set by the server."""
     payer: _builtins.str
@@ -250,6 +252,10 @@ class Payment(_message.Message):
     """What happens by itself at `due_time`."""
     close_reason: Global___Payment.CloseReason.ValueType
     """Why it was closed."""
+    dispute: _builtins.str
+    """`disputes/{uuid}` of the one that is open; empty where none is. While it is, `due_time` is unset and every step on the payment is
+    refused with DISPUTE_OPEN.
+    """
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
         """What the payer pays."""
@@ -325,6 +331,10 @@ class Payment(_message.Message):
     def refund_reserved(self) -> _common_pb2.Money:
         """What refunds that are under way are to give back."""
 
+    @_builtins.property
+    def awarded(self) -> _common_pb2.Money:
+        """What disputes gave back, before the release and after it."""
+
     def __init__(
         self,
         *,
@@ -355,10 +365,12 @@ class Payment(_message.Message):
         confirmation_extend_time: _timestamp_pb2.Timestamp | None = ...,
         refunded: _common_pb2.Money | None = ...,
         refund_reserved: _common_pb2.Money | None = ...,
+        dispute: _builtins.str = ...,
+        awarded: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_time", b"due_time", "fee", b"fee", "held", b"held", "pay_time", b"pay_time", "refund_reserved", b"refund_reserved", "refunded", b"refunded", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "awarded", b"awarded", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_time", b"due_time", "fee", b"fee", "held", b"held", "pay_time", b"pay_time", "refund_reserved", b"refund_reserved", "refunded", b"refunded", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "close_reason", b"close_reason", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "due_event", b"due_event", "due_time", b"due_time", "fee", b"fee", "held", b"held", "metadata", b"metadata", "mode", b"mode", "name", b"name", "order_no", b"order_no", "pay_time", b"pay_time", "payee", b"payee", "payer", b"payer", "refund_reserved", b"refund_reserved", "refunded", b"refunded", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "state", b"state", "subject", b"subject", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "awarded", b"awarded", "close_reason", b"close_reason", "close_time", b"close_time", "confirmation_extend_time", b"confirmation_extend_time", "create_time", b"create_time", "dispute", b"dispute", "due_event", b"due_event", "due_time", b"due_time", "fee", b"fee", "held", b"held", "metadata", b"metadata", "mode", b"mode", "name", b"name", "order_no", b"order_no", "pay_time", b"pay_time", "payee", b"payee", "payer", b"payer", "refund_reserved", b"refund_reserved", "refunded", b"refunded", "released", b"released", "returned", b"returned", "ship_time", b"ship_time", "shipment", b"shipment", "shipment_correct_time", b"shipment_correct_time", "state", b"state", "subject", b"subject", "success_time", b"success_time", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

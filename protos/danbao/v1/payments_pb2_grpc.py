@@ -35,6 +35,7 @@ class PaymentServiceStub(object):
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
     AUTHORIZED -void / not captured in time-> CLOSED, likewise
     PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
+    PAID, SHIPPED, SUCCEEDED -a dispute is settled-> SUCCEEDED or, where nothing is left for the payee, CLOSED (disputes.proto)
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -152,6 +153,7 @@ class PaymentServiceServicer(object):
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
     AUTHORIZED -void / not captured in time-> CLOSED, likewise
     PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
+    PAID, SHIPPED, SUCCEEDED -a dispute is settled-> SUCCEEDED or, where nothing is left for the payee, CLOSED (disputes.proto)
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -442,6 +444,7 @@ class PaymentService(object):
     PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
     AUTHORIZED -void / not captured in time-> CLOSED, likewise
     PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
+    PAID, SHIPPED, SUCCEEDED -a dispute is settled-> SUCCEEDED or, where nothing is left for the payee, CLOSED (disputes.proto)
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare

@@ -36,6 +36,7 @@ class PaymentServiceStub:
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
       AUTHORIZED -void / not captured in time-> CLOSED, likewise
       PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
+      PAID, SHIPPED, SUCCEEDED -a dispute is settled-> SUCCEEDED or, where nothing is left for the payee, CLOSED (disputes.proto)
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -152,6 +153,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
       AUTHORIZED -void / not captured in time-> CLOSED, likewise
       PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
+      PAID, SHIPPED, SUCCEEDED -a dispute is settled-> SUCCEEDED or, where nothing is left for the payee, CLOSED (disputes.proto)
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare
@@ -264,6 +266,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
       PAID -cancel / not shipped in time-> CLOSED, and everything held returns to the payer
       AUTHORIZED -void / not captured in time-> CLOSED, likewise
       PAID, SHIPPED, SUCCEEDED -everything given back by refunds-> CLOSED
+      PAID, SHIPPED, SUCCEEDED -a dispute is settled-> SUCCEEDED or, where nothing is left for the payee, CLOSED (disputes.proto)
 
     A service key that is bound to an account acts as that account: it sees the payments that the account pays or is paid by,
     any other is answered NOT_FOUND. An unbound key acts for both sides. A transition that the payment's state does not declare

@@ -12,7 +12,23 @@ from danbao_core.rpc.convert.accounts import (
     withdraw,
 )
 from danbao_core.rpc.convert.bulk import create_payments, payments
-from danbao_core.rpc.convert.events import watched_payment
+from danbao_core.rpc.convert.disputes import (
+    accept_offer,
+    appeal_dispute,
+    decide_dispute,
+    dispute,
+    dispute_filter,
+    dispute_step,
+    escalate_dispute,
+    evidence,
+    evidence_ids,
+    open_dispute,
+    respond_dispute,
+    submit_evidence,
+    waive_appeal,
+    withdraw_dispute,
+)
+from danbao_core.rpc.convert.events import watched_dispute, watched_payment
 from danbao_core.rpc.convert.explanations import explanation
 from danbao_core.rpc.convert.identity import identity, instrument
 from danbao_core.rpc.convert.news import inbox_message, mark_read, preferences, update_preferences
@@ -63,9 +79,11 @@ from danbao_core.rpc.convert.statements import format_of, period_of
 from danbao_core.rpc.convert.verification import challenge
 
 __all__ = [
+    "accept_offer",
     "account",
     "advance_clock",
     "answer_funding",
+    "appeal_dispute",
     "approve_proposal",
     "audit_checks",
     "audit_event",
@@ -85,11 +103,18 @@ __all__ = [
     "create_refund",
     "create_service_key",
     "create_webhook_endpoint",
+    "decide_dispute",
     "delete_webhook_endpoint",
     "delivery",
     "difference",
+    "dispute",
+    "dispute_filter",
+    "dispute_step",
     "enable_webhook_endpoint",
     "entry",
+    "escalate_dispute",
+    "evidence",
+    "evidence_ids",
     "explanation",
     "extend_confirmation",
     "fact_filter",
@@ -103,6 +128,7 @@ __all__ = [
     "mark_read",
     "money",
     "money_of",
+    "open_dispute",
     "open_item",
     "open_wallet",
     "password_change",
@@ -122,6 +148,7 @@ __all__ = [
     "refund_filter",
     "refund_ids",
     "reject_proposal",
+    "respond_dispute",
     "revoke_service_key",
     "rotate_service_key",
     "send_test_event",
@@ -135,6 +162,7 @@ __all__ = [
     "settlement_report",
     "ship_payment",
     "start_reconciliation",
+    "submit_evidence",
     "timestamp",
     "top_up",
     "unfreeze_account",
@@ -142,8 +170,11 @@ __all__ = [
     "update_preferences",
     "update_webhook_endpoint",
     "void_payment",
+    "waive_appeal",
+    "watched_dispute",
     "watched_payment",
     "webhook_endpoint",
     "whole_seconds",
     "withdraw",
+    "withdraw_dispute",
 ]

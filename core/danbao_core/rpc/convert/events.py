@@ -9,7 +9,8 @@ import msgspec
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from danbao.v1 import notifications_pb2, payments_pb2
+from danbao.v1 import disputes_pb2, notifications_pb2, payments_pb2
+from danbao_core.disputes import Dispute
 from danbao_core.fundings import Funding
 from danbao_core.ledger import OpenItem
 from danbao_core.notifications.endpoints import WebhookEndpoint
@@ -19,6 +20,7 @@ from danbao_core.payments import Payment, Refund
 from danbao_core.payouts import Payout
 from danbao_core.proposals import Proposal
 from danbao_core.rpc.convert.accounts import funding
+from danbao_core.rpc.convert.disputes import dispute
 from danbao_core.rpc.convert.notifications import webhook_endpoint
 from danbao_core.rpc.convert.payments import payment, put_payment
 from danbao_core.rpc.convert.payouts import payout
@@ -50,6 +52,7 @@ def _of_the_platform(_: object) -> Parties:
 
 KINDS: Final[dict[str, EventKind]] = {
     "account": EventKind(OfAccount, _security, lambda fact: (fact.account_id, None)),
+    "dispute": EventKind(Dispute, dispute, lambda row: (row.seller_id, row.buyer_id)),
     "funding": EventKind(Funding, funding, lambda row: (row.account_id, None)),
     "open_item": EventKind(OpenItem, open_item, _of_the_platform),
     "payment": EventKind(Payment, payment, lambda row: (row.payee_id, row.payer_id)),
@@ -95,4 +98,14 @@ def watched_payment(cursor: str, event: Event | None) -> payments_pb2.WatchPayme
         message.event_id = str(event.id)
         message.topic = event.topic
         put_payment(subject_of(event.topic, event.payload), message.payment)
+    return message
+
+
+def watched_dispute(cursor: str, event: Event | None) -> disputes_pb2.WatchDisputesResponse:
+    """One message of a watch, with an event or without. Raises what `subject_of` raises."""
+    message = disputes_pb2.WatchDisputesResponse(cursor=cursor)
+    if event is not None:
+        message.event_id = str(event.id)
+        message.topic = event.topic
+        message.dispute.CopyFrom(dispute(subject_of(event.topic, event.payload)))
     return message

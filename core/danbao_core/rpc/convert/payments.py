@@ -159,6 +159,9 @@ def put_payment(row: Payment, message: payments_pb2.Payment) -> None:
     put_money(row.returned_minor, row.currency, message.returned)
     put_money(row.refunded_minor, row.currency, message.refunded)
     put_money(row.refund_reserved_minor, row.currency, message.refund_reserved)
+    put_money(row.awarded_minor, row.currency, message.awarded)
+    if row.dispute_id is not None:
+        message.dispute = f"disputes/{row.dispute_id}"
     message.due_event = _DueEvent(row.due_event or 0)
     message.close_reason = _CloseReason(row.close_reason)
     for field, column in _TIMES:

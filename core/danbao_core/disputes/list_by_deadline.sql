@@ -1,0 +1,8 @@
+SELECT *
+FROM dispute
+WHERE
+    respond_by IS NOT NULL
+    AND respond_by < coalesce($6, 'infinity'::timestamptz)
+    AND (respond_by, id) > ($1, $11)
+ORDER BY respond_by, id
+LIMIT $3
