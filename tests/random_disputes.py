@@ -128,32 +128,27 @@ async def _stepped(engine: Engine, chance: random.Random, dispute: Dispute) -> D
 def _command(chance: random.Random, dispute: Dispute, what: str) -> Command[Any] | None:
     facts: dict[str, Any] = {"origin": origin(caller=f"service:desk-{chance.randrange(3)}"), "dispute_id": dispute.id}
     either = chance.choice([Party.BUYER, Party.SELLER])
-    match what:
-        case "accept":
-            return AcceptDispute(**facts)
-        case "reject":
-            return RejectDispute(text="no", **facts)
-        case "offer":
-            return OfferSettlement(amount=_part(chance, dispute, 1), text="half", **facts)
-        case "accept_offer":
-            return AcceptOffer(**facts)
-        case "escalate":
-            return EscalateDispute(**facts)
-        case "withdraw":
-            return WithdrawDispute(**facts)
-        case "evidence":
-            return _evidence(chance, facts | {"party": either})
-        case "decide":
-            award = _part(chance, dispute, 0)
-            left_minor = dispute.amount_minor - award.amount_minor
-            compensated = dispute.reason is Reason.UNAUTHORIZED and left_minor > 0
-            compensation = Money(chance.randint(1, left_minor), dispute.currency) if compensated else None
-            return DecideDispute(to_buyer=award, compensation=compensation, text="so be it", **facts)
-        case "appeal":
-            return AppealDispute(party=either, text="no", **facts)
-        case "waive":
-            return WaiveAppeal(party=either, **facts)
-    return None
+    making: dict[str, Callable[[], Command[Any]]] = {
+        "accept": lambda: AcceptDispute(**facts),
+        "reject": lambda: RejectDispute(text="no", **facts),
+        "offer": lambda: OfferSettlement(amount=_part(chance, dispute, 1), text="half", **facts),
+        "accept_offer": lambda: AcceptOffer(**facts),
+        "escalate": lambda: EscalateDispute(**facts),
+        "withdraw": lambda: WithdrawDispute(**facts),
+        "evidence": lambda: _evidence(chance, facts | {"party": either}),
+        "decide": lambda: _decision(chance, dispute, facts),
+        "appeal": lambda: AppealDispute(party=either, text="no", **facts),
+        "waive": lambda: WaiveAppeal(party=either, **facts),
+    }
+    return None if what == _NOTHING else making[what]()
+
+
+def _decision(chance: random.Random, dispute: Dispute, facts: dict[str, Any]) -> DecideDispute:
+    award = _part(chance, dispute, 0)
+    left_minor = dispute.amount_minor - award.amount_minor
+    compensated = dispute.reason is Reason.UNAUTHORIZED and left_minor > 0
+    compensation = Money(chance.randint(1, left_minor), dispute.currency) if compensated else None
+    return DecideDispute(to_buyer=award, compensation=compensation, text="so be it", **facts)
 
 
 def _evidence(chance: random.Random, facts: dict[str, Any]) -> SubmitEvidence:

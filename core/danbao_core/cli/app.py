@@ -2,7 +2,7 @@
 
 import typer
 
-from danbao_core.cli import keyring, keys, proposals
+from danbao_core.cli import disputes, keyring, keys, proposals
 from danbao_core.cli.audit import audit
 from danbao_core.cli.bench.command import bench
 from danbao_core.cli.demo import demo
@@ -29,3 +29,4 @@ app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keyring.app, name="keyring")
 app.add_typer(proposals.app, name="proposals")
+app.add_typer(disputes.app, name="disputes")
