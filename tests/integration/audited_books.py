@@ -22,6 +22,7 @@ from danbao_core.proposals import Grant, OpenItemSettlement, Side
 from danbao_core.sandbox import BankBehaviour
 from tests import builders, payouts
 from tests.integration.bank_books import fundings_of_cards
+from tests.integration.disputed_books import disputes_of_every_kind
 from tests.shared_postgres import SharedServer, a_database
 
 Connection = Any
@@ -78,6 +79,7 @@ async def a_story(engine: Engine) -> dict[str, UUID]:
     ids |= await refunds_of_every_kind(engine)
     ids |= await payouts_of_every_kind(engine)
     ids |= await fundings_of_cards(engine)
+    ids |= await disputes_of_every_kind(engine)
     return (
         ids
         | fundings

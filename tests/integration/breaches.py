@@ -16,7 +16,7 @@ PLANTS = [
         "journal_sums_to_zero",
         "UPDATE entry SET amount_minor = amount_minor - 5 WHERE journal_id = '{pay}' AND amount_minor < 0",
         "journal {pay} sums to -5 minor units of CNY",
-        ("entry_continues_balance", "balance_equals_entries"),
+        ("entry_continues_balance", "balance_equals_entries", "payment_gives_what_it_got"),
     ),
     Plant(
         "journal_sums_to_zero",
@@ -369,6 +369,7 @@ PLANTS = [
         "payment_matches_journals",
         "UPDATE journal SET subject_id = '{also_paid}' WHERE id = '{pay}'",
         "payment {paid} holds 1000 minor units of CNY, but its journals left 0 held",
+        ("payment_gives_what_it_got",),
     ),
     Plant(
         "payment_matches_journals",

@@ -1,6 +1,6 @@
 -- An account is ACTIVE (1), CLOSED (2) or FROZEN (3); a closed one holds nothing, owes (3) only what a bank took back of a top-up
--- (funding state 5), none of its fundings is open (2, 4), no refund of what it has got (source 2) is open (1, 2), and nobody's
--- money is set aside (2, 3, 7) for a payment of it. It counts the refunds that wait for its money (2).
+-- (funding state 5), none of its fundings is open (2, 4), no refund of what it has got (source 2) is open (1, 2), no dispute of
+-- either side of it is open (1 to 4), and nobody's money is set aside (2, 3, 7) for a payment of it. It counts the refunds that wait for its money (2).
 WITH holding AS (
     SELECT DISTINCT account_id
     FROM balance
@@ -24,6 +24,14 @@ WITH holding AS (
     FROM refund
     WHERE source = 2 AND state IN (1, 2)
     GROUP BY payee_id
+), disputing AS (
+    SELECT buyer_id AS account_id
+    FROM dispute
+    WHERE state BETWEEN 1 AND 4
+    UNION
+    SELECT seller_id
+    FROM dispute
+    WHERE state BETWEEN 1 AND 4
 ), broken AS MATERIALIZED (
     SELECT
         account.id,
@@ -32,6 +40,7 @@ WITH holding AS (
             WHEN account.state = 2 AND holding.account_id IS NOT NULL THEN 'is closed, but its balances are not zero'
             WHEN account.state = 2 AND pending.account_id IS NOT NULL THEN 'is closed, but a funding of it is pending'
             WHEN account.state = 2 AND refunding.account_id IS NOT NULL THEN 'is closed, but a refund by it is open'
+            WHEN account.state = 2 AND disputing.account_id IS NOT NULL THEN 'is closed, but a dispute of it is open'
             WHEN account.refunds_waiting <> coalesce(refunding.waiting, 0)
                 THEN format('counts %s refunds that wait for its money, but there are %s', account.refunds_waiting, coalesce(refunding.waiting, 0))
             WHEN account.state = 2 AND paying.account_id IS NOT NULL THEN 'is closed, but a payment of it is under way'
@@ -40,6 +49,7 @@ WITH holding AS (
     LEFT JOIN holding ON holding.account_id = account.id
     LEFT JOIN pending ON pending.account_id = account.id
     LEFT JOIN refunding ON refunding.account_id = account.id
+    LEFT JOIN disputing ON disputing.account_id = account.id
     LEFT JOIN paying ON paying.account_id = account.id
 )
 SELECT format('account %s %s', id, breach)

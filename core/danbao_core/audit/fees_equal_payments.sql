@@ -1,5 +1,5 @@
 -- What the platform earned (purpose 12, over all stripes) is the fees of what payments released, less what refunds that succeeded
--- (state 3) gave back of them, and what operators moved in or out of it by proposals.
+-- (state 3) and disputes gave back of them, and what operators moved in or out of it by proposals.
 WITH earned AS (
     SELECT currency, sum(amount_minor) AS earned_minor
     FROM balance
@@ -13,6 +13,10 @@ WITH earned AS (
     SELECT currency, -fee_share_minor
     FROM refund
     WHERE state = 3
+    UNION ALL
+    SELECT currency, -fee_returned_minor
+    FROM dispute
+    WHERE fee_returned_minor <> 0
     UNION ALL
     SELECT balance.currency, entry.amount_minor
     FROM journal

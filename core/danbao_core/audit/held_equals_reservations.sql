@@ -1,6 +1,6 @@
 -- What an account has set aside (purpose 2) is what is under way for it: what the authorizations (mode 3) that it pays hold, its
--- withdrawals (kind 2) that are pending (2) or of which nobody knows what the bank did (4), and its part of pending refunds
--- (state 1) of what it has got (source 2). Whatever else sets money aside, adds its rows to `reservation` with UNION ALL.
+-- withdrawals (kind 2) that are pending (2) or of which nobody knows what the bank did (4), its part of pending refunds
+-- (state 1) of what it has got (source 2), and what disputes of that set aside. Whatever else sets money aside, adds its rows to `reservation` with UNION ALL.
 WITH reservation (account_id, currency, amount_minor) AS (
     SELECT payer_id, currency, held_minor
     FROM payment
@@ -13,6 +13,10 @@ WITH reservation (account_id, currency, amount_minor) AS (
     SELECT payee_id, currency, amount_minor - fee_share_minor
     FROM refund
     WHERE source = 2 AND state = 1
+    UNION ALL
+    SELECT seller_id, currency, held_minor
+    FROM dispute
+    WHERE held_minor <> 0
 ), reserved AS (
     SELECT account_id, currency, sum(amount_minor) AS reserved_minor
     FROM reservation

@@ -1,5 +1,5 @@
--- An open item came by a journal of a payment, refund or funding of its owner; such a journal moved the sum of its open items into
--- SUSPENSE (15). One that was settled (state 2) went by a journal that moved just its amount out again.
+-- An open item came by a journal of a payment, refund, dispute or funding of its owner; such a journal moved the sum of its open
+-- items into SUSPENSE (15). One that was settled (state 2) went by a journal that moved just its amount out again.
 WITH moved AS (
     SELECT entry.journal_id, balance.currency, sum(entry.amount_minor) AS amount_minor
     FROM entry
@@ -14,7 +14,9 @@ WITH moved AS (
     SELECT
         item.*,
         account.id IS NULL AS has_no_owner,
-        item.account_id IN (payment.payer_id, payment.payee_id, refund.payer_id, refund.payee_id, funding.account_id) IS NOT TRUE AS is_anothers,
+        item.account_id IN (
+            payment.payer_id, payment.payee_id, refund.payer_id, refund.payee_id, dispute.buyer_id, dispute.seller_id, funding.account_id
+        ) IS NOT TRUE AS is_anothers,
         coalesce(came.amount_minor, 0) AS came_minor,
         coalesce(-went.amount_minor, 0) AS went_minor,
         kept.amount_minor AS kept_minor
@@ -24,11 +26,14 @@ WITH moved AS (
     LEFT JOIN journal ON journal.id = item.journal_id
     LEFT JOIN payment ON payment.id = journal.subject_id
     LEFT JOIN refund ON refund.id = journal.subject_id
+    LEFT JOIN dispute ON dispute.id = journal.subject_id
     LEFT JOIN funding ON funding.id = journal.subject_id
     LEFT JOIN moved AS came ON came.journal_id = item.journal_id AND came.currency = item.currency
     LEFT JOIN moved AS went ON went.journal_id = item.settled_by AND went.currency = item.currency
     WHERE account.id IS NULL
-        OR item.account_id IN (payment.payer_id, payment.payee_id, refund.payer_id, refund.payee_id, funding.account_id) IS NOT TRUE
+        OR item.account_id IN (
+            payment.payer_id, payment.payee_id, refund.payer_id, refund.payee_id, dispute.buyer_id, dispute.seller_id, funding.account_id
+        ) IS NOT TRUE
         OR came.amount_minor IS DISTINCT FROM kept.amount_minor
         OR (item.state = 2 AND went.amount_minor IS DISTINCT FROM -item.amount_minor)
 )

@@ -1,4 +1,5 @@
--- A payment that can still change has the event that time brings about next, and one that cannot (FINISHED, CLOSED) has none.
+-- A payment that can still change has the event that time brings about next, and one that cannot (FINISHED, CLOSED) has none; while
+-- a dispute of it is open, that event has no time.
 -- That no timer is long past joins this when a worker carries timers out.
 WITH broken AS MATERIALIZED (
     SELECT *
@@ -10,7 +11,7 @@ WITH broken AS MATERIALIZED (
             WHEN 4 THEN 4 -- SUCCEEDED: FINISH
             WHEN 7 THEN 5 -- AUTHORIZED: HOLD_EXPIRY
         END
-        OR (due_at IS NULL) <> (state IN (5, 6))
+        OR (due_at IS NULL) <> (state IN (5, 6) OR dispute_id IS NOT NULL)
 )
 SELECT format(
     'payment %s is %s and has the timer %s at %s',

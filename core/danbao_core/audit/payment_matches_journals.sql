@@ -1,9 +1,9 @@
--- What a payment says was held, released and returned is what its journals, and those of its refunds of what was held (source 1),
--- moved, in its currency: into escrow (11) or, in authorization mode (3), into what the payer's account holds (2), to the payee (1)
--- and FEES (12), back to the payer (1), or by a refund to the payer's bank (13).
--- SUSPENSE (15) takes the place of an owner whose account is closed; whose, the open items say, in the place of its entries. What
--- the payer paid is the rest, because every journal sums to zero. What they are given may repay what they owe (3). Any other
--- entry went astray.
+-- What a payment says was held, released and returned is what its journals, and those of its refunds and disputes of what was held
+-- (source 1, not released), moved, in its currency: into escrow (11) or, in authorization mode (3), into what the payer's account
+-- holds (2), to the payee (1) and FEES (12), back to the payer (1), or by a refund to the payer's bank (13). What the fund (14) adds
+-- to an award is none of it. SUSPENSE (15) takes the place of an owner whose account is closed; whose, the open items say, in the
+-- place of its entries. What the payer paid is the rest, because every journal sums to zero. What they are given may repay what
+-- they owe (3). Any other entry went astray.
 WITH moved_by AS (
     SELECT entry.journal_id, entry.amount_minor, balance.currency, balance.purpose, balance.account_id
     FROM entry
@@ -22,6 +22,7 @@ WITH moved_by AS (
             WHEN balance.purpose = 2 AND payment.mode = 3 AND balance.account_id = payment.payer_id THEN 'held'
             WHEN balance.purpose = 12 THEN 'fee'
             WHEN balance.purpose = 13 AND journal.kind = 'refund.succeed' THEN 'returned'
+            WHEN balance.purpose = 14 AND journal.kind LIKE 'dispute.%' THEN 'returned'
             WHEN balance.purpose = 15 AND balance.account_id = payment.payee_id THEN 'credited'
             WHEN balance.purpose = 15 AND balance.account_id = payment.payer_id THEN 'returned'
             WHEN balance.purpose = 3 AND balance.account_id = payment.payee_id AND balance.amount_minor > 0 THEN 'credited'
@@ -34,7 +35,8 @@ WITH moved_by AS (
     FROM moved_by AS balance
     JOIN journal ON journal.id = balance.journal_id
     LEFT JOIN refund ON refund.id = journal.subject_id AND refund.source = 1
-    JOIN payment ON payment.id = coalesce(refund.payment_id, journal.subject_id)
+    LEFT JOIN dispute ON dispute.id = journal.subject_id AND NOT dispute.released
+    JOIN payment ON payment.id = coalesce(refund.payment_id, dispute.payment_id, journal.subject_id)
 ), moved AS (
     SELECT
         id,

@@ -1,4 +1,4 @@
--- What refunds after the release gave back of the fee is in proportion, fee * refunded // released, and all of it where they gave back
+-- What refunds and disputes after the release gave back of the fee is in proportion, fee * refunded // released, and all of it where they gave back
 -- all of what was released. Where one failed for another reason than that the payee lacked the money (failure 3), what was
 -- rounded before stays, so the proportion is not exact.
 WITH uneven AS (

@@ -124,7 +124,7 @@ async def lines_of(pool: "Pool", extract: Extract) -> AsyncGenerator[list[Line],
 def _line(record: "asyncpg.Record") -> Line:
     kind, amount_minor = record["kind"], record["amount_minor"]
     reference, refunded_id = resource_name(kind, record["subject_id"]), record["refunded_id"]
-    released = record["payee"] and kind in RELEASES
+    released = record["payee"] and (kind in RELEASES or record["ends_escrow"])
     return Line(
         version=record["version"],
         amount_minor=amount_minor,

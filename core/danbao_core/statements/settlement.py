@@ -17,6 +17,7 @@ class Sort(Enum):
     """Payments to it, before fees."""
     FEES = "fees"
     REFUNDS = "refunds"
+    """What it gave back, by refunds and by disputes."""
     ADJUSTMENTS = "adjustments"
     FUNDINGS = "fundings"
     PURCHASES = "purchases"
@@ -42,8 +43,9 @@ async def sums_of(pool: "asyncpg.Pool[Any]", extract: Extract) -> dict[Sort, Sum
         sql.load(__package__, "sum_lines"), extract.balance_id, extract.after, extract.until, extract.account_id
     )
     for record in records:
-        sort, amount_minor = _sort(record["kind"], payee=record["payee"]), record["amount_minor"]
-        if sort is Sort.PAYMENTS and record["kind"] in RELEASES:
+        released = record["kind"] in RELEASES or record["ends_escrow"]
+        sort, amount_minor = _sort(record["kind"], payee=record["payee"], released=released), record["amount_minor"]
+        if sort is Sort.PAYMENTS and released:
             sums[Sort.FEES] = sums[Sort.FEES].plus(-record["fee_minor"], record["fee_count"])
             amount_minor += record["fee_minor"]
         sums[sort] = sums[sort].plus(amount_minor, record["count"])
@@ -52,10 +54,14 @@ async def sums_of(pool: "asyncpg.Pool[Any]", extract: Extract) -> dict[Sort, Sum
     return sums
 
 
-def _sort(kind: str, *, payee: bool) -> Sort:
+def _sort(kind: str, *, payee: bool, released: bool) -> Sort:
     match kind.partition(".")[0]:
         case "payment":
             return Sort.PAYMENTS if payee else Sort.PURCHASES
+        case "dispute" if payee:
+            return Sort.PAYMENTS if released else Sort.REFUNDS
+        case "dispute":
+            return Sort.PURCHASES
         case "refund":
             return Sort.PURCHASES if kind == "refund.succeed" else Sort.REFUNDS
         case "funding":
