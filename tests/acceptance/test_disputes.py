@@ -42,7 +42,7 @@ async def test_an_arbitrator_reads_and_decides(sandbox: Sandbox, tmp_path: Path)
         )
         assert [each["name"] for each in listed.answer["disputes"]] == [name], listed.err
         assert shown.code == 0, shown.err
-        for expected in ("20.00 USD of payments/", "under review until", "It is [broken]", "It was not", "image/png, 13 bytes"):
+        for expected in ("20.00 USD of payments/", "under review until", "It is [broken]", "It was not", "image/png, 12 bytes"):
             assert expected in shown.out, expected
         [saved] = files.iterdir()
         assert (saved.name, saved.read_bytes()) == ("01-buyer.png", PICTURE), "not under the name that its sender gave it"
