@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make install   set up .venv with everything (PYTHON=python3.12 chooses the interpreter)"
 	@echo "make up        start a payment core with its own Postgres and Valkey (ARGS='--listen 127.0.0.1:0')"
-	@echo "make demo      watch a purchase go through escrow"
+	@echo "make demo      watch purchases go through escrow, and three disputes"
 	@echo "make test      run the tests (ARGS='tests/unit -k money')"
 	@echo "make check     everything but the tests; one step alone: make check-STEP with"
 	@echo "               $(CHECKS)"

@@ -349,6 +349,7 @@ def valid_requests() -> Iterator[Message]:
     yield operations_pb2.ListOpenItemsRequest()
     yield set_plan(ada, 100, Timestamp(seconds=221_845_392_000))
     yield operations_pb2.ListAuditEventsRequest(page_size=10)
+    yield operations_pb2.ExplainPaymentRequest(name=payment)
     yield operations_pb2.AuditLedgerRequest()
     yield freeze(ada)
     yield unfreeze(ada)

@@ -176,6 +176,7 @@ class Operations(Service):
     SettleDifference: Rpc[operations_pb2.SettleDifferenceRequest, operations_pb2.ReconciliationDifference]
     SetMerchantPlan: Rpc[operations_pb2.SetMerchantPlanRequest, accounts_pb2.Account]
     ListAuditEvents: Rpc[operations_pb2.ListAuditEventsRequest, operations_pb2.ListAuditEventsResponse]
+    ExplainPayment: Rpc[operations_pb2.ExplainPaymentRequest, operations_pb2.ExplainPaymentResponse]
     AuditLedger: Rpc[operations_pb2.AuditLedgerRequest, operations_pb2.AuditLedgerResponse]
     FreezeAccount: Rpc[operations_pb2.FreezeAccountRequest, accounts_pb2.Account]
     UnfreezeAccount: Rpc[operations_pb2.UnfreezeAccountRequest, accounts_pb2.Account]

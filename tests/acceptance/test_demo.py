@@ -21,6 +21,14 @@ async def test_the_money_adds_up_after_every_step(sandbox: Sandbox) -> None:
         assert journey[4]["money_minor"] == {"buyer": 500_000, "seller": 0, "escrow": 0, "fees": 0}
         assert journey[5]["money_minor"] == {"buyer": 200_000, "seller": 0, "escrow": 300_000, "fees": 0}
         assert journey[6]["money_minor"] == {"buyer": 200_000, "seller": 295_500, "escrow": 0, "fees": 4_500}
+        disputes = told.answer["disputes"]
+        assert [step["total_minor"] for step in disputes] == [100_000] * 8
+        assert [disputes[number]["money_minor"] for number in (0, 1, 3, 7)] == [
+            {"buyer": 84_000, "seller": 0, "escrow": 16_000, "fees": 0},
+            {"buyer": 100_000, "seller": 0, "escrow": 0, "fees": 0},
+            {"buyer": 94_000, "seller": 5_910, "escrow": 0, "fees": 90},
+            {"buyer": 82_000, "seller": 17_730, "escrow": 0, "fees": 270},
+        ]
         assert told.answer["audit"]["holds"] is True
         assert "escrow_equals_payments" in told.answer["audit"]["checks"]
 
@@ -30,6 +38,7 @@ async def test_people_read_it_step_by_step(sandbox: Sandbox) -> None:
     assert told.code == 0, told.err
     assert "4. The buyer pays" in told.out
     assert "126.08 CNY" in told.out
+    assert "8. The buyer appeals, and another arbitrator gives them 80" in told.out
     assert told.out.rstrip().endswith("invariants of the whole database: every one holds.")
 
 

@@ -368,6 +368,6 @@ async def test_a_key_of_one_account_is_no_key_of_another(core: Core) -> None:
 def test_mutating_rpcs_are_those_with_a_request_id() -> None:
     others = [named(request) for request in REQUESTS if not is_mutating(request)]
     # Each item of a stream has a request_id of its own.
-    reading_without_saying_so = {"AuditLedger", "StreamPayments", "WatchDisputes", "WatchPayments"}
+    reading_without_saying_so = {"AuditLedger", "ExplainPayment", "StreamPayments", "WatchDisputes", "WatchPayments"}
     assert {name for name in others if not name.startswith(("Get", "List", "Export"))} == reading_without_saying_so
     assert not [named(request) for request in REQUESTS if is_mutating(request) and named(request).startswith(("Get", "List"))]

@@ -3,6 +3,7 @@
 from typing import Final
 
 from danbao_workers.deliveries import DELIVERIES
+from danbao_workers.dispute_timers import COMPENSATIONS, DISPUTE_TIMERS
 from danbao_workers.endpoints import OLD_SECRETS, RESUMPTIONS
 from danbao_workers.forgetting import FORGETTING
 from danbao_workers.fundings import FUNDINGS
@@ -17,7 +18,9 @@ from danbao_workers.relay import RELAY
 from danbao_workers.work import Singleton, Work
 
 WORKS: Final[tuple[Work, ...]] = (
+    COMPENSATIONS,
     DELIVERIES,
+    DISPUTE_TIMERS,
     FUNDINGS,
     MESSAGES,
     OLD_SECRETS,

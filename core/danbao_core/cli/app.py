@@ -2,10 +2,11 @@
 
 import typer
 
-from danbao_core.cli import keyring, keys, proposals
+from danbao_core.cli import disputes, keyring, keys, proposals
 from danbao_core.cli.audit import audit
 from danbao_core.cli.bench.command import bench
 from danbao_core.cli.demo import demo
+from danbao_core.cli.explain import explain
 from danbao_core.cli.health import health
 from danbao_core.cli.jwks import jwks
 from danbao_core.cli.migrate import migrate
@@ -22,9 +23,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, reconcile, replay, demo, health, bench, jwks, statement):
+for command in (up, serve, migrate, audit, reconcile, replay, demo, health, bench, jwks, statement, explain):
     app.command()(command)
 app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keyring.app, name="keyring")
 app.add_typer(proposals.app, name="proposals")
+app.add_typer(disputes.app, name="disputes")

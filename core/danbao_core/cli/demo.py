@@ -1,4 +1,4 @@
-"""`danbao demo`: three purchases, step by step, with everybody's money in view."""
+"""`danbao demo`: purchases and disputes, step by step, with everybody's money in view."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,14 +9,17 @@ from danbao_core.cli.locate import Core, DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 
 if TYPE_CHECKING:
+    from danbao_client import Danbao
+    from danbao_core.cli.quarrels import Quarrels
     from danbao_core.cli.story import Step
 
 
 def demo(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Watch one purchase go through escrow, another one be called off, and a person with a phone prove who they are and approve
-    a third; then the books be audited.
+    """Watch one purchase go through escrow, another one be called off, a person with a phone prove who they are and approve
+    a third, and three disputes from the complaint to the last cent; then the books be audited.
 
-    Uses the running core where there is one; else a sandbox of its own, which is gone afterwards.
+    Uses the running core where there is one, and moves its clock by two days; else a sandbox of its own, which is gone
+    afterwards.
     """
 
     async def command(output: Output) -> None:
@@ -36,6 +39,7 @@ async def _tell(core: Core, output: Output) -> None:
         journey = Journey(danbao, on_step=_shown_by(output))
         output.say("[bold]And now as a person with a phone[/bold]")
         await journey.tell()
+        quarrels = await _quarrels(danbao, output)
         checks = await story.audit()
     breaches = [f"{check.invariant}: {check.breach}" for check in checks if not check.holds and not check.warning]
     if breaches:
@@ -44,9 +48,26 @@ async def _tell(core: Core, output: Output) -> None:
         "currency": CURRENCY,
         "steps": [step.as_dict() for step in story.steps],
         "journey": [step.as_dict() for step in journey.steps],
+        "disputes": [step.as_dict() for step in quarrels.steps],
         "audit": {"holds": True, "checks": [check.invariant for check in checks]},
     }
     output.result(answer, f"[bold]The audit[/bold] checked {len(checks)} invariants of the whole database: every one holds.")
+
+
+async def _quarrels(danbao: "Danbao", output: Output) -> "Quarrels":
+    """The three disputes, told."""
+    from danbao_core.cli.quarrels import Quarrels
+
+    quarrels = Quarrels(danbao, on_step=_shown_by(output))
+    await quarrels.begin()
+    for heading, tell in (
+        ("A dispute with a seller who says nothing", quarrels.silent_seller),
+        ("A dispute that the two settle themselves", quarrels.accepted_offer),
+        ("A dispute that goes to arbitrators", quarrels.arbitration),
+    ):
+        output.say(f"[bold]{heading}[/bold]")
+        await tell()
+    return quarrels
 
 
 def _shown_by(output: Output) -> "Callable[[Step], None]":

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -26,6 +26,11 @@ DataOption = Annotated[
         metavar="DIR",
         help="Folder of a running sandbox; else DANBAO_ADDRESS and DANBAO_KEY say where the core is, else it is ./.danbao.",
     ),
+]
+
+SecondOperatorOption = Annotated[
+    bool,
+    typer.Option("--second-operator", help="Ask as the sandbox's second operator; elsewhere set DANBAO_KEY to another key."),
 ]
 
 
@@ -81,6 +86,16 @@ def find_core(data: Path | None) -> Core:
             "No danbao is running here. Start one (danbao up), or name one: --data DIR, or DANBAO_ADDRESS and DANBAO_KEY.",
         )
     return _sandbox(data or DEFAULT_FOLDER)
+
+
+def find_operators_core(data: Path | None, *, second_operator: bool) -> Core:
+    """The core that `find_core` finds, to be called as its second operator where that is asked for. Raises CommandFailed."""
+    core = find_core(data)
+    if not second_operator:
+        return core
+    if core.second_key is None:
+        raise CommandFailed("NOT_A_SANDBOX", "Only a sandbox has a second operator at hand: set DANBAO_KEY to another's key.")
+    return replace(core, key=core.second_key)
 
 
 def find_address(data: Path | None) -> tuple[str, dict[str, Any]]:

@@ -1,14 +1,12 @@
 """`danbao proposals`: what takes two operators."""
 
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 
-from danbao_core.cli.locate import Core, DataOption, find_core
-from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
+from danbao_core.cli.locate import DataOption, SecondOperatorOption, find_core, find_operators_core
+from danbao_core.cli.output import JsonOption, Output, run
 from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, make, approve and reject what takes two operators.", no_args_is_help=True)
 
 ProposalName = Annotated[str, typer.Argument(metavar="NAME", help="proposals/UUID, as `danbao proposals list` shows.")]
-SecondOption = Annotated[
-    bool,
-    typer.Option("--second-operator", help="Ask as the sandbox's second operator; elsewhere set DANBAO_KEY to another key."),
-]
 
 
 @app.command("list")
@@ -100,14 +94,14 @@ def pay_out_fees(
 
 @app.command()
 def approve(
-    name: ProposalName, second_operator: SecondOption = False, data: DataOption = None, as_json: JsonOption = False
+    name: ProposalName, second_operator: SecondOperatorOption = False, data: DataOption = None, as_json: JsonOption = False
 ) -> None:
     """Approve what another operator proposed; it is carried out at once."""
 
     async def command(output: Output) -> None:
         from danbao.v1.operations_pb2 import ApproveProposalRequest
 
-        async with _core(data, second_operator=second_operator).client() as danbao:
+        async with find_operators_core(data, second_operator=second_operator).client() as danbao:
             _show(output, await danbao.operations.ApproveProposal(ApproveProposalRequest(request_id=str(uuid4()), name=name)))
 
     run(command, as_json=as_json)
@@ -115,26 +109,17 @@ def approve(
 
 @app.command()
 def reject(
-    name: ProposalName, second_operator: SecondOption = False, data: DataOption = None, as_json: JsonOption = False
+    name: ProposalName, second_operator: SecondOperatorOption = False, data: DataOption = None, as_json: JsonOption = False
 ) -> None:
     """End a proposal without carrying it out; its proposer may do so, too."""
 
     async def command(output: Output) -> None:
         from danbao.v1.operations_pb2 import RejectProposalRequest
 
-        async with _core(data, second_operator=second_operator).client() as danbao:
+        async with find_operators_core(data, second_operator=second_operator).client() as danbao:
             _show(output, await danbao.operations.RejectProposal(RejectProposalRequest(request_id=str(uuid4()), name=name)))
 
     run(command, as_json=as_json)
-
-
-def _core(data: Path | None, *, second_operator: bool) -> Core:
-    core = find_core(data)
-    if not second_operator:
-        return core
-    if core.second_key is None:
-        raise CommandFailed("NOT_A_SANDBOX", "Only a sandbox has a second operator at hand: set DANBAO_KEY to another's key.")
-    return replace(core, key=core.second_key)
 
 
 def _show(output: Output, proposal: "Proposal") -> None:

@@ -85,7 +85,7 @@ class Told:
             "buyer": await self._balance_minor(self._buyer),
             "seller": await self._balance_minor(self._seller),
             "escrow": sum(payment.held.amount_minor for payment in payments),
-            "fees": sum(payment.fee.amount_minor for payment in payments if payment.state == Payment.STATE_SUCCEEDED),
+            "fees": await self._fees_minor(payments),
         }
         step = Step(len(self.steps) + 1, what, why, money_minor)
         self.steps.append(step)
@@ -95,6 +95,10 @@ class Told:
                 "DOES_NOT_ADD_UP",
                 f"{self._topped_up_minor} minor units should be there, but {step.total_minor} are.",
             )
+
+    async def _fees_minor(self, payments: Sequence[Payment]) -> int:
+        """What the platform kept of payments."""
+        return sum(payment.fee.amount_minor for payment in payments if payment.state == Payment.STATE_SUCCEEDED)
 
     async def _balance_minor(self, account: str) -> int:
         answer = await self._danbao.accounts.ListBalances(ListBalancesRequest(name=account))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BATCH: Final = 500
 """Lines that are read, and held, at once."""
 
-_OUT_OF_ORDER: Final = timedelta(seconds=30)
+OUT_OF_ORDER: Final = timedelta(seconds=30)
 """More than the times of two entries are ever apart whose numbers say the contrary: a batch takes its time when it begins, and
 waits for locks afterwards, two seconds at most for each."""
 
@@ -86,8 +86,8 @@ async def _last_before(pool: "Pool", balance: UUID, at: datetime, count: int) ->
 
     Found by halving, which needs an order of time; near the moment, where there may be none, all are looked at.
     """
-    surely = await _halved(pool, balance, at - _OUT_OF_ORDER, 0, count)
-    perhaps = await _halved(pool, balance, at + _OUT_OF_ORDER, surely, count)
+    surely = await _halved(pool, balance, at - OUT_OF_ORDER, 0, count)
+    perhaps = await _halved(pool, balance, at + OUT_OF_ORDER, surely, count)
     record = await pool.fetchrow(sql.load(__package__, "read_last_before"), balance, surely, perhaps, at)
     assert record is not None, "it answers one row"
     version: int = record["version"]

@@ -5,6 +5,8 @@ isort:skip_file
 
 from collections import abc as _abc
 from danbao.v1 import common_pb2 as _common_pb2
+from danbao.v1 import payments_pb2 as _payments_pb2
+from danbao.v1 import verification_pb2 as _verification_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -502,6 +504,359 @@ class ListAuditEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAuditEventsResponse: _TypeAlias = ListAuditEventsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainPaymentRequest(_message.Message):
+    """Request of ExplainPayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payments/{uuid}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainPaymentRequest: _TypeAlias = ExplainPaymentRequest  # noqa: Y015
+
+@_typing.final
+class ExplainPaymentResponse(_message.Message):
+    """Response of ExplainPayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Whether more happened than is told: of each kind of step the first 1,000 are. The rest is in ListAuditEvents; what is set
+    aside is not told then.
+    """
+    @_builtins.property
+    def payment(self) -> _payments_pb2.Payment:
+        """The payment as it is now."""
+
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[_payments_pb2.Refund]:
+        """Its refunds as they are now, oldest first."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentStep]:
+        """What happened, in order of time; then what is set aside now; then what is still to come."""
+
+    def __init__(
+        self,
+        *,
+        payment: _payments_pb2.Payment | None = ...,
+        refunds: _abc.Iterable[_payments_pb2.Refund] | None = ...,
+        steps: _abc.Iterable[Global___PaymentStep] | None = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "refunds", b"refunds", "steps", b"steps", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainPaymentResponse: _TypeAlias = ExplainPaymentResponse  # noqa: Y015
+
+@_typing.final
+class PaymentStep(_message.Message):
+    """One thing that is known of a payment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    TIMER_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    """What it is about: `payments/{uuid}`, or what belongs to the payment, such as `refunds/{uuid}`."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When (business time): it was done; it took place (what time brought about: when that was due); an approval was used up, or given
+        where it was not; since when money is set aside; when something is due.
+        """
+
+    @_builtins.property
+    def done(self) -> Global___AuditEvent:
+        """Somebody did something."""
+
+    @_builtins.property
+    def event(self) -> Global___ToldEvent:
+        """Somebody was or will be told of something."""
+
+    @_builtins.property
+    def approval(self) -> Global___GivenApproval:
+        """The payer approved the payment with a second factor."""
+
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """Money is set aside."""
+
+    @_builtins.property
+    def timer(self) -> Global___Timer:
+        """Time will bring something about."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalEntry]:
+        """What `done` moved: two or more, which sum to zero; none where no money moved."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        subject: _builtins.str = ...,
+        done: Global___AuditEvent | None = ...,
+        event: Global___ToldEvent | None = ...,
+        approval: Global___GivenApproval | None = ...,
+        hold: Global___Hold | None = ...,
+        timer: Global___Timer | None = ...,
+        entries: _abc.Iterable[Global___JournalEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "done", b"done", "event", b"event", "hold", b"hold", "time", b"time", "timer", b"timer", "what", b"what"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "done", b"done", "entries", b"entries", "event", b"event", "hold", b"hold", "subject", b"subject", "time", b"time", "timer", b"timer", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["done", "event", "approval", "hold", "timer"]  # noqa: Y015
+    _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
+
+Global___PaymentStep: _TypeAlias = PaymentStep  # noqa: Y015
+
+@_typing.final
+class JournalEntry(_message.Message):
+    """One balance's part in a journal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Purpose:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[JournalEntry._Purpose.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PURPOSE_UNSPECIFIED: JournalEntry._Purpose.ValueType  # 0
+        """Never answered."""
+        PURPOSE_AVAILABLE: JournalEntry._Purpose.ValueType  # 1
+        """An account's: it can be spent."""
+        PURPOSE_HELD: JournalEntry._Purpose.ValueType  # 2
+        """An account's: set aside for what is under way."""
+        PURPOSE_RECEIVABLE: JournalEntry._Purpose.ValueType  # 3
+        """An account's: what it owes the platform."""
+        PURPOSE_ESCROW: JournalEntry._Purpose.ValueType  # 11
+        """The platform's: paid, not yet released."""
+        PURPOSE_FEES: JournalEntry._Purpose.ValueType  # 12
+        """The platform's: what it earned."""
+        PURPOSE_BANK_CLEARING: JournalEntry._Purpose.ValueType  # 13
+        """The platform's: money outside."""
+        PURPOSE_COMPENSATION: JournalEntry._Purpose.ValueType  # 14
+        """The platform's: the fund for losses."""
+        PURPOSE_SUSPENSE: JournalEntry._Purpose.ValueType  # 15
+        """The platform's: money whose owner could not take it."""
+
+    class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
+        """What the money of a balance is for."""
+
+    PURPOSE_UNSPECIFIED: JournalEntry.Purpose.ValueType  # 0
+    """Never answered."""
+    PURPOSE_AVAILABLE: JournalEntry.Purpose.ValueType  # 1
+    """An account's: it can be spent."""
+    PURPOSE_HELD: JournalEntry.Purpose.ValueType  # 2
+    """An account's: set aside for what is under way."""
+    PURPOSE_RECEIVABLE: JournalEntry.Purpose.ValueType  # 3
+    """An account's: what it owes the platform."""
+    PURPOSE_ESCROW: JournalEntry.Purpose.ValueType  # 11
+    """The platform's: paid, not yet released."""
+    PURPOSE_FEES: JournalEntry.Purpose.ValueType  # 12
+    """The platform's: what it earned."""
+    PURPOSE_BANK_CLEARING: JournalEntry.Purpose.ValueType  # 13
+    """The platform's: money outside."""
+    PURPOSE_COMPENSATION: JournalEntry.Purpose.ValueType  # 14
+    """The platform's: the fund for losses."""
+    PURPOSE_SUSPENSE: JournalEntry.Purpose.ValueType  # 15
+    """The platform's: money whose owner could not take it."""
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    BALANCE_AFTER_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}` of the owner; empty for the platform."""
+    purpose: Global___JournalEntry.Purpose.ValueType
+    """Which balance."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """By how much it moved; negative where money left."""
+
+    @_builtins.property
+    def balance_after(self) -> _common_pb2.Money:
+        """What an account's balance held afterwards; unset for the platform's, which are spread over several."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        purpose: Global___JournalEntry.Purpose.ValueType = ...,
+        amount: _common_pb2.Money | None = ...,
+        balance_after: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "balance_after", b"balance_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "balance_after", b"balance_after", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalEntry: _TypeAlias = JournalEntry  # noqa: Y015
+
+@_typing.final
+class ToldEvent(_message.Message):
+    """Something of which whoever subscribes is told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    REFUND_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """What never changes of it: the id that webhooks and watches show."""
+    topic: _builtins.str
+    """Such as "payment.paid"."""
+    told: _builtins.bool
+    """Whether it was given on to subscribers; an event is, a moment after the commit, while a worker runs. Those that are older than
+    90 days are no longer kept.
+    """
+    @_builtins.property
+    def payment(self) -> _payments_pb2.Payment:
+        """Of "payment.…"."""
+
+    @_builtins.property
+    def refund(self) -> _payments_pb2.Refund:
+        """Of "refund.…"."""
+
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        topic: _builtins.str = ...,
+        told: _builtins.bool = ...,
+        payment: _payments_pb2.Payment | None = ...,
+        refund: _payments_pb2.Refund | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "refund", b"refund", "resource", b"resource"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "payment", b"payment", "refund", b"refund", "resource", b"resource", "told", b"told", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["payment", "refund"]  # noqa: Y015
+    _WhichOneofArgType_resource: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_resource) -> _WhichOneofReturnType_resource | None: ...
+
+Global___ToldEvent: _TypeAlias = ToldEvent  # noqa: Y015
+
+@_typing.final
+class GivenApproval(_message.Message):
+    """A second factor was shown for a payment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    FACTOR_FIELD_NUMBER: _builtins.int
+    USE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`approvals/{uuid}`."""
+    account: _builtins.str
+    """`accounts/{uuid}` of who gave it."""
+    factor: _verification_pb2.Factor.Kind.ValueType
+    """The factor that was shown."""
+    @_builtins.property
+    def use_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was used up (business time); unset where it was not."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        account: _builtins.str = ...,
+        factor: _verification_pb2.Factor.Kind.ValueType = ...,
+        use_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["use_time", b"use_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "factor", b"factor", "name", b"name", "use_time", b"use_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GivenApproval: _TypeAlias = GivenApproval  # noqa: Y015
+
+@_typing.final
+class Hold(_message.Message):
+    """What the journals have set aside and not taken out again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """`accounts/{uuid}` among whose money it is; empty for the platform."""
+    purpose: Global___JournalEntry.Purpose.ValueType
+    """HELD, ESCROW or SUSPENSE."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        purpose: Global___JournalEntry.Purpose.ValueType = ...,
+        amount: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Hold: _TypeAlias = Hold  # noqa: Y015
+
+@_typing.final
+class Timer(_message.Message):
+    """What time will bring about; while open refunds put it off, it stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHAT_FIELD_NUMBER: _builtins.int
+    what: _builtins.str
+    """Of a payment the name of its DueEvent, such as "AUTO_CONFIRM"; of a refund "CARRY_OUT" or, while it awaits funds, "GIVE_UP"."""
+    def __init__(
+        self,
+        *,
+        what: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Timer: _TypeAlias = Timer  # noqa: Y015
 
 @_typing.final
 class AuditLedgerRequest(_message.Message):

@@ -126,6 +126,11 @@ class OperationsServiceStub(object):
                 request_serializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.SerializeToString,
                 response_deserializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.FromString,
                 _registered_method=True)
+        self.ExplainPayment = channel.unary_unary(
+                '/danbao.v1.OperationsService/ExplainPayment',
+                request_serializer=danbao_dot_v1_dot_operations__pb2.ExplainPaymentRequest.SerializeToString,
+                response_deserializer=danbao_dot_v1_dot_operations__pb2.ExplainPaymentResponse.FromString,
+                _registered_method=True)
         self.AuditLedger = channel.unary_unary(
                 '/danbao.v1.OperationsService/AuditLedger',
                 request_serializer=danbao_dot_v1_dot_operations__pb2.AuditLedgerRequest.SerializeToString,
@@ -285,6 +290,15 @@ class OperationsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainPayment(self, request, context):
+        """Tells all that is known of one payment, in order of time: who did what, every journal with its entries, every event, every
+        approval, its refunds, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
+        included. Refused with PAYMENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AuditLedger(self, request, context):
         """Checks the ledger invariants on one snapshot of the whole database.
         """
@@ -395,6 +409,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ListAuditEvents,
                     request_deserializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.FromString,
                     response_serializer=danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'ExplainPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainPayment,
+                    request_deserializer=danbao_dot_v1_dot_operations__pb2.ExplainPaymentRequest.FromString,
+                    response_serializer=danbao_dot_v1_dot_operations__pb2.ExplainPaymentResponse.SerializeToString,
             ),
             'AuditLedger': grpc.unary_unary_rpc_method_handler(
                     servicer.AuditLedger,
@@ -877,6 +896,33 @@ class OperationsService(object):
             '/danbao.v1.OperationsService/ListAuditEvents',
             danbao_dot_v1_dot_operations__pb2.ListAuditEventsRequest.SerializeToString,
             danbao_dot_v1_dot_operations__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/danbao.v1.OperationsService/ExplainPayment',
+            danbao_dot_v1_dot_operations__pb2.ExplainPaymentRequest.SerializeToString,
+            danbao_dot_v1_dot_operations__pb2.ExplainPaymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -96,6 +96,11 @@ class OperationsServiceStub:
     """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
     at 5,000 events at most, of which those of a caller, a method or a time may be none.
     """
+    ExplainPayment: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ExplainPaymentRequest, _operations_pb2.ExplainPaymentResponse]
+    """Tells all that is known of one payment, in order of time: who did what, every journal with its entries, every event, every
+    approval, its refunds, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
+    included. Refused with PAYMENT_NOT_FOUND.
+    """
     AuditLedger: _grpc.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]
     """Checks the ledger invariants on one snapshot of the whole database."""
     FreezeAccount: _grpc.UnaryUnaryMultiCallable[_operations_pb2.FreezeAccountRequest, _accounts_pb2.Account]
@@ -173,6 +178,11 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListAuditEventsRequest, _operations_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
     """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
     at 5,000 events at most, of which those of a caller, a method or a time may be none.
+    """
+    ExplainPayment: _aio.UnaryUnaryMultiCallable[_operations_pb2.ExplainPaymentRequest, _operations_pb2.ExplainPaymentResponse]  # type: ignore[assignment]
+    """Tells all that is known of one payment, in order of time: who did what, every journal with its entries, every event, every
+    approval, its refunds, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
+    included. Refused with PAYMENT_NOT_FOUND.
     """
     AuditLedger: _aio.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]  # type: ignore[assignment]
     """Checks the ledger invariants on one snapshot of the whole database."""
@@ -350,6 +360,17 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_operations_pb2.ListAuditEventsResponse, _abc.Awaitable[_operations_pb2.ListAuditEventsResponse]]:
         """Lists who did what, newest first; see "Lists" at the head of common.proto. A page may be empty although more follow: it looks
         at 5,000 events at most, of which those of a caller, a method or a time may be none.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainPayment(
+        self,
+        request: _operations_pb2.ExplainPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.ExplainPaymentResponse, _abc.Awaitable[_operations_pb2.ExplainPaymentResponse]]:
+        """Tells all that is known of one payment, in order of time: who did what, every journal with its entries, every event, every
+        approval, its refunds, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
+        included. Refused with PAYMENT_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

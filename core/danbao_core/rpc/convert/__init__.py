@@ -29,6 +29,7 @@ from danbao_core.rpc.convert.disputes import (
     withdraw_dispute,
 )
 from danbao_core.rpc.convert.events import watched_dispute, watched_payment
+from danbao_core.rpc.convert.explanations import explanation
 from danbao_core.rpc.convert.identity import identity, instrument
 from danbao_core.rpc.convert.news import inbox_message, mark_read, preferences, update_preferences
 from danbao_core.rpc.convert.notifications import (
@@ -114,6 +115,7 @@ __all__ = [
     "escalate_dispute",
     "evidence",
     "evidence_ids",
+    "explanation",
     "extend_confirmation",
     "fact_filter",
     "format_of",

@@ -11,7 +11,8 @@ from danbao_core.audit import audit
 from danbao_core.bank.ways import Ways
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row, fetch_rows
-from danbao_core.errors import OpenItemNotFound, ProposalNotFound, SecretAlreadyShown
+from danbao_core.errors import OpenItemNotFound, PaymentNotFound, ProposalNotFound, SecretAlreadyShown
+from danbao_core.explaining import explain
 from danbao_core.history import list_facts
 from danbao_core.ids import AFTER_ALL, uuid7
 from danbao_core.ledger import OpenItem, OpenItemState, list_open_items
@@ -148,6 +149,14 @@ class Operations(Reconciliations, operations_pb2_grpc.OperationsServiceServicer)
         found = await list_facts(self._pool, convert.fact_filter(request), before=page.before_id, limit=page.reach)
         events, token = page.show_found(found, convert.audit_event)
         return operations_pb2.ListAuditEventsResponse(audit_events=events, next_page_token=token)
+
+    async def ExplainPayment(
+        self, request: operations_pb2.ExplainPaymentRequest, context: "_Context"
+    ) -> operations_pb2.ExplainPaymentResponse:
+        explanation = await explain(self._pool, convert.id_of(request.name))
+        if explanation is None:
+            raise PaymentNotFound(payment=request.name)
+        return convert.explanation(explanation)
 
     async def AuditLedger(
         self, request: operations_pb2.AuditLedgerRequest, context: "_Context"
