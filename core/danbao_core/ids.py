@@ -59,6 +59,6 @@ class IdSequence:
 
     def take(self) -> UUID:
         """The next id; the first one taken is the command's own."""
-        taken = uuid_of(self._next.to_bytes(16, "big"))
+        taken: UUID = FastUUID(self._next.to_bytes(16, "big"))
         self._next += 1
         return taken

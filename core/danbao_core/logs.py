@@ -8,6 +8,7 @@ import contextlib
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -71,6 +72,27 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     if not any(isinstance(handler, FromLibraries) for handler in root.handlers):
         root.addHandler(FromLibraries(logging.WARNING))
+
+
+def line_writer(name: str) -> Callable[[dict[str, Any], str], None]:
+    """What writes lines of information for whoever writes very many: the same ones as a logger of that name, in half the time.
+
+    It is given what the line says, its `event` last, and those texts of it, each on a line, that are not made by us: in these
+    alone a card number is sought. Made when logs are set up, and once: what is set up later is not looked at.
+    """
+    log = structlog.get_logger(name).bind()
+    if structlog.get_config()["processors"] is not PROCESSORS:  # as in tests
+        return lambda facts, _: log.info(facts.pop("event"), **facts)
+    if not log.is_enabled_for(logging.INFO):
+        return lambda *_: None
+    write = _Lines().later
+
+    def write_line(facts: dict[str, Any], not_ours: str) -> None:
+        facts["level"] = "info"
+        facts["timestamp"] = datetime.now(UTC)
+        write(_render(None, "info", facts) if holds_card_number(not_ours) else _encoder.encode(facts) + b"\n")
+
+    return write_line
 
 
 def _stamp(_logger: Any, _name: str, event: Any) -> Any:

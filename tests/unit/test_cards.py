@@ -217,6 +217,24 @@ def test_no_card_number_is_left_whatever_its_groups_are_parted_by(lines: Callabl
     assert lines()[0]["request_id"] == "[card number ending 1111]"
 
 
+@pytest.mark.parametrize(
+    "request_id", ["order-7", VISA, "4111 1111\t1111 1111", "\uff14111 1111 1111 1111", "a" * 12 + "1" * 12]
+)
+def test_lines_that_are_written_in_short_are_the_same(lines: Callable[[], list[Any]], request_id: str) -> None:
+    facts = {"code": "OK", "request_id": request_id, "milliseconds": 1.25, "replayed": False}
+    structlog.get_logger("test").info("rpc", **facts)
+    logs.line_writer("test")(facts | {"event": "rpc"}, request_id)
+    first, second = lines()
+    assert list(second) == list(first)
+    assert second | {"timestamp": ""} == first | {"timestamp": ""}
+
+
+def test_lines_that_are_written_in_short_are_none_below_their_level(lines: Callable[[], list[Any]]) -> None:
+    logs.configure("warning")
+    logs.line_writer("test")({"event": "rpc"}, "")
+    assert lines() == []
+
+
 def test_libraries_write_lines_without_what_they_fill_in(lines: Callable[[], list[Any]]) -> None:
     log = logging.getLogger("asyncio")
     log.warning("no room for %s", "+8613800138000")

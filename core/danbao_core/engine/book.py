@@ -73,7 +73,8 @@ class Book:
         self._loaded_versions: dict[Place, int] = {}
         self._locked: set[Place] = set()
         self._shared: set[Place] = set()
-        self._touched: dict[Place, None] = {}
+        self._touched: dict[type[Row], dict[tuple[Any, ...], Row]] = defaultdict(dict)
+        """What changed, in its last version, by table and key; each in the place of its first change."""
 
     # --- What commands see ---
 
@@ -96,7 +97,7 @@ class Book:
         key = row_type.key(*values)
         if self.discovering or key.place in self._locked:
             return self.get(row_type, *values)
-        if key.place in self._touched:  # made in this very batch
+        if values in self._touched[row_type]:  # made in this very batch
             row: R = self._rows[key.place]
             return row
         raise RowNeeded(key)
@@ -211,7 +212,8 @@ class Book:
             if before is not None:  # otherwise it is new; if another engine makes it too, the primary key tells
                 self._must_be_allowed(place, before, row)
         self._rows.update(zip(places, changes, strict=True))
-        self._touched.update(dict.fromkeys(places))
+        for (row_type, values), row in zip(places, changes, strict=True):
+            self._touched[row_type][values] = row
         self.changed = self.changed or bool(changes)
 
     def _must_be_allowed(self, place: Place, before: Row, row: Row) -> None:
@@ -225,26 +227,23 @@ class Book:
 
     def changes(self) -> list[statements.Change]:
         """What is to be written, by table in order of rank and in key order, or in that of the decisions where that counts."""
-        touched: dict[type[Row], list[tuple[Any, ...]]] = defaultdict(list)
-        for row_type, values in self._touched:
-            touched[row_type].append(values)
-        for row_type, keys in touched.items():
-            if not row_type.table.in_order:
-                keys.sort()
-        return [self._change(row_type, touched[row_type]) for row_type in sorted(touched, key=_by_rank)]
+        changed = [row_type for row_type, rows in self._touched.items() if rows]
+        return [self._change(row_type, self._touched[row_type]) for row_type in sorted(changed, key=_by_rank)]
 
-    def _change(self, row_type: type[Row], keys: Sequence[tuple[Any, ...]]) -> statements.Change:
+    def _change(self, row_type: type[Row], rows: dict[tuple[Any, ...], Row]) -> statements.Change:
+        table = row_type.table
+        keys = list(rows) if table.in_order else sorted(rows)
+        if not table.mutable:
+            return statements.Change(table, [rows[values] for values in keys], ())
         inserts: list[Row] = []
         updates: list[tuple[Row, int]] = []
         for values in keys:
-            place = (row_type, values)
-            row = self._rows[place]
-            loaded_version = self._loaded_versions.get(place)
+            loaded_version = self._loaded_versions.get((row_type, values))
             if loaded_version is None:
-                inserts.append(row)
+                inserts.append(rows[values])
             else:
-                updates.append((row, loaded_version))
-        return statements.Change(row_type.table, inserts, updates)
+                updates.append((rows[values], loaded_version))
+        return statements.Change(table, inserts, updates)
 
     async def persist(self, connection: Connection, batch: statements.NumberedBatch) -> None:
         """Writes what changed, and counts the batch. Raises Restart where a row is no longer what was loaded, although it was

@@ -31,7 +31,7 @@ from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_connection_loss, remedy
 from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.engine.requests import Request, answer_again, remembered
-from danbao_core.engine.rows import Hold, Key, Place
+from danbao_core.engine.rows import READ, WRITE, Key, Place
 from danbao_core.engine.statements import NumberedBatch
 from danbao_core.engine.timeline import Timeline
 from danbao_core.engine.waiting import Answer, Outcome, Postponed, Waiting
@@ -335,7 +335,7 @@ class Engine:
         if dependent:
             await book.learn_time(connection)
         while new := {key.place for waiting in dependent for key in waiting.keys if not book.knows(key)}:
-            await book.load(connection, new, Hold.READ)
+            await book.load(connection, new, READ)
             for waiting in dependent:
                 self._name_keys(waiting, book)
         writes: set[Place] = set()
@@ -343,9 +343,9 @@ class Engine:
         reads: set[Place] = set()
         for waiting in batch:
             for place, hold in waiting.keys:
-                (writes if hold is Hold.WRITE else reads if hold is Hold.READ else shares).add(place)
+                (writes if hold is WRITE else reads if hold is READ else shares).add(place)
         await book.lock(connection, writes, shares)
-        await book.load(connection, reads - writes - shares, Hold.READ)
+        await book.load(connection, reads - writes - shares, READ)
         await book.learn_time(connection)
         for waiting in dependent:
             self._name_keys(waiting, book)

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from danbao_core import logs
 from danbao_core.engine.metrics import PHASE_BOUNDS, Histogram
 from danbao_core.errors import InternalFault, Refusal
 from danbao_core.rpc.status import CODES
@@ -127,6 +128,7 @@ class Watch:
         self.metrics = RpcMetrics()
         self._tracer = tracer
         self._log = structlog.get_logger("danbao.rpc").bind()  # once: it takes as long as the line itself
+        self._write_line = logs.line_writer("danbao.rpc")
 
     def begin(self, method: str, traceparent: str | None) -> Seen:
         """A call begins."""
@@ -172,4 +174,5 @@ class Watch:
         if isinstance(seen.refusal, InternalFault):
             self._log.error("rpc", **facts, fault_id=seen.refusal.metadata.get("fault_id", ""))
         else:
-            self._log.info("rpc", **facts)
+            facts["event"] = "rpc"
+            self._write_line(facts, f"{seen.caller}\n{seen.request_id}\n{peer}")
