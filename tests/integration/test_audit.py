@@ -13,6 +13,7 @@ from danbao_core.audit import INVARIANTS, Check, NotAuditable, audit, audit_with
 from danbao_core.engine import Engine
 from danbao_core.fundings import FundingKind, FundingState
 from danbao_core.statements.words import words_of
+from danbao_workers.dispute_timers import DISPUTE_TIMERS
 from danbao_workers.payment_timers import PAYMENT_TIMERS
 from danbao_workers.payouts import PAYOUTS
 from danbao_workers.refunds import REFUNDS
@@ -165,7 +166,8 @@ async def test_late_is_what_workers_would_have_seen_to(draft: Connection, health
     [(hour_ago,)] = await draft.fetch(
         "SELECT now() - interval '1 hour' + make_interval(secs => clock_offset_seconds) FROM installation"
     )
-    due = {work.name: await draft.fetch(work.due, hour_ago, 1_000) for work in (PAYMENT_TIMERS, REFUNDS, PAYOUTS)}
+    works = (PAYMENT_TIMERS, REFUNDS, PAYOUTS, DISPUTE_TIMERS)
+    due = {work.name: await draft.fetch(work.due, hour_ago, 1_000) for work in works}
     late = {name: sum(row["late_seconds"] > 0 for row in rows) for name, rows in due.items()}
     assert all(late.values()), "each kind is among them"
     found = breaches(await audit_within(draft))["nothing_is_late"]

@@ -1,5 +1,5 @@
 -- Nothing that can still change is past its time for more than an hour: payments, but for those that open refunds put off as in
--- `due_payment_timers.sql`; refunds that are to reach a wallet (destination 1) or have awaited funds (state 2) for too long; payouts. Where the
+-- `due_payment_timers.sql`; refunds that are to reach a wallet (destination 1) or have awaited funds (state 2) for too long; payouts; disputes. Where the
 -- clock of a sandbox was moved within the hour, what that made due is not late yet. A bank is asked by wall time. Whatever else has a
 -- timer of its own, adds its rows to `waiting` with UNION ALL; proposals have none, they end when somebody comes too late.
 WITH clock AS (
@@ -24,6 +24,10 @@ WITH clock AS (
     UNION ALL
     SELECT 'payout schedule', id, due_at
     FROM payout_schedule
+    WHERE due_at <= (SELECT business_ago FROM clock)
+    UNION ALL
+    SELECT 'dispute', id, due_at
+    FROM dispute
     WHERE due_at <= (SELECT business_ago FROM clock)
     UNION ALL
     SELECT 'bank transfer of refund', id, next_attempt_at

@@ -6,7 +6,7 @@ from uuid import uuid4
 import typer
 
 from danbao_core.cli.locate import DataOption, SecondOperatorOption, find_core, find_operators_core
-from danbao_core.cli.output import JsonOption, Output, run
+from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:

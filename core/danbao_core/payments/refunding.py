@@ -49,9 +49,9 @@ class CreateRefund(Command[Refund], frozen=True):
 
     Refused: CurrencyUnknown, AmountNotPositive, AmountOverflow, CurrencyMismatch, PaymentNotFound, InvalidTransition,
     ActorNotAllowed (the payer), RefundWindowClosed, DisputeOpen, TooManyRefunds, RefundExceedsRemaining; to a card, too:
-    BankMissing, InstrumentNotFound; of what the payee has got, too: AccountClosed (the payee's), AccountFrozen where the payee's
-    own key or session asks. A person is refused, too: ApprovalRequired where no payment password is shown, PasswordMissing,
-    PasswordWrong, PasswordLocked.
+    BankMissing, InstrumentNotFound; of what the payee has got, too: AccountClosed (the payee's), AccountFrozen where the
+    payee's own key or session asks. A person is refused, too: ApprovalRequired where no payment password is shown,
+    PasswordMissing, PasswordWrong, PasswordLocked.
     """
 
     result_type = Refund

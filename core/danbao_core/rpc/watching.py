@@ -143,7 +143,7 @@ class Feed:
 
 
 _NEW: Final = """
-    SELECT position, id, topic, ordering_id, account_id, other_account_id, payload
+    SELECT position, id, topic, ordering_id, subject_id, account_id, other_account_id, payload
     FROM event
     WHERE position > $1
     ORDER BY position
