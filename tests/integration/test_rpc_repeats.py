@@ -71,9 +71,9 @@ from tests.rpc_requests import (
     unfreeze,
     update_account,
     update_endpoint,
-    valid_requests,
     void,
 )
+from tests.valid_requests import valid_requests
 
 core = rpc_client.core
 
