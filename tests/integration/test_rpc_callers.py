@@ -44,8 +44,8 @@ from tests.rpc_requests import (
     path_of,
     revoke,
     rotate,
-    valid_requests,
 )
+from tests.valid_requests import valid_requests
 
 core = rpc_client.core
 

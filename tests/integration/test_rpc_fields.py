@@ -12,7 +12,8 @@ from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
 from tests import rpc_client
 from tests.people import who_may
 from tests.rpc_client import Caller, Core, nothing_changes
-from tests.rpc_requests import METHODS, a_payment, changed, is_mutating, money, named, path_of, shipment, valid_requests
+from tests.rpc_requests import METHODS, a_payment, changed, is_mutating, money, named, path_of, shipment
+from tests.valid_requests import valid_requests
 
 core = rpc_client.core
 

@@ -25,19 +25,8 @@ from tests import builders, rpc_client
 from tests.banks import a_difference
 from tests.builders import origin
 from tests.rpc_client import Caller, Core, a_core, a_merchant, an_account, an_operator_token, id_of, walked
-from tests.rpc_requests import (
-    METHODS,
-    a_payment,
-    a_top_up,
-    an_adjustment,
-    cancel,
-    changed,
-    named,
-    refund,
-    reject,
-    rotate,
-    valid_requests,
-)
+from tests.rpc_requests import METHODS, a_payment, a_top_up, an_adjustment, cancel, changed, named, refund, reject, rotate
+from tests.valid_requests import valid_requests
 
 core = rpc_client.core
 

@@ -81,11 +81,11 @@ from tests.rpc_requests import (
     unfreeze,
     update_account,
     update_endpoint,
-    valid_requests,
     void,
     waive,
     withdraw_dispute,
 )
+from tests.valid_requests import valid_requests
 
 core = rpc_client.core
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from danbao.v1 import disputes_pb2, payments_pb2
-from danbao_core.errors import WatchTooSlow
+from danbao_core.notification_errors import WatchTooSlow
 from danbao_core.notifications import events
 from danbao_core.rpc import interceptor, watching
 from danbao_core.rpc.cursors import Cursors

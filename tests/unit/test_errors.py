@@ -4,20 +4,21 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from danbao_core import errors, payout_errors
+from danbao_core import bank_errors, errors, notification_errors, payout_errors, people_errors, refund_errors
 from danbao_core.errors import ExternalIdTaken, FieldInvalid, Kind, OrderNoTaken, Refusal, Violation
 from danbao_core.rpc.status import CODES, status_of
 
 REASONS = [
     each
-    for each in {**vars(payout_errors), **vars(errors)}.values()
-    if isinstance(each, type) and issubclass(each, Refusal) and each is not Refusal
+    for module in (errors, bank_errors, notification_errors, payout_errors, people_errors, refund_errors)
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, Refusal) and each.__module__ == module.__name__ and each is not Refusal
 ]
 
 
 def an_example(refusal: type[Refusal]) -> Refusal:
-    if refusal is FieldInvalid:
-        return FieldInvalid([Violation("amount", "must be more than zero")])
+    if issubclass(refusal, FieldInvalid):
+        return refusal([Violation("amount", "must be more than zero")])
     if refusal is ExternalIdTaken:
         return ExternalIdTaken(account="accounts/1", external_id="7")
     return OrderNoTaken(payment="payments/1", order_no="7") if refusal is OrderNoTaken else refusal(fact="x")

@@ -7,7 +7,7 @@ import pytest
 
 import danbao_core
 from danbao_core.disputes import steps as dispute_steps
-from danbao_core.errors import TopicUnknown
+from danbao_core.notification_errors import TopicUnknown
 from danbao_core.notifications.topics import TOPICS, covers, must_be_known
 from danbao_core.payments import steps
 from danbao_core.proposals import commands as proposals

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from danbao_core.errors import WebhookUrlRefused
+from danbao_core.notification_errors import WebhookUrlRefused
 from danbao_core.notifications.targets import is_public, must_be_a_target
 
 PUBLIC = ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]

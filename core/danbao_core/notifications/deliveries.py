@@ -7,7 +7,7 @@ from uuid import UUID
 
 from danbao_core import trail
 from danbao_core.engine import Book, Command, Decision, Key, Row, table
-from danbao_core.errors import DeliveryNotFound, WebhookEndpointNotFound
+from danbao_core.notification_errors import DeliveryNotFound, WebhookEndpointNotFound
 from danbao_core.notifications.endpoints import WebhookEndpoint, endpoint_of
 
 

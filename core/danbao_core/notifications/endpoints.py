@@ -10,8 +10,8 @@ from danbao_core import sql, trail
 from danbao_core.accounts import PLATFORM_ID, Account
 from danbao_core.accounts.rows import account_of
 from danbao_core.engine import Book, Command, Decision, Key, Origin, Row, table
-from danbao_core.errors import EndpointChanged, EndpointDisabled, TooManyEndpoints, WebhookEndpointNotFound
 from danbao_core.ids import IdSequence
+from danbao_core.notification_errors import EndpointChanged, EndpointDisabled, TooManyEndpoints, WebhookEndpointNotFound
 from danbao_core.notifications.topics import must_be_known
 
 MOST_ENDPOINTS: Final = 20

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from danbao_core.errors import WebhookUrlRefused
+from danbao_core.notification_errors import WebhookUrlRefused
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """The prefix behind which IPv4 addresses are reached, in the last four bytes (RFC 6052)."""

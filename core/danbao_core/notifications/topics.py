@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from danbao_core.errors import TopicUnknown
+from danbao_core.notification_errors import TopicUnknown
 
 TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "account": (

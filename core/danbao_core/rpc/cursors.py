@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from danbao_core.errors import CursorInvalid
+from danbao_core.notification_errors import CursorInvalid
 
 BEGINNING: Final = "beginning"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import asyncpg
 import structlog
 
-from danbao_core.errors import CursorExpired, CursorInvalid, WatchTooSlow
+from danbao_core.notification_errors import CursorExpired, CursorInvalid, WatchTooSlow
 from danbao_core.notifications.events import Event, EventFilter, read_events, read_log
 from danbao_core.rpc.cursors import BEGINNING, Cursors
 from danbao_core.rpc.stream import Outlet

@@ -10,8 +10,9 @@ from danbao_core.disputes import Dispute, Evidence, EvidenceFile
 from danbao_core.disputes.lists import Place, list_by_deadline, list_disputes, list_evidence, list_steps
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import PaymentNotFound, WatchesBusy
+from danbao_core.errors import PaymentNotFound
 from danbao_core.keyring import Keyring
+from danbao_core.notification_errors import WatchesBusy
 from danbao_core.notifications.events import EventFilter
 from danbao_core.payments import Payment
 from danbao_core.rpc import call as calls

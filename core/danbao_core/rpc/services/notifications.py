@@ -8,9 +8,10 @@ from uuid import UUID
 from danbao.v1 import notifications_pb2, notifications_pb2_grpc
 from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import DeliveryNotFound, SecretAlreadyShown, WebhookEndpointNotFound
+from danbao_core.errors import SecretAlreadyShown
 from danbao_core.ids import uuid7
 from danbao_core.keyring import Keyring
+from danbao_core.notification_errors import DeliveryNotFound, WebhookEndpointNotFound
 from danbao_core.notifications.deliveries import Delivery, DeliveryState
 from danbao_core.notifications.endpoints import EndpointState, RotateWebhookSecret, WebhookEndpoint
 from danbao_core.notifications.lists import attempts_of, list_deliveries, list_endpoints

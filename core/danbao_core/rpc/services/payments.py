@@ -8,8 +8,9 @@ from danbao.v1 import payments_pb2, payments_pb2_grpc
 from danbao_core.clock import WallClock
 from danbao_core.engine import Engine, Origin
 from danbao_core.engine.reads import fetch_row
-from danbao_core.errors import PaymentNotFound, WatchesBusy
+from danbao_core.errors import PaymentNotFound
 from danbao_core.keyring import Keyring
+from danbao_core.notification_errors import WatchesBusy
 from danbao_core.notifications.events import EventFilter
 from danbao_core.payments import OrderRef, Payment, Refund
 from danbao_core.payments.lists import list_payments
