@@ -129,7 +129,7 @@ class Shop:
 @pytest.fixture
 async def shop(core: Core) -> Shop:
     buyer, name = await rpc_client.an_account(core, funds_minor=100_000), await rpc_client.a_merchant(core)
-    return Shop(core, buyer, name, await core.caller("payments.read", account=name))
+    return Shop(core, buyer, name, await core.caller("disputes.read", "payments.read", account=name))
 
 
 async def test_what_happens_is_told_as_it_was_then(core: Core, shop: Shop) -> None:
@@ -331,20 +331,21 @@ async def _never(self: watching.Watcher, patience_seconds: float) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_nobody_watches_too_often_at_once(core: Core, shop: Shop) -> None:
-    open_ones = [Watch(shop.keeper) for _ in range(watching.MOST_OF_A_CALLER)]
+@pytest.mark.parametrize("kind", [Watch, DisputeWatch])
+async def test_nobody_watches_too_often_at_once(core: Core, shop: Shop, kind: type[Watch]) -> None:
+    open_ones = [kind(shop.keeper) for _ in range(watching.MOST_OF_A_CALLER)]
     await asyncio.gather(*(each.heartbeat() for each in open_ones))
-    refusal = await Watch(shop.keeper).end()
+    refusal = await kind(shop.keeper).end()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHES_BUSY")
-    await Watch(core.operator).heartbeat()
+    await kind(core.operator).heartbeat()
     open_ones[0].call.cancel()
-    await until(lambda: _may_watch(shop.keeper))
+    await until(lambda: _may_watch(shop.keeper, kind))
     for each in open_ones:
         each.call.cancel()
 
 
-async def _may_watch(caller: Caller) -> bool:
-    watch = Watch(caller)
+async def _may_watch(caller: Caller, kind: type[Watch]) -> bool:
+    watch = kind(caller)
     try:
         await watch.heartbeat()
     except grpc.aio.AioRpcError:
