@@ -9,6 +9,7 @@ The system itself asks, for the side whose step it is.
 import hashlib
 from typing import Any
 
+from danbao_core.accounts import Purpose
 from danbao_core.disputes import (
     AcceptDispute,
     AcceptOffer,
@@ -31,7 +32,8 @@ from danbao_core.disputes import (
 from danbao_core.engine import Engine
 from danbao_core.money import Money
 from danbao_core.payments import Payment
-from tests.builders import carried_out, origin
+from danbao_core.proposals import Adjustment, Side
+from tests.builders import an_account, approved, carried_out, origin
 
 FILE = b"%PDF-1.7 of a parcel"
 """The content of a file that is shown."""
@@ -135,3 +137,12 @@ async def caught_up(engine: Engine, dispute: Dispute) -> Dispute:
 async def compensated(engine: Engine, dispute: Dispute) -> Dispute:
     """The dispute after a worker looked whether the fund has its compensation."""
     return await carried_out(engine, PayCompensation(origin=origin(), dispute_id=dispute.id))
+
+
+async def a_fund(engine: Engine, amount_minor: int, currency: str = "CNY") -> None:
+    """Money for compensations, which operators move there."""
+    giver = await an_account(engine, currencies=(currency,), funds_minor=amount_minor)
+    terms = Adjustment(
+        debit=Side(Purpose.AVAILABLE, giver.id), credit=Side(Purpose.COMPENSATION), amount=Money(amount_minor, currency)
+    )
+    await approved(engine, terms)

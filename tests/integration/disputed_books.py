@@ -3,12 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from danbao_core.accounts import Purpose
 from danbao_core.disputes import Party, Reason
 from danbao_core.engine import Engine
-from danbao_core.money import Money
 from danbao_core.payments import Mode
-from danbao_core.proposals import Adjustment, Side
 from tests import builders, disputes
 
 DAY = 86_400
@@ -21,7 +18,7 @@ async def disputes_of_every_kind(engine: Engine) -> dict[str, UUID]:
     shop = await builders.a_merchant(engine, currencies=wallets, funds_minor=5)
     poor = await builders.a_merchant(engine, currencies=wallets)
     purchase: dict[str, Any] = {"payer": buyer, "payee": shop, "currency": "CHF"}
-    await _fund(engine, 150)
+    await disputes.a_fund(engine, 150, "CHF")
 
     silent = await disputes.a_dispute(engine, await builders.a_paid_payment(engine, **purchase))
     unanswered = await disputes.rejected(
@@ -89,12 +86,3 @@ async def disputes_of_every_kind(engine: Engine) -> dict[str, UUID]:
         "disputer": buyer.id,
         "owing_shop": poor.id,
     }
-
-
-async def _fund(engine: Engine, amount_minor: int) -> None:
-    """Money for compensations, which operators move there from what came in without an owner."""
-    giver = await builders.an_account(engine, currencies=("CHF",), funds_minor=amount_minor)
-    terms = Adjustment(
-        debit=Side(Purpose.AVAILABLE, giver.id), credit=Side(Purpose.COMPENSATION), amount=Money(amount_minor, "CHF")
-    )
-    await builders.approved(engine, terms)
