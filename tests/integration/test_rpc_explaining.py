@@ -9,7 +9,7 @@ import asyncpg
 import grpc
 import pytest
 
-from danbao.v1 import operations_pb2, payments_pb2
+from danbao.v1 import disputes_pb2, operations_pb2, payments_pb2
 from danbao_core.accounts import Purpose
 from danbao_core.engine.reads import SETTINGS
 from danbao_core.explaining import reading
@@ -23,12 +23,15 @@ from tests.rpc_requests import (
     a_payment,
     a_transfer,
     a_withdrawal,
+    accept_offer,
     advance_clock,
     an_authorization,
     cancel,
     capture,
     confirm,
     money,
+    offer,
+    open_dispute,
     refund,
     ship,
 )
@@ -36,6 +39,8 @@ from tests.rpc_requests import (
 __all__ = ["a_new_day", "ada", "app", "core", "shop"]
 
 DAY = 86_400
+LISTS = ("read_refunds", "read_disputes", "read_dispute_steps")
+Dispute = disputes_pb2.Dispute
 Entry = operations_pb2.JournalEntry
 Step = operations_pb2.PaymentStep
 
@@ -44,11 +49,12 @@ async def explained(core: Core, payment: str) -> operations_pb2.ExplainPaymentRe
     """The answer, which is in order, and whose journals are those of the books to the last entry."""
     answer = await core.operator.ask(operations_pb2.ExplainPaymentRequest(name=payment))
     assert isinstance(answer, operations_pb2.ExplainPaymentResponse)
-    happened = [step for step in answer.steps if step.WhichOneof("what") in ("done", "event", "approval")]
+    happened = [step for step in answer.steps if step.WhichOneof("what") not in ("hold", "timer")]
     assert list(answer.steps[: len(happened)]) == happened, "what happened comes first"
     times = [step.time.ToNanoseconds() for step in happened]
     assert times == sorted(times)
-    subjects = [id_of(payment), *(UUID(each.name.rpartition("/")[2]) for each in answer.refunds)]
+    belongings = [*(each.name for each in answer.refunds), *(each.name for each in answer.disputes)]
+    subjects = [id_of(payment), *(UUID(name.rpartition("/")[2]) for name in belongings)]
     booked = await core.connection.fetch(
         "SELECT journal.id, balance.account_id, balance.purpose, entry.amount_minor FROM journal "
         "JOIN entry ON entry.journal_id = journal.id JOIN balance ON balance.id = entry.balance_id "
@@ -161,6 +167,34 @@ async def test_an_authorization_that_was_captured_in_part(core: Core, shop: str)
     assert done(answer) == ["payment.pay", "payment.capture"]
 
 
+async def test_a_dispute_after_the_release(core: Core, shop: str) -> None:
+    buyer = await an_account(core, funds_minor=10_000)
+    payment = await core.operator.ask(a_payment(buyer, shop, 10_000))
+    await core.operator.ask(ship(payment.name))
+    await core.operator.ask(confirm(payment.name))
+    dispute = await core.operator.ask(open_dispute(payment.name, 4_000, text="It is broken."))
+    answer = await explained(core, payment.name)
+    assert [each.name for each in answer.disputes] == [dispute.name]
+    assert holds(answer) == {(shop, Entry.PURPOSE_HELD): 3_940}
+    assert timers(answer) == [(dispute.name, "ANNOUNCE")], "the payment stands still"
+    await core.operator.ask(offer(dispute.name, 1_000))
+    await core.operator.ask(accept_offer(dispute.name))
+    answer = await explained(core, payment.name)
+    said = [step.dispute_step for step in answer.steps if step.HasField("dispute_step")]
+    assert [(step.number, step.actor, step.text, step.caller) for step in said] == [
+        (1, Dispute.PARTY_BUYER, "It is broken.", "service:operator"),
+        (2, Dispute.PARTY_SELLER, "Half?", "service:operator"),
+        (3, Dispute.PARTY_BUYER, "", "service:operator"),
+    ]
+    assert [kind for kind in done(answer) if kind.startswith("dispute.")] == ["dispute.hold", "dispute.settle"]
+    assert [topic for topic in topics(answer) if topic.startswith("dispute.")] == [
+        *("dispute.opened", "dispute.offered", "dispute.settled"),
+    ]
+    settled = next(step.event for step in answer.steps if step.event.topic == "dispute.settled")
+    assert settled.dispute.paid_back.amount_minor == 1_000
+    assert (holds(answer), timers(answer)) == ({}, [(payment.name, "FINISH")])
+
+
 async def test_events_that_were_told(core: Core, shop: str) -> None:
     buyer = await an_account(core, funds_minor=100)
     payment = await core.operator.ask(a_payment(buyer, shop, 100))
@@ -209,7 +243,7 @@ async def test_many_facts_are_cut_and_that_is_said(core: Core, shop: str, monkey
 async def test_its_plans_are_by_indexes(core: Core) -> None:
     """Of an empty database, as all others: what is cached then is used when the tables are full."""
     async with asyncpg.create_pool(core.settings.database_url, min_size=1, max_size=1, server_settings=SETTINGS) as pool:
-        for name in ("read_facts", "read_entries", "read_told_events", "read_approvals", "read_refunds"):
+        for name in ("read_facts", "read_entries", "read_told_events", "read_approvals", *LISTS):
             prepared = await (connection := await pool.acquire()).prepare(reading._text(name))
             arguments: list[Any] = [None] * len(prepared.get_parameters())
             plan = str(await prepared.explain(*arguments))

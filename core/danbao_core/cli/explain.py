@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from danbao.v1.common_pb2 import Money
+    from danbao.v1.disputes_pb2 import DisputeStep
     from danbao.v1.operations_pb2 import ExplainPaymentResponse, JournalEntry, PaymentStep
     from danbao.v1.payments_pb2 import Payment
 
@@ -78,11 +79,24 @@ def _row(step: "PaymentStep", payment: "Payment") -> tuple[str, str, str]:
             factor = Factor.Kind.Name(given.factor).removeprefix("KIND_")
             used = "used" if given.HasField("use_time") else "not used"
             return f"approval by {factor}, {used}", _sides(given.account, payment), ""
+        case "dispute_step":
+            return _dispute_step(step.dispute_step), _sides(step.dispute_step.caller, payment), ""
         case "hold":
             place = _place(step.hold.account, step.hold.purpose, payment)
             return "set aside since then", "", f"{_amount(step.hold.amount)} in {place}"
         case _:
             return f"{_subject(step, payment)}{step.timer.what.lower().replace('_', ' ')} is due", "timer", ""
+
+
+def _dispute_step(step: "DisputeStep") -> str:
+    """What was done in a dispute, by whom, for how much and why."""
+    from danbao.v1.disputes_pb2 import Dispute
+
+    event = step.Event.Name(step.event).removeprefix("EVENT_").lower().replace("_", " ")
+    who = Dispute.Party.Name(step.actor).removeprefix("PARTY_").lower()
+    amount = f", {_amount(step.amount)}" if step.HasField("amount") else ""
+    text = f": {step.text}" if step.text else ""
+    return f"dispute: {event} by {who}{amount}{text}"
 
 
 def _subject(step: "PaymentStep", payment: "Payment") -> str:

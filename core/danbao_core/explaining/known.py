@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from danbao_core.accounts import PLATFORM_ID, Purpose
+from danbao_core.disputes import Dispute, Step
 from danbao_core.history import Fact
 from danbao_core.payments import Payment, Refund, RefundState
 from danbao_core.people.challenges import FactorKind
@@ -75,6 +76,9 @@ class Explanation(NamedTuple):
 
     payment: Payment
     refunds: Sequence[Refund]
+    disputes: Sequence[Dispute]
+    dispute_steps: Sequence[Step]
+    """Dispute after dispute, each in order."""
     facts: Sequence[Fact]
     posted: Sequence[Posted]
     events: Sequence[Told]
@@ -106,6 +110,11 @@ class Explanation(NamedTuple):
     def timers(self) -> list[Timer]:
         """What time will bring about, the soonest first."""
         timers = [_timer_of(refund) for refund in self.refunds if refund.due_at is not None]
+        timers += [
+            Timer(dispute.name, dispute.due_event.name, dispute.due_at)
+            for dispute in self.disputes
+            if dispute.due_at is not None and dispute.due_event is not None
+        ]
         if self.payment.due_at is not None and self.payment.due_event is not None:
             timers.append(Timer(self.payment.name, self.payment.due_event.name, self.payment.due_at))
         return sorted(timers, key=lambda timer: timer.at)

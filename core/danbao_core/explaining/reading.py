@@ -5,6 +5,7 @@ from uuid import UUID
 
 from danbao_core import sql
 from danbao_core.accounts import PLATFORM_ID, Purpose
+from danbao_core.disputes import Dispute, Step
 from danbao_core.engine.reads import fetch_row, fetch_rows
 from danbao_core.explaining.known import Approved, Explanation, Posted, Told
 from danbao_core.history import Fact
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[Any]
 
 MOST_OF_A_KIND: Final = 1_000
-"""How many facts, events and approvals are read at most, the oldest of each."""
+"""How many of each kind of row are read at most, the oldest."""
 
 
 async def explain(pool: "Pool", payment_id: UUID) -> Explanation | None:
@@ -30,15 +31,20 @@ async def explain(pool: "Pool", payment_id: UUID) -> Explanation | None:
     if payment is None:
         return None
     refunds = await fetch_rows(pool, Refund, _text("read_refunds"), payment_id, MOST_OF_A_KIND + 1)
-    subjects = [payment_id, *(refund.id for refund in refunds)]
+    disputes = await fetch_rows(pool, Dispute, _text("read_disputes"), payment_id, MOST_OF_A_KIND + 1)
+    dispute_ids = [dispute.id for dispute in disputes]
+    dispute_steps = await fetch_rows(pool, Step, _text("read_dispute_steps"), dispute_ids, MOST_OF_A_KIND + 1)
+    subjects = [payment_id, *(refund.id for refund in refunds), *dispute_ids]
     facts = await _facts(pool, subjects)
     events = [Told(*record) for record in await pool.fetch(_text("read_told_events"), payment_id, MOST_OF_A_KIND + 1)]
     approvals = await _approvals(pool, payment)
-    found = (refunds, facts, events, approvals)
+    found = (refunds, disputes, dispute_steps, facts, events, approvals)
     kept_facts = facts[:MOST_OF_A_KIND]
     return Explanation(
         payment=payment,
         refunds=refunds[:MOST_OF_A_KIND],
+        disputes=disputes[:MOST_OF_A_KIND],
+        dispute_steps=dispute_steps[:MOST_OF_A_KIND],
         facts=kept_facts,
         posted=await _posted(pool, payment, kept_facts),
         events=events[:MOST_OF_A_KIND],

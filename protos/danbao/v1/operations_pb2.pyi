@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from danbao.v1 import common_pb2 as _common_pb2
+from danbao.v1 import disputes_pb2 as _disputes_pb2
 from danbao.v1 import payments_pb2 as _payments_pb2
 from danbao.v1 import verification_pb2 as _verification_pb2
 from google.protobuf import descriptor as _descriptor
@@ -537,6 +538,7 @@ class ExplainPaymentResponse(_message.Message):
     REFUNDS_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    DISPUTES_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """Whether more happened than is told: of each kind of step the first 1,000 are. The rest is in ListAuditEvents; what is set
     aside is not told then.
@@ -553,6 +555,10 @@ class ExplainPaymentResponse(_message.Message):
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentStep]:
         """What happened, in order of time; then what is set aside now; then what is still to come."""
 
+    @_builtins.property
+    def disputes(self) -> _containers.RepeatedCompositeFieldContainer[_disputes_pb2.Dispute]:
+        """Its disputes as they are now, oldest first."""
+
     def __init__(
         self,
         *,
@@ -560,10 +566,11 @@ class ExplainPaymentResponse(_message.Message):
         refunds: _abc.Iterable[_payments_pb2.Refund] | None = ...,
         steps: _abc.Iterable[Global___PaymentStep] | None = ...,
         truncated: _builtins.bool = ...,
+        disputes: _abc.Iterable[_disputes_pb2.Dispute] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "refunds", b"refunds", "steps", b"steps", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputes", b"disputes", "payment", b"payment", "refunds", b"refunds", "steps", b"steps", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -582,9 +589,10 @@ class PaymentStep(_message.Message):
     APPROVAL_FIELD_NUMBER: _builtins.int
     HOLD_FIELD_NUMBER: _builtins.int
     TIMER_FIELD_NUMBER: _builtins.int
+    DISPUTE_STEP_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """What it is about: `payments/{uuid}`, or what belongs to the payment, such as `refunds/{uuid}`."""
+    """What it is about: `payments/{uuid}`, or what belongs to the payment, such as `refunds/{uuid}` or `disputes/{uuid}`."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When (business time): it was done; it took place (what time brought about: when that was due); an approval was used up, or given
@@ -612,6 +620,10 @@ class PaymentStep(_message.Message):
         """Time will bring something about."""
 
     @_builtins.property
+    def dispute_step(self) -> _disputes_pb2.DisputeStep:
+        """Something was said or decided in a dispute, or a deadline of it passed."""
+
+    @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalEntry]:
         """What `done` moved: two or more, which sum to zero; none where no money moved."""
 
@@ -625,13 +637,14 @@ class PaymentStep(_message.Message):
         approval: Global___GivenApproval | None = ...,
         hold: Global___Hold | None = ...,
         timer: Global___Timer | None = ...,
+        dispute_step: _disputes_pb2.DisputeStep | None = ...,
         entries: _abc.Iterable[Global___JournalEntry] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "done", b"done", "event", b"event", "hold", b"hold", "time", b"time", "timer", b"timer", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "dispute_step", b"dispute_step", "done", b"done", "event", b"event", "hold", b"hold", "time", b"time", "timer", b"timer", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "done", b"done", "entries", b"entries", "event", b"event", "hold", b"hold", "subject", b"subject", "time", b"time", "timer", b"timer", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "dispute_step", b"dispute_step", "done", b"done", "entries", b"entries", "event", b"event", "hold", b"hold", "subject", b"subject", "time", b"time", "timer", b"timer", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["done", "event", "approval", "hold", "timer"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["done", "event", "approval", "hold", "timer", "dispute_step"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 
@@ -733,6 +746,7 @@ class ToldEvent(_message.Message):
     TOLD_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
     REFUND_FIELD_NUMBER: _builtins.int
+    DISPUTE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """What never changes of it: the id that webhooks and watches show."""
     topic: _builtins.str
@@ -749,6 +763,10 @@ class ToldEvent(_message.Message):
     def refund(self) -> _payments_pb2.Refund:
         """Of "refund.…"."""
 
+    @_builtins.property
+    def dispute(self) -> _disputes_pb2.Dispute:
+        """Of "dispute.…"."""
+
     def __init__(
         self,
         *,
@@ -757,12 +775,13 @@ class ToldEvent(_message.Message):
         told: _builtins.bool = ...,
         payment: _payments_pb2.Payment | None = ...,
         refund: _payments_pb2.Refund | None = ...,
+        dispute: _disputes_pb2.Dispute | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "refund", b"refund", "resource", b"resource"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dispute", b"dispute", "payment", b"payment", "refund", b"refund", "resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "payment", b"payment", "refund", b"refund", "resource", b"resource", "told", b"told", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispute", b"dispute", "event_id", b"event_id", "payment", b"payment", "refund", b"refund", "resource", b"resource", "told", b"told", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["payment", "refund"]  # noqa: Y015
+    _WhichOneofReturnType_resource: _TypeAlias = _typing.Literal["payment", "refund", "dispute"]  # noqa: Y015
     _WhichOneofArgType_resource: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_resource) -> _WhichOneofReturnType_resource | None: ...
 
@@ -844,7 +863,9 @@ class Timer(_message.Message):
 
     WHAT_FIELD_NUMBER: _builtins.int
     what: _builtins.str
-    """Of a payment the name of its DueEvent, such as "AUTO_CONFIRM"; of a refund "CARRY_OUT" or, while it awaits funds, "GIVE_UP"."""
+    """Of a payment the name of its DueEvent, such as "AUTO_CONFIRM"; of a refund "CARRY_OUT" or, while it awaits funds, "GIVE_UP"; of a
+    dispute the name of a DisputeStep.Event, such as "SELLER_SILENT".
+    """
     def __init__(
         self,
         *,

@@ -292,7 +292,7 @@ class OperationsServiceServicer(object):
 
     def ExplainPayment(self, request, context):
         """Tells all that is known of one payment, in order of time: who did what, every journal with its entries, every event, every
-        approval, its refunds, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
+        approval, its refunds and disputes, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
         included. Refused with PAYMENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

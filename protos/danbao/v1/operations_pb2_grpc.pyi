@@ -98,7 +98,7 @@ class OperationsServiceStub:
     """
     ExplainPayment: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ExplainPaymentRequest, _operations_pb2.ExplainPaymentResponse]
     """Tells all that is known of one payment, in order of time: who did what, every journal with its entries, every event, every
-    approval, its refunds, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
+    approval, its refunds and disputes, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
     included. Refused with PAYMENT_NOT_FOUND.
     """
     AuditLedger: _grpc.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]
@@ -181,7 +181,7 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """
     ExplainPayment: _aio.UnaryUnaryMultiCallable[_operations_pb2.ExplainPaymentRequest, _operations_pb2.ExplainPaymentResponse]  # type: ignore[assignment]
     """Tells all that is known of one payment, in order of time: who did what, every journal with its entries, every event, every
-    approval, its refunds, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
+    approval, its refunds and disputes, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
     included. Refused with PAYMENT_NOT_FOUND.
     """
     AuditLedger: _aio.UnaryUnaryMultiCallable[_operations_pb2.AuditLedgerRequest, _operations_pb2.AuditLedgerResponse]  # type: ignore[assignment]
@@ -369,7 +369,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ExplainPaymentResponse, _abc.Awaitable[_operations_pb2.ExplainPaymentResponse]]:
         """Tells all that is known of one payment, in order of time: who did what, every journal with its entries, every event, every
-        approval, its refunds, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
+        approval, its refunds and disputes, what is set aside for it now, and what time will bring about. It changes nothing, timers that are due
         included. Refused with PAYMENT_NOT_FOUND.
         """
 

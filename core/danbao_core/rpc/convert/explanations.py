@@ -8,11 +8,13 @@ import msgspec
 
 from danbao.v1 import operations_pb2, verification_pb2
 from danbao_core.accounts import Purpose
+from danbao_core.disputes import Dispute, Step
 from danbao_core.explaining import Approved, Explanation, Hold, Posted, Timer, Told
 from danbao_core.history import Fact
 from danbao_core.ids import BEFORE_ALL, resource_name
 from danbao_core.notifications.topics import kind_of
 from danbao_core.payments import Payment, Refund
+from danbao_core.rpc.convert.disputes import dispute, dispute_step
 from danbao_core.rpc.convert.events import subject_of
 from danbao_core.rpc.convert.operations import audit_event
 from danbao_core.rpc.convert.parts import money, timestamp
@@ -38,11 +40,13 @@ def explanation(known: Explanation) -> operations_pb2.ExplainPaymentResponse:
         *(_Happened(event.created_at, event.id, _told(event)) for event in known.events),
         # Before what was done with it in the same moment.
         *(_Happened(each.used_at or each.created_at, BEFORE_ALL, _approved(each)) for each in known.approvals),
+        *(_Happened(each.at, BEFORE_ALL, _said(each, currency)) for each in known.dispute_steps),
     ]
     happened.sort(key=lambda each: each[:2])
     return operations_pb2.ExplainPaymentResponse(
         payment=payment(known.payment),
         refunds=map(refund, known.refunds),
+        disputes=map(dispute, known.disputes),
         steps=[
             *(each.step for each in happened),
             *(_hold(hold, known.payment) for hold in known.holds()),
@@ -81,6 +85,8 @@ def _told(event: Told) -> _Step:
             put_payment(row, message.payment)
         case Refund() as row:
             message.refund.CopyFrom(refund(row))
+        case Dispute() as row:
+            message.dispute.CopyFrom(dispute(row))
     return _Step(time=timestamp(event.created_at), subject=resource_name(kind_of(event.topic), event.subject_id), event=message)
 
 
@@ -90,6 +96,14 @@ def _subject_of(event: Told) -> object:
         return subject_of(event.topic, event.payload)
     except (KeyError, msgspec.DecodeError):
         return None
+
+
+def _said(row: Step, currency: str) -> _Step:
+    return _Step(
+        time=timestamp(row.at),
+        subject=f"disputes/{row.dispute_id}",
+        dispute_step=dispute_step(row, currency, with_caller=True),
+    )
 
 
 def _approved(approval: Approved) -> _Step:
