@@ -8,7 +8,9 @@ import pytest
 from google.protobuf.message import Message
 
 from danbao.v1 import accounts_pb2, disputes_pb2, operations_pb2, payments_pb2
+from danbao_core.errors import FieldInvalid
 from danbao_core.people.person import IdentityLevel
+from danbao_core.rpc.validation import validate
 from tests import rpc_client
 from tests.disputing import SCOPES, Dispute, Quarrel, Step, a_quarrel, an_arbitrator
 from tests.people import PersonCaller, a_person
@@ -443,6 +445,15 @@ async def test_a_broken_rule_names_its_field(core: Core, name: str) -> None:
     async with nothing_changes(core):
         refused = await core.operator.refused(request)
     assert (refused.code, refused.violations) == (INVALID, fields)
+
+
+def test_what_texts_may_hold_is_said_in_words() -> None:
+    with pytest.raises(FieldInvalid) as caught:
+        validate(escalate("disputes/x", "a\x07b"))
+    assert {each.field: each.description for each in caught.value.violations} == {
+        "name": "must be disputes/ and a UUID in lower case",
+        "text": "must be without control characters but tabs and line feeds",
+    }
 
 
 CARD = "card 4111 1111 1111 1111"
