@@ -230,12 +230,19 @@ def _cpu_seconds(pid: int) -> float:
 def _cpu_seconds_of_family(pid: int) -> float:
     """Of a process, its children, and those of them that have ended."""
     process = psutil.Process(pid)
+    while True:
+        ended = _with_ended_children(process)
+        living = 0.0
+        for child in process.children():
+            try:
+                living += _cpu_seconds(child.pid)
+            except psutil.NoSuchProcess:
+                continue
+        # A child that ended meanwhile, such as pgbench's, is in neither sum, and would be taken for the next contender's.
+        if _with_ended_children(process) == ended:
+            return ended + living
+
+
+def _with_ended_children(process: psutil.Process) -> float:
     times = process.cpu_times()
-    ended = float(times.user + times.system + times.children_user + times.children_system)
-    living = 0.0
-    for child in process.children():
-        try:
-            living += _cpu_seconds(child.pid)
-        except psutil.NoSuchProcess:
-            continue
-    return ended + living
+    return float(times.user + times.system + times.children_user + times.children_system)
