@@ -154,7 +154,7 @@ class Payment(Row, frozen=True):
         or RefundInProgress. What disputes do to it is in `awards`.
         """
         state = state_after(self.mode, self.state, event, actor)
-        if event in _ASKING_MORE:
+        if event is not _PAY:
             self._must_allow(event)
         due_event, due_at = self._next_due(event, state, at, policy)
         facts = self._succeeded(event, at) if state is _SUCCEEDED else self._facts_of(state, event, actor, at)
@@ -236,9 +236,6 @@ class Payment(Row, frozen=True):
         confirm_by = at + timedelta(seconds=_confirm_seconds(self.shipment_method, policy))
         return confirm_by if self.confirmation_extended_at is None else confirm_by + extension
 
-
-_ASKING_MORE: Final = frozenset({Event.CAPTURE, Event.CORRECT, Event.EXTEND, Event.SHIP, Event.CONFIRM})
-"""Events that ask for something beyond the table of transitions."""
 
 _SHIPMENT_FACTS: Final = {
     Event.SHIP: "shipped_at",
