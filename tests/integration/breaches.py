@@ -3,6 +3,7 @@
 from danbao_core.accounts import PLATFORM_ID
 from tests.integration.audited_books import Plant
 from tests.integration.bank_breaches import BANK_PLANTS
+from tests.integration.dispute_breaches import DISPUTE_PLANTS
 from tests.integration.event_breaches import EVENT_PLANTS
 from tests.integration.funding_breaches import FUNDING_PLANTS
 from tests.integration.operator_breaches import OPERATOR_PLANTS
@@ -491,6 +492,8 @@ PLANTS = [
     *BANK_PLANTS,
     # Refunds.
     *REFUND_PLANTS,
+    # Disputes.
+    *DISPUTE_PLANTS,
     # People.
     *PEOPLE_PLANTS,
     *EVENT_PLANTS,

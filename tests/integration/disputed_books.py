@@ -61,7 +61,7 @@ async def disputes_of_every_kind(engine: Engine) -> dict[str, UUID]:
     reviewed, in_doubt = [await disputes.under_review(engine, await disputes.a_dispute(engine, each)) for each in in_escrow]
     shown, shown_file = [await disputes.shown(engine, reviewed, Party.SELLER, content) for content in (b"", disputes.FILE)]
     in_doubt = await disputes.waived(engine, await disputes.decided(engine, in_doubt, 0), Party.SELLER)
-    rows = {
+    rows: dict[str, Any] = {
         "silent": silent,
         "unanswered": unanswered,
         "split": split,

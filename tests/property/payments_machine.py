@@ -45,6 +45,7 @@ from danbao_core.proposals import Adjustment, ApproveProposal, CreateProposal, S
 from danbao_core.sandbox import BankBehaviour, SetBankBehaviour
 from danbao_core.service_keys import ServiceKey
 from tests.builders import an_operators_key, by, origin
+from tests.property.disputes_machine import DisputeRules
 from tests.property.payments_model import (
     CONFIRM_AFTER,
     CURRENCIES,
@@ -59,7 +60,7 @@ from tests.property.refunds_machine import RefundRules
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class PaymentsMachine(RefundRules, RuleBasedStateMachine):
+class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
     """Buyers, sellers, payments in every mode and four currencies, closing accounts, and time."""
 
     payments = PAYMENTS
@@ -304,6 +305,8 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
         """Of a step on goods and money of which refunds may leave nothing."""
         if expected.state != state:
             return "INVALID_TRANSITION"
+        if expected.disputed:
+            return "DISPUTE_OPEN"
         return "REFUND_IN_PROGRESS" if expected.held == expected.reserved else "OK"
 
     @rule(which=payments, wanted=st.booleans(), method=st.sampled_from(list(CONFIRM_AFTER)))
@@ -313,6 +316,8 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
         _, outcome = self.attempt(CorrectShipment(origin=origin(), payment_id=which, shipment=Shipment(method)))
         if expected.state != "SHIPPED":
             assert outcome == "INVALID_TRANSITION"
+        elif expected.disputed:
+            assert outcome == "DISPUTE_OPEN"
         elif expected.corrected:
             assert outcome == "ALREADY_CORRECTED"
         else:
@@ -325,7 +330,9 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
         which = (wanted and self._newest("SHIPPED")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(ExtendConfirmation(origin=origin(), payment_id=which))
-        if expected.state != "SHIPPED" or expected.due is None:
+        if expected.disputed and expected.state == "SHIPPED":
+            assert outcome == "DISPUTE_OPEN"
+        elif expected.state != "SHIPPED" or expected.due is None:
             assert outcome == "INVALID_TRANSITION"
         elif expected.extended:
             assert outcome == "ALREADY_EXTENDED"
@@ -371,7 +378,8 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
         which = (wanted and self._newest("PAID")) or which
         expected = self._caught_up(which)
         _, outcome = self.attempt(CancelPayment(origin=origin(), payment_id=which))
-        assert outcome == ("OK" if expected.state in ("AWAITING_PAYMENT", "PAID") else "INVALID_TRANSITION")
+        possible = "DISPUTE_OPEN" if expected.disputed else "OK"
+        assert outcome == (possible if expected.state in ("AWAITING_PAYMENT", "PAID") else "INVALID_TRANSITION")
         if outcome == "OK":
             self._return(expected)
 
@@ -394,6 +402,8 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
             assert outcome == "FUNDINGS_OPEN"
         elif any(each.reserved for each in self.expected.values() if account in (each.payer, each.payee)):
             assert outcome == "REFUNDS_OPEN"
+        elif any(each.disputed for each in self.expected.values() if account in (each.payer, each.payee)):
+            assert outcome == "DISPUTES_OPEN"
         elif account in self.taken and self.now < self.taken[account] + 60 * DAY:
             assert outcome == "TAKINGS_TOO_RECENT"
         else:
@@ -437,11 +447,16 @@ class PaymentsMachine(RefundRules, RuleBasedStateMachine):
             assert payment.fee_minor == expected.fee
             assert (payment.refund_reserved_minor, payment.refund_count) == (expected.reserved, len(expected.refunds))
             assert payment.refunded_minor == expected.of_refunds("SUCCEEDED")
-            assert payment.refund_taken_minor == expected.of_refunds("PENDING", "SUCCEEDED", source="PAYEE")
-            assert payment.fee_returned_minor == sum(each.share for each in expected.refunds)
+            taken = expected.of_refunds("PENDING", "SUCCEEDED", source="PAYEE") + sum(award for award, _ in expected.awards)
+            assert payment.refund_taken_minor == taken
+            shares = sum(each.share for each in expected.refunds) + sum(share for _, share in expected.awards)
+            assert payment.fee_returned_minor == shares
+            assert payment.awarded_minor == expected.awarded
+            assert (payment.dispute_id is not None) == expected.disputed
         for refund in self.core.all(Refund):
             foreseen = self.refunds[refund.id]
             assert (refund.state.name, refund.fee_share_minor) == (foreseen.state, foreseen.share)
+        self.check_disputes()
         for account in self.core.all(Account):
             assert account.refunds_waiting == len(self._waiting(account.id))
         held = {wallet: self._held(*wallet) for wallet in self.wallets}

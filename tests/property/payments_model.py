@@ -113,6 +113,13 @@ class Expected:
         self.corrected = self.extended = False
         self.due: int | None = at + DUE_AFTER["AWAITING_PAYMENT"]
         self.refunds: list[ExpectedRefund] = []
+        self.disputed, self.had = False, set[Any]()
+        """Whether a dispute is open, and for which reasons there was one."""
+        self.awarded = 0
+        """What disputes gave back, """
+        self.awards: list[tuple[int, int]] = []
+        """and of that after the release, each with the share of the fee."""
+        self.succeeded = 0
         self.touched = at
         """When a refund last changed it."""
 
@@ -127,7 +134,7 @@ class Expected:
     @property
     def refundable(self) -> int:
         paid = self.released if self.mode is Mode.AUTHORIZATION else self.amount
-        return paid - self.reserved - self.of_refunds("SUCCEEDED")
+        return paid - self.reserved - self.of_refunds("SUCCEEDED") - self.awarded
 
     @property
     def put_off(self) -> bool:
@@ -210,6 +217,7 @@ class Model:
             self.taken[expected.payee] = self.now
         self.platform["FEES", expected.currency] += expected.fee
         expected.state, expected.released, expected.due = "SUCCEEDED", amount, at + DUE_AFTER["SUCCEEDED"]
+        expected.succeeded = at
         in_part = amount < expected.amount and expected.mode is Mode.AUTHORIZATION
         self.ended.update(("captured in part" if in_part else expected.mode, expected.currency))
 
@@ -238,7 +246,10 @@ class Model:
             if (each.source, each.state) == ("PAYEE", "PENDING")
             and (each.payment.payee, each.payment.currency) == (account, currency)
         )
-        return parts + self._held_for_others(account, currency)
+        return parts + self._held_for_others(account, currency) + self._held_for_disputes(account, currency)
+
+    def _held_for_disputes(self, account: UUID, currency: str) -> int:
+        raise NotImplementedError
 
     def _held_for_others(self, account: UUID, currency: str) -> int:
         authorizations = (each for each in self.expected.values() if each.mode is Mode.AUTHORIZATION)
@@ -290,11 +301,14 @@ class Model:
 
     def _share(self, refund: ExpectedRefund) -> int:
         """What of the fee goes back with one more refund of what was released."""
-        of = refund.payment
+        return self._share_of(refund.payment, refund.amount, refund)
+
+    def _share_of(self, of: Expected, amount: int, refund: ExpectedRefund | None = None) -> int:
+        """The same, with so much more that goes back by a refund or an award."""
         taken = [each for each in of.refunds if each.source == "PAYEE" and each.state in ("PENDING", "SUCCEEDED")]
-        before = [each for each in taken if each is not refund]
-        in_all = of.fee * (sum(each.amount for each in before) + refund.amount) // of.released
-        return in_all - sum(each.share for each in before)
+        before = [(each.amount, each.share) for each in taken if each is not refund] + of.awards
+        in_all = of.fee * (sum(each for each, _ in before) + amount) // of.released
+        return in_all - sum(share for _, share in before)
 
     def _take(self, refund: ExpectedRefund) -> bool:
         """Sets the payee's part aside, where it is there."""

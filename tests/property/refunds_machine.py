@@ -74,6 +74,8 @@ class RefundRules(Model):
             assert outcome == "REFUND_WINDOW_CLOSED"
         elif expected.state not in ("PAID", "SHIPPED", "SUCCEEDED"):
             assert outcome == "INVALID_TRANSITION"
+        elif expected.disputed:
+            assert outcome == "DISPUTE_OPEN"
         elif not 0 < (expected.refundable if amount is None else amount) <= expected.refundable:
             assert outcome == "REFUND_EXCEEDS_REMAINING"
         elif expected.state == "SUCCEEDED" and expected.payee in self.closed:

@@ -743,7 +743,12 @@ def test_what_time_brought_about_stays_where_the_step_comes_too_late() -> None:
 # --- Evidence ---------------------------------------------------------------------------------------------------------------
 
 PHOTO = b"\x89PNG"
-FILE = {"file_name": "a.png", "media_type": "image/png", "content": PHOTO, "sha256": hashlib.sha256(PHOTO).digest()}
+FILE: dict[str, Any] = {
+    "file_name": "a.png",
+    "media_type": "image/png",
+    "content": PHOTO,
+    "sha256": hashlib.sha256(PHOTO).digest(),
+}
 
 
 def test_both_sides_show_texts_and_files() -> None:

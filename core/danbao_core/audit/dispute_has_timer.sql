@@ -16,6 +16,7 @@ WITH broken AS MATERIALIZED (
             ),
             false
         ) <> (state BETWEEN 1 AND 4)
+        OR (due_event IS NULL) <> (state IN (5, 6))
         OR (due_event IS NULL) <> (due_at IS NULL)
         OR (due_event IS NULL) <> (respond_by IS NULL)
         OR (due_event IN (21, 22, 23, 24, 25, 27) AND due_at > respond_by)
