@@ -41,7 +41,9 @@ from tests.rpc_requests import (
     confirm,
     erase,
     mark_read,
+    open_dispute,
     prefer,
+    reject_dispute,
     ship,
     update_account,
 )
@@ -135,6 +137,21 @@ async def test_a_person_reads_what_became_of_a_purchase(core: Core) -> None:
     assert newest.title.endswith("已完成")
     assert newest.HasField("create_time")
     assert not newest.HasField("read_time")
+
+
+async def test_both_sides_are_told_of_a_dispute_by_short_message_too(core: Core) -> None:
+    ada, bob = await a_person(core, funds_minor=1_250, level=IdentityLevel.II), await a_person(core)
+    payment = await core.operator.ask(a_payment(ada.account, bob.account, 1_250))
+    dispute = await core.operator.ask(open_dispute(payment.name))
+    await core.operator.ask(reject_dispute(dispute.name))
+    await told(core)
+    assert (await templates(ada))[:2] == ["dispute_rejected_buyer", "dispute_opened_buyer"]
+    assert (await templates(bob))[:2] == ["dispute_rejected_seller", "dispute_opened_seller"]
+    opened = (await inbox(bob))[1]
+    assert (opened.category, opened.subject) == (P.CATEGORY_DISPUTES, dispute.name)
+    sent = [each for each in await messages_to(core, bob.phone) if each.template == "dispute_opened_seller"]
+    assert [each.text for each in sent] == [opened.text]
+    assert "¥12.50" in opened.text
 
 
 async def test_the_inbox_is_in_the_language_of_the_account(core: Core) -> None:
@@ -256,7 +273,8 @@ async def ways(caller: Caller, account: str) -> dict[int, list[int]]:
 async def test_nothing_set_tells_in_the_app_and_by_mail(core: Core) -> None:
     ada = await a_person(core)
     quiet = [EMAIL, INBOX]
-    assert await ways(ada, ada.account) == {1: quiet, 2: quiet, 3: quiet, 4: [SMS, EMAIL, INBOX]}
+    loud = [SMS, EMAIL, INBOX]
+    assert await ways(ada, ada.account) == {1: quiet, 2: quiet, 3: quiet, 4: loud, 5: loud}
 
 
 async def test_preferences_are_set_by_category(core: Core) -> None:
@@ -264,7 +282,7 @@ async def test_preferences_are_set_by_category(core: Core) -> None:
     await ada.ask(prefer(ada.account, PAYMENTS, SMS))
     await ada.ask(prefer(ada.account, FUNDINGS))
     await ada.ask(prefer(ada.account, SECURITY, INBOX, SMS))
-    assert await ways(ada, ada.account) == {1: [SMS], 2: [EMAIL, INBOX], 3: [], 4: [SMS, INBOX]}
+    assert await ways(ada, ada.account) == {1: [SMS], 2: [EMAIL, INBOX], 3: [], 4: [SMS, INBOX], 5: [SMS, EMAIL, INBOX]}
 
 
 @pytest.mark.parametrize("channels", [[], [SMS], [INBOX], [SMS, EMAIL], [EMAIL, INBOX]])

@@ -413,59 +413,6 @@ async def test_a_frozen_seller_gives_nothing_away_after_the_release(core: Core) 
     assert (await quarrel.as_seller.ask(reject_dispute(name))).state == Dispute.STATE_AWAITING_BUYER
 
 
-# --- The contract's own rules -----------------------------------------------------------------------------------------------
-
-
-BROKEN: dict[str, tuple[Message, dict[str, str]]] = {
-    "no reason": (changed(open_dispute(f"payments/{UNKNOWN}"), reason=None), {"reason": "FIELD_INVALID"}),
-    "a dispute of nothing": (open_dispute(f"payments/{UNKNOWN}", 0), {"amount": "AMOUNT_NOT_POSITIVE"}),
-    "without a word": (open_dispute(f"payments/{UNKNOWN}", text=""), {"text": "FIELD_INVALID"}),
-    "with too many": (open_dispute(f"payments/{UNKNOWN}", text="長" * 4_001), {"text": "FIELD_INVALID"}),
-    "no answer": (changed(reject_dispute(f"disputes/{UNKNOWN}"), reject=None), {"response": "FIELD_INVALID"}),
-    "a refusal without a word": (reject_dispute(f"disputes/{UNKNOWN}", ""), {"reject.text": "FIELD_INVALID"}),
-    "an offer of nothing": (offer(f"disputes/{UNKNOWN}", 0), {"offer.amount": "AMOUNT_NOT_POSITIVE"}),
-    "no award": (changed(decide(f"disputes/{UNKNOWN}", 0), award=None), {"award": "FIELD_INVALID"}),
-    "a negative award": (decide(f"disputes/{UNKNOWN}", -1), {"award": "AMOUNT_NEGATIVE"}),
-    "no compensation": (
-        decide(f"disputes/{UNKNOWN}", 0, compensation=money(0)),
-        {"compensation": "AMOUNT_NOT_POSITIVE"},
-    ),
-    "a decision without a word": (decide(f"disputes/{UNKNOWN}", 0, ""), {"text": "FIELD_INVALID"}),
-    "an appeal without a word": (appeal(f"disputes/{UNKNOWN}", ""), {"text": "FIELD_INVALID"}),
-    "an arbitrator's appeal": (appeal(f"disputes/{UNKNOWN}", party=Dispute.PARTY_ARBITRATOR), {"party": "FIELD_INVALID"}),
-    "a control character": (escalate(f"disputes/{UNKNOWN}", "a\x07b"), {"text": "FIELD_INVALID"}),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-async def test_a_broken_rule_names_its_field(core: Core, name: str) -> None:
-    request, fields = BROKEN[name]
-    async with nothing_changes(core):
-        refused = await core.operator.refused(request)
-    assert (refused.code, refused.violations) == (INVALID, fields)
-
-
-CARD = "card 4111 1111 1111 1111"
-WITH_A_CARD: dict[str, tuple[Message, str]] = {
-    "open": (open_dispute(f"payments/{UNKNOWN}", text=CARD), "text"),
-    "reject": (reject_dispute(f"disputes/{UNKNOWN}", CARD), "reject.text"),
-    "offer": (offer(f"disputes/{UNKNOWN}", 1, CARD), "offer.text"),
-    "escalate": (escalate(f"disputes/{UNKNOWN}", CARD), "text"),
-    "withdraw": (withdraw_dispute(f"disputes/{UNKNOWN}", CARD), "text"),
-    "evidence": (submit_evidence(f"disputes/{UNKNOWN}", CARD), "text"),
-    "decide": (decide(f"disputes/{UNKNOWN}", 1, CARD), "text"),
-    "appeal": (appeal(f"disputes/{UNKNOWN}", CARD), "text"),
-}
-
-
-@pytest.mark.parametrize("name", WITH_A_CARD)
-async def test_no_text_holds_a_card_number(core: Core, name: str) -> None:
-    request, field = WITH_A_CARD[name]
-    async with nothing_changes(core):
-        refused = await core.operator.refused(request)
-    assert (refused.code, refused.violations) == (INVALID, {field: "CARD_NUMBER_IN_TEXT"})
-
-
 # --- People -----------------------------------------------------------------------------------------------------------------
 
 

@@ -35,8 +35,9 @@ core = rpc_client.core
 
 ListAuditEvents = operations_pb2.ListAuditEventsRequest
 
-SUBJECTS = {
+SUBJECTS: dict[str, str | tuple[str, ...]] = {
     "AccountService": "accounts/",
+    "DisputeService": ("disputes/", "payments/"),  # which stands still meanwhile
     "PaymentService": "payments/",
     "OperationsService": "serviceKeys/",
     "SandboxService": "installations/",

@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2
+from danbao.v1 import accounts_pb2, disputes_pb2, operations_pb2, payments_pb2
 from danbao_client import Danbao
 from danbao_core.accounts import Account
 from danbao_core.cli import pages
@@ -33,9 +33,11 @@ from tests.rpc_requests import (
     cancel,
     changed,
     named,
+    open_dispute,
     refund,
     reject,
     rotate,
+    submit_evidence,
     valid_requests,
 )
 
@@ -76,10 +78,23 @@ async def a_world(core: Core) -> tuple[str, str]:
     for account in (buyer, shop):
         await two_deliveries(core, account)
         await two_payouts(core, account)
-    for _ in range(2):
+    for account in (buyer, shop):
         escrow = await core.operator.ask(a_payment(buyer, shop, 10, mode=payments_pb2.Payment.MODE_ESCROW))
         await core.operator.ask(refund(escrow.name, 5))
+        DISPUTES[account] = await a_dispute(core, escrow.name)
     return buyer, shop
+
+
+DISPUTES: dict[str, str] = {}
+"""By an account of a world, one of its disputes, whose lists are taken for the account's."""
+
+
+async def a_dispute(core: Core, payment: str) -> str:
+    """The name of a payment's dispute with two pieces of evidence."""
+    dispute = (await core.operator.ask(open_dispute(payment))).name
+    for side in (disputes_pb2.Dispute.PARTY_BUYER, disputes_pb2.Dispute.PARTY_SELLER):
+        await core.operator.ask(submit_evidence(dispute, party=side))
+    return str(dispute)
 
 
 async def two_payouts(core: Core, account: str) -> None:
@@ -130,6 +145,8 @@ def of(account: str, request: Any) -> Any:
     fields = request.DESCRIPTOR.fields_by_name
     if "webhook_endpoint" in fields:
         return changed(request, webhook_endpoint=account.replace("accounts/", "webhookEndpoints/"))
+    if "dispute" in fields:
+        return changed(request, dispute=DISPUTES[account])
     return changed(request, account=account) if "account" in fields else request
 
 

@@ -1,4 +1,4 @@
-"""WatchPayments: what happens, in one order and without a gap, to whoever may see it and reads fast enough."""
+"""WatchPayments and WatchDisputes: what happens, in one order and without a gap, to whoever may see it and reads in time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,13 +7,25 @@ from typing import Any
 import grpc
 import pytest
 
-from danbao.v1 import payments_pb2
+from danbao.v1 import disputes_pb2, payments_pb2
 from danbao_core.notifications import events
 from danbao_core.rpc import interceptor, watching
 from danbao_core.rpc.cursors import Cursors
 from tests import rpc_client
+from tests.disputing import a_quarrel
 from tests.rpc_client import HASH_KEY, Caller, Connection, Core, a_core, refused, until
-from tests.rpc_requests import a_payment, a_transfer, confirm, create_key, path_of, revoke, ship
+from tests.rpc_requests import (
+    a_payment,
+    a_transfer,
+    accept_offer,
+    confirm,
+    create_key,
+    offer,
+    path_of,
+    revoke,
+    ship,
+    withdraw_dispute,
+)
 from tests.shared_postgres import SharedServer, a_database
 from tests.workers import a_valkey, a_worker
 
@@ -37,12 +49,16 @@ async def core(postgres: SharedServer, administrator: Connection) -> AsyncIterat
 class Watch:
     """An open WatchPayments."""
 
+    request: type[Any] = payments_pb2.WatchPaymentsRequest
+    response: type[Any] = payments_pb2.WatchPaymentsResponse
+    subject = "payment"
+
     def __init__(self, caller: Caller, **fields: Any) -> None:
-        request = payments_pb2.WatchPaymentsRequest(**fields)
+        request = self.request(**fields)
         method: Any = caller._channel.unary_stream(
             path_of(request),
-            request_serializer=payments_pb2.WatchPaymentsRequest.SerializeToString,
-            response_deserializer=payments_pb2.WatchPaymentsResponse.FromString,
+            request_serializer=self.request.SerializeToString,
+            response_deserializer=self.response.FromString,
         )
         self.call = method(request, timeout=SECONDS, metadata=[("authorization", f"Bearer {caller.token}")])
         self.cursor = ""
@@ -57,7 +73,7 @@ class Watch:
     async def next(self) -> Any:
         """The next event."""
         while not (message := await self.message()).event_id:
-            assert not message.HasField("payment")
+            assert not message.HasField(self.subject)
         return message
 
     async def heartbeat(self) -> str:
@@ -82,6 +98,14 @@ class Watch:
             pass
 
 
+class DisputeWatch(Watch):
+    """An open WatchDisputes."""
+
+    request = disputes_pb2.WatchDisputesRequest
+    response = disputes_pb2.WatchDisputesResponse
+    subject = "dispute"
+
+
 class Shop:
     """A merchant, a buyer, and somebody with the merchant's key."""
 
@@ -98,7 +122,7 @@ class Shop:
 @pytest.fixture
 async def shop(core: Core) -> Shop:
     buyer, name = await rpc_client.an_account(core, funds_minor=100_000), await rpc_client.a_merchant(core)
-    return Shop(core, buyer, name, await core.caller("payments.read", account=name))
+    return Shop(core, buyer, name, await core.caller("disputes.read", "payments.read", account=name))
 
 
 async def test_what_happens_is_told_as_it_was_then(core: Core, shop: Shop) -> None:
@@ -165,6 +189,48 @@ async def test_one_payment_can_be_watched(core: Core, shop: Shop) -> None:
     watch.call.cancel()
 
 
+async def test_what_happens_to_disputes_is_told_as_it_was_then(core: Core) -> None:
+    quarrel, other = await a_quarrel(core), await a_quarrel(core)
+    watches = [DisputeWatch(caller) for caller in (quarrel.as_buyer, quarrel.as_seller)]
+    for watch in watches:
+        await watch.heartbeat()
+    await other.opened()
+    dispute = (await quarrel.opened()).name
+    await quarrel.as_seller.ask(offer(dispute, 40))
+    await quarrel.as_buyer.ask(accept_offer(dispute))
+    told: list[Any] = []
+    for watch in watches:
+        told = await watch.some(3)
+        assert [each.topic for each in told] == ["dispute.opened", "dispute.offered", "dispute.settled"]
+        assert [each.dispute.state for each in told] == [1, 2, 5]
+        assert {each.dispute.name for each in told} == {dispute}
+        watch.call.cancel()
+    again = DisputeWatch(quarrel.as_buyer, cursor=told[0].cursor)
+    assert [each.event_id for each in await again.some(2)] == [each.event_id for each in told[1:]]
+    again.call.cancel()
+
+
+async def test_one_dispute_can_be_watched(core: Core) -> None:
+    quarrel, other = await a_quarrel(core), await a_quarrel(core)
+    dispute = (await quarrel.opened()).name
+    watch = DisputeWatch(core.operator, dispute=dispute, cursor="beginning")
+    assert (await watch.next()).topic == "dispute.opened"
+    await other.opened()
+    await quarrel.as_buyer.ask(withdraw_dispute(dispute))
+    assert (await watch.next()).topic == "dispute.closed"
+    watch.call.cancel()
+    watched_payment = Watch(quarrel.as_seller, cursor="beginning")
+    topics = [each.topic for each in await watched_payment.some(3)]
+    assert topics == ["payment.paid", "payment.disputed", "payment.resumed"]
+    watched_payment.call.cancel()
+
+
+async def test_a_strange_dispute_is_not_there(core: Core) -> None:
+    quarrel, other = await a_quarrel(core), await a_quarrel(core)
+    refusal = await DisputeWatch(other.as_buyer, dispute=(await quarrel.opened()).name).end()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "DISPUTE_NOT_FOUND")
+
+
 async def test_a_strange_account_is_not_there(core: Core, shop: Shop) -> None:
     refusal = await Watch(shop.keeper, account=shop.buyer).end()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "ACCOUNT_NOT_FOUND")
@@ -203,20 +269,21 @@ async def _never(self: watching.Watcher, patience_seconds: float) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_nobody_watches_too_often_at_once(core: Core, shop: Shop) -> None:
-    open_ones = [Watch(shop.keeper) for _ in range(watching.MOST_OF_A_CALLER)]
+@pytest.mark.parametrize("kind", [Watch, DisputeWatch])
+async def test_nobody_watches_too_often_at_once(core: Core, shop: Shop, kind: type[Watch]) -> None:
+    open_ones = [kind(shop.keeper) for _ in range(watching.MOST_OF_A_CALLER)]
     await asyncio.gather(*(each.heartbeat() for each in open_ones))
-    refusal = await Watch(shop.keeper).end()
+    refusal = await kind(shop.keeper).end()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHES_BUSY")
-    await Watch(core.operator).heartbeat()
+    await kind(core.operator).heartbeat()
     open_ones[0].call.cancel()
-    await until(lambda: _may_watch(shop.keeper))
+    await until(lambda: _may_watch(shop.keeper, kind))
     for each in open_ones:
         each.call.cancel()
 
 
-async def _may_watch(caller: Caller) -> bool:
-    watch = Watch(caller)
+async def _may_watch(caller: Caller, kind: type[Watch]) -> bool:
+    watch = kind(caller)
     try:
         await watch.heartbeat()
     except grpc.aio.AioRpcError:
@@ -238,12 +305,12 @@ async def test_a_revoked_key_watches_no_longer(core: Core, shop: Shop, monkeypat
 async def test_what_is_forgotten_cannot_be_watched(core: Core, shop: Shop) -> None:
     await shop.sell()
     watch = Watch(shop.keeper, cursor="beginning")
-    await watch.next()
+    seen = await watch.some(3)
     watch.call.cancel()
     position = await core.connection.fetchval("SELECT last_position FROM event_log")
     await core.connection.execute("DELETE FROM event WHERE position <= $1", position)
     await core.connection.execute("UPDATE event_log SET forgotten_position = $1", position)
-    refusal = await Watch(shop.keeper, cursor=watch.cursor).end()
+    refusal = await Watch(shop.keeper, cursor=seen[0].cursor).end()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED")
     watch = Watch(shop.keeper, cursor="beginning")
     await watch.heartbeat()
@@ -276,7 +343,7 @@ async def _all_told(core: Core) -> bool:
 
 async def test_a_server_that_stops_says_so(postgres: SharedServer, administrator: Connection) -> None:
     async with a_database(administrator, postgres) as database_url:
-        async with a_core(database_url) as stopping:
+        async with a_core(database_url, watch_heartbeat_seconds=HEARTBEAT_SECONDS) as stopping:
             watch = Watch(stopping.operator)
             await asyncio.sleep(0)
             await watch.call.wait_for_connection()

@@ -17,11 +17,13 @@ from tests.rpc_client import HASH_KEY, Core, a_core, until
 from tests.rpc_requests import (
     a_payment,
     a_test_event,
+    accept_dispute,
     an_endpoint,
     cancel,
     confirm,
     delete_endpoint,
     enable_endpoint,
+    open_dispute,
     redeliver,
     rotate_secret,
     ship,
@@ -113,6 +115,18 @@ async def test_what_happens_to_a_payment_is_told_in_order_and_signed(core: Core,
     assert {each.data["name"] for each in receiver.got} == {payment}
     assert [each.content["id"] for each in receiver.got] == [each.id for each in receiver.got]
     assert len({each.id for each in receiver.got}) == 3
+
+
+async def test_what_happens_to_a_dispute_is_told_to_the_shop(core: Core, worker: None, receiver: Receiver) -> None:
+    shop = await a_shop(core, receiver, "dispute.*", path="/disputes")
+    payment = await core.operator.ask(a_payment(shop.buyer, shop.name))
+    dispute = await core.operator.ask(open_dispute(payment.name, 40))
+    await core.operator.ask(accept_dispute(dispute.name))
+    await until(has_come(receiver, 2))
+    assert receiver.topics() == ["dispute.opened", "dispute.settled"]
+    assert all(each.secret_fits for each in receiver.got)
+    assert [each.data["state"] for each in receiver.got] == ["STATE_AWAITING_SELLER", "STATE_SETTLED"]
+    assert receiver.got[0].data["amount"] == {"amountMinor": "40", "currencyCode": "CNY"}
 
 
 async def test_an_endpoint_of_an_account_gets_its_events_alone(core: Core, worker: None, receiver: Receiver) -> None:

@@ -23,6 +23,9 @@ MEDIA_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/webp", "applic
 MOST_BYTES: Final = 1_048_576
 MOST_CHARACTERS: Final = 4_000
 
+BYTES_OF_A_DECISION: Final = 16 * 1024
+"""So many bytes of a file weigh as much as a payment."""
+
 
 class SubmitEvidence(Command[Evidence], frozen=True):
     """A side shows a text, a file, or both; it stays as it is.
@@ -41,6 +44,11 @@ class SubmitEvidence(Command[Evidence], frozen=True):
     sha256: bytes = b""
     """Of the content, by which the sender makes sure that it arrived."""
     content: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """What waits is bounded by it, and what one commit writes: 63 files of a mebibyte and three, not thousands."""
+        return 1 + len(self.content) // BYTES_OF_A_DECISION
 
     def keys(self, book: Book) -> Iterable[Key]:
         yield from steps.keys(book, self.dispute_id)

@@ -1,5 +1,6 @@
 -- Nothing is released yet, so no table is full and nobody waits for these locks:
 -- squawk-ignore-file constraint-missing-not-valid, ban-drop-constraint, require-concurrent-index-creation
+-- squawk-ignore-file require-concurrent-index-deletion
 
 -- migrate:up
 

@@ -36,6 +36,8 @@ _IN_WORDS: Final = {
     _ACCOUNT: "must be accounts/ and a UUID in lower case",
     f"^({_ACCOUNT[1:-1]})?$": "must be empty, or accounts/ and a UUID in lower case",
     _ACCOUNT.replace("accounts", "payments"): "must be payments/ and a UUID in lower case",
+    "^[^\\x00-\\x08\\x0b-\\x1f\\x7f]*$": "must be without control characters but tabs and line feeds",
+    _ACCOUNT.replace("accounts", "disputes"): "must be disputes/ and a UUID in lower case",
     _ACCOUNT.replace("accounts", "fundings"): "must be fundings/ and a UUID in lower case",
     _ACCOUNT.replace("accounts", "serviceKeys"): "must be serviceKeys/ and a UUID in lower case",
     f"^({_ACCOUNT[1:-1].replace('accounts', '[A-Za-z]+')})?$": "must be empty, or such as payments/ and a UUID in lower case",

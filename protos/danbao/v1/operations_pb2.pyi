@@ -130,13 +130,13 @@ class CreateServiceKeyRequest(_message.Message):
     service: _builtins.str
     """The calling service: 1 to 64 of a-z, 0-9, dot, dash and underscore."""
     account: _builtins.str
-    """`accounts/{uuid}` to bind the key to; empty for a key that acts for any account. A key with `operations` or `sandbox`
-    is bound to none (SCOPE_NOT_BINDABLE).
+    """`accounts/{uuid}` to bind the key to; empty for a key that acts for any account. A key with `operations`, `sandbox`,
+    `disputes.decide` or `disputes.supervise` is bound to none (SCOPE_NOT_BINDABLE).
     """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the key may do: 1 to 32 of the scopes that RPCs declare, `payments.pay`, `payments.pay_any` and `fundings.withdraw_any`; an unknown one is
-        refused with SCOPE_UNKNOWN. The two that reach into every wallet take two operators (SCOPE_NEEDS_GRANT): make the key
+        """What the key may do: 1 to 32 of the scopes that RPCs declare, `payments.pay`, `payments.pay_any`, `fundings.withdraw_any` and
+        `disputes.supervise`; an unknown one is refused with SCOPE_UNKNOWN. The two that reach into every wallet take two operators (SCOPE_NEEDS_GRANT): make the key
         without them and propose to grant them.
         """
 
