@@ -1,5 +1,6 @@
 """Finding all that is known of a payment, without an index that payments would have to pay for."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_OF_A_KIND: Final = 1_000
 """How many of each kind of row are read at most, the oldest."""
+
+_OUT_OF_ORDER_IN_STRIPES: Final = timedelta(seconds=1)
+"""The same as OUT_OF_ORDER for balances that one engine at a time moves: as far as the database's clock may be set back."""
 
 
 async def explain(pool: "Pool", payment_id: UUID) -> Explanation | None:
@@ -62,7 +66,9 @@ async def _posted(pool: "Pool", payment: Payment, facts: list[Fact]) -> list[Pos
     """The entries of journals. They move nobody's balances but those of the two sides and of the platform."""
     journals = [fact.id for fact in facts if fact.moves_money]
     accounts = [payment.payer_id, payment.payee_id, PLATFORM_ID]
-    records = await pool.fetch(_text("read_entries"), journals, accounts, payment.currency, OUT_OF_ORDER)
+    records = await pool.fetch(
+        _text("read_entries"), journals, accounts, payment.currency, OUT_OF_ORDER, PLATFORM_ID, _OUT_OF_ORDER_IN_STRIPES
+    )
     return [
         Posted(journal_id, account_id, Purpose(purpose), amount_minor, after_minor)
         for journal_id, account_id, purpose, amount_minor, after_minor in records
