@@ -228,7 +228,7 @@ class DisputeRules(DisputesModel):
                 return AppealDispute(**given, party=Party[side])
             case "waive":
                 return WaiveAppeal(**given, party=Party[side])
-        alone = {
+        alone: dict[str, type[Command[Dispute]]] = {
             "accept": AcceptDispute,
             "reject": RejectDispute,
             "accept_offer": AcceptOffer,

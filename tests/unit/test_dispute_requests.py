@@ -22,9 +22,9 @@ from tests.rpc_requests import (
     open_dispute,
     reject_dispute,
     submit_evidence,
-    valid_requests_of_disputes,
     withdraw_dispute,
 )
+from tests.valid_requests import valid_requests_of_disputes
 
 Dispute = disputes_pb2.Dispute
 
