@@ -14,11 +14,12 @@ from danbao_core.accounts import Purpose
 from danbao_core.disputes import Dispute, DisputeEvent, DisputeState, Step
 from danbao_core.engine import Engine
 from danbao_core.engine.reads import from_record
+from danbao_workers.worker import queue_of
 from tests.builders import an_adjustment, approved, later
 from tests.engines import breaches
 from tests.random_disputes import AN_HOUR, random_disputes, to_come
 from tests.rpc_client import until
-from tests.workers import a_valkey, a_worker
+from tests.workers import a_valkey, a_worker, worker_settings
 
 TEN_DAYS = 240 * AN_HOUR
 HALF_AN_HOUR = AN_HOUR // 2
@@ -71,6 +72,18 @@ async def all_done_by(workers: int, database_url: str, valkey_url: str, connecti
         for _ in range(workers):
             await stack.enter_async_context(a_worker(database_url, valkey_url))
         await until(nothing_is_late, seconds=60)
+        await no_job_is_under_way(database_url, valkey_url)
+
+
+async def no_job_is_under_way(database_url: str, valkey_url: str) -> None:
+    """Waits until workers have done with their jobs, so that none is cut off while it says so to Valkey."""
+    queue = await queue_of(worker_settings(database_url, valkey_url))
+
+    async def is_empty() -> bool:
+        return bool(await queue.zcard(queue.default_queue_name) == 0)
+
+    await until(is_empty)
+    await queue.aclose(close_connection_pool=True)
 
 
 async def time_of(connection: "asyncpg.Connection[Any]") -> datetime:

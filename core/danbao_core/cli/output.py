@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 
 _INTERRUPTED_EXIT_CODE: Final = 130
-_WIDTH_OF_FILES: Final = 200
+_WIDTH_OF_FILES: Final = 400
 
 
 class CommandFailed(Exception):
