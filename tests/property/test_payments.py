@@ -80,8 +80,12 @@ class EngineCore:
 
 
 def test_payments_do_what_the_model_says() -> None:
+    """The runs are the same ones every time, so that what they come by is no matter of luck."""
     run_state_machine_as_test(
-        InMemory, settings=settings(max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET)
+        InMemory,
+        settings=settings(
+            max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET, derandomize=True
+        ),
     )
     assert InMemory.granted >= STEPS | DISPUTE_STEPS, "else nothing was checked of what was never granted"
     assert InMemory.ended >= ENDS, "nor of what never ended well"
