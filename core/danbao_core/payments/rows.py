@@ -154,6 +154,8 @@ class Payment(Row, frozen=True):
         or RefundInProgress. What disputes do to it is in `awards`.
         """
         state = state_after(self.mode, self.state, event, actor)
+        if self.dispute_id is not None and event is not Event.RETURN:  # by refunds that were open before it
+            self.must_not_be_disputed()
         if event in _ASKING_MORE:
             self._must_allow(event)
         due_event, due_at = self._next_due(event, state, at, policy)
@@ -201,8 +203,6 @@ class Payment(Row, frozen=True):
 
     def _must_allow(self, event: Event) -> None:
         """What an event asks for beyond the table of transitions."""
-        if event is not Event.RETURN:
-            self.must_not_be_disputed()
         match event:
             case Event.CAPTURE if self.released_minor > self.held_minor:
                 raise CaptureExceedsAuthorization(authorized_minor=self.held_minor, currency=self.currency)
