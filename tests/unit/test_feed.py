@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
-from uuid import UUID
 
 import pytest
 
 from danbao_core.ids import uuid7
-from danbao_core.notifications.events import EventFilter
+from danbao_core.notifications.events import Event, EventFilter
 from danbao_core.rpc import watching
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.stream import Outlet
@@ -29,8 +28,7 @@ class Events:
             return [(0, 0)]
         if self._errors:
             raise self._errors.pop(0)
-        event: tuple[int, UUID, str, UUID, None, None, bytes] = (1, uuid7(), "payment.paid", SUBJECT, None, None, b"")
-        return [event] if arguments[0] == 0 else []
+        return [Event(1, uuid7(), "payment.paid", SUBJECT, SUBJECT, None, None, b"")] if arguments[0] == 0 else []
 
 
 async def what_is_told(pool: Any) -> Any:
