@@ -169,7 +169,7 @@ class Server:
                 self._wall_clock,
                 keyring,
                 watching,
-                has_bank=bool(settings.bank_url),
+                has_bank=ways.bank,
             ),
             server,
         )

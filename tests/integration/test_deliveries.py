@@ -258,6 +258,25 @@ async def test_what_an_endpoint_did_not_take_before_it_was_gone_comes_when_it_is
     assert await carry_out(background, RESUMPTIONS) == 0
 
 
+async def test_an_answer_to_what_was_sent_before_an_endpoint_was_enabled_does_not_disable_it_again(
+    background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its delivery was not tried before, so nothing of it had to be taken up anew."""
+    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [0.0] * len(deliverer.RETRY_SECONDS))
+    enabled = asyncio.Event()
+    receiver.answers = [answer(410), failing_after(enabled, 410), answer(200)]
+    ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"], unordered=True)
+    for _ in range(2):
+        await happen(background, account)
+    background.deliverer.see_to([endpoint])
+    await until(lambda: is_disabled(background, endpoint))
+    await enable(background, endpoint)
+    await carry_out(background, RESUMPTIONS)
+    enabled.set()
+    await until(delivered(background))
+    assert len(receiver.got) == 4, "each once more"
+
+
 async def test_what_failed_at_its_last_retry_comes_first_and_with_all_retries_when_its_endpoint_is_enabled(
     background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,12 +362,12 @@ async def test_a_failure_puts_off_what_comes_behind_it_alone(
     assert receiver.got[0].id == receiver.got[2].id != receiver.got[1].id
 
 
-def failing_after(event: asyncio.Event) -> Answer:
+def failing_after(event: asyncio.Event, status: int = 500) -> Answer:
     """An answer that is a failure, once the event is set."""
 
     async def give(request: web.Request) -> web.StreamResponse:
         await event.wait()
-        return web.Response(status=500)
+        return web.Response(status=status)
 
     return give
 

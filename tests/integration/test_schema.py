@@ -7,8 +7,12 @@ import asyncpg
 import pytest
 
 from danbao_core import migrations
+from danbao_core.engine import Engine
 from danbao_core.engine.rows import Row
 from danbao_core.migrations import MigrationError, migrate, must_be_current
+from danbao_core.money import MAX_AMOUNT_MINOR
+from tests import builders
+from tests.engines import breaches
 from tests.every_table import TABLES
 
 Connection = Any
@@ -80,9 +84,39 @@ async def test_a_database_that_lacks_something_is_told_what(database_url: str, c
         await must_be_current(connection, "sandbox")
 
 
-async def test_every_migration_can_be_undone(connection: Connection) -> None:
-    for version in [migration.version for migration in migrations.available()][::-1]:
+async def undo(connection: Connection, first: str) -> None:
+    """Undoes a migration and all that followed it."""
+    for version in [migration.version for migration in migrations.available() if migration.version >= first][::-1]:
         text = resources.files(migrations).joinpath(f"{version}.sql").read_text()
         await connection.execute(text.partition("-- migrate:down")[2])
+        await connection.execute("DELETE FROM schema_migration WHERE version = $1", version)
+
+
+async def test_every_migration_can_be_undone(connection: Connection) -> None:
+    await undo(connection, "0001")
     left = await connection.fetch("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
     assert [row["relname"] for row in left] == ["schema_migration"]
+
+
+async def test_refunds_of_before_say_what_those_of_now_do(
+    database_url: str, engine: Engine, second_engine: Engine, connection: Connection
+) -> None:
+    """Migration 0018: what was kept of those that failed after the release, and in which currencies others wait."""
+    wallets = ("CNY", "USD")
+    shop, poor = await builders.a_merchant(engine), await builders.a_merchant(engine, wallets)
+    payer = await builders.an_account(engine, currencies=wallets, funds_minor=2_000)
+    payment = await builders.a_shipped_payment(engine, payer=payer, payee=shop, amount_minor=1_000)
+    refund = await builders.a_refund(engine, payment, 400)
+    await builders.confirmed(engine, payment)
+    for currency in wallets:
+        lacking = await builders.a_confirmed_payment(engine, payer=payer, payee=poor, amount_minor=1_000, currency=currency)
+        await builders.a_withdrawal(engine, poor, 985, currency)
+        for amount_minor in (300, 200):
+            await builders.a_refund(engine, lacking, amount_minor)
+    await builders.a_funding(second_engine, payer, MAX_AMOUNT_MINOR)  # so the wallet is full, and the refund fails
+    await builders.stepped(engine, refund)
+    await undo(connection, "0018")
+    await migrate(database_url, "sandbox")
+    assert await connection.fetchval("SELECT fee_kept_minor FROM refund WHERE id = $1", refund.id) == 6
+    assert await connection.fetchval("SELECT waiting_refunds FROM account WHERE id = $1", poor.id) == "CNY:2 USD:2"
+    assert await breaches(database_url) == []

@@ -408,20 +408,19 @@ class Deliverer:
             self._windows.pop(endpoint_id, None)
 
     async def _disable(self, written: Sequence[Ended], hopeless: Collection[UUID]) -> None:
-        reasons: dict[UUID, DisableReason] = {}
-        urls = {}
+        disabling: dict[UUID, tuple[DisableReason, Claimed, Outcome]] = {}
         for claimed, outcome in written:
-            urls[claimed.endpoint_id] = claimed.url
-            if claimed.endpoint_id in hopeless:
-                reasons.setdefault(claimed.endpoint_id, DisableReason.FAILING)
             if outcome.status == _GONE:
-                reasons[claimed.endpoint_id] = DisableReason.GONE
-            elif outcome.state is DeliveryState.FAILED:
-                reasons.setdefault(claimed.endpoint_id, DisableReason.FAILING)
-        for endpoint_id, reason in reasons.items():
-            origin = Origin(caller="worker", method="deliveries", received_at=self._wall_clock())
+                disabling[claimed.endpoint_id] = DisableReason.GONE, claimed, outcome
+            elif outcome.state is DeliveryState.FAILED or claimed.endpoint_id in hopeless:
+                disabling.setdefault(claimed.endpoint_id, (DisableReason.FAILING, claimed, outcome))
+        for endpoint_id, (reason, claimed, outcome) in disabling.items():
             command = DisableWebhookEndpoint(
-                origin=origin, endpoint_id=endpoint_id, disable_reason=reason, url=urls[endpoint_id]
+                origin=Origin(caller="worker", method="deliveries", received_at=self._wall_clock()),
+                endpoint_id=endpoint_id,
+                disable_reason=reason,
+                url=claimed.url,
+                called_at=outcome.started_at,
             )
             try:
                 await self._engine.submit(command)

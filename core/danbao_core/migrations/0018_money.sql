@@ -9,6 +9,17 @@ ALTER TABLE refund
     ADD COLUMN fee_kept_minor bigint NOT NULL DEFAULT 0,
     ADD CONSTRAINT refund_kept_fee_is_of_escrow
         CHECK (fee_kept_minor BETWEEN 0 AND amount_minor AND (fee_kept_minor = 0 OR (source = 1 AND state = 4)));
+UPDATE refund
+SET fee_kept_minor = kept.amount_minor
+FROM (
+    SELECT journal.subject_id AS refund_id, sum(entry.amount_minor) AS amount_minor
+    FROM journal
+    JOIN entry ON entry.journal_id = journal.id
+    JOIN balance ON balance.id = entry.balance_id AND balance.purpose = 12
+    WHERE journal.kind = 'refund.release'
+    GROUP BY journal.subject_id
+) AS kept
+WHERE refund.id = kept.refund_id;
 
 -- Refunds that wait hold back the wallet of their currency alone: how many wait in each. The column has a new name, because
 -- answers that are remembered show accounts with the number that was here.

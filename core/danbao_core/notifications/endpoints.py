@@ -263,15 +263,17 @@ class EndResumption(_ChangeEndpoint, frozen=True):
 
 
 class DisableWebhookEndpoint(_ChangeEndpoint, frozen=True):
-    """Calls an endpoint no longer; of one that is not enabled, or that leads elsewhere by now, nothing changes. Of the system's
-    own."""
+    """Calls an endpoint no longer; of one that is not enabled, or that leads elsewhere by now, nothing changes, nor where it
+    was gone before its owner changed it. Of the system's own."""
 
     disable_reason: DisableReason
     url: str
     """That was called."""
+    called_at: datetime
 
     def changed(self, endpoint: WebhookEndpoint) -> WebhookEndpoint:
-        if not endpoint.enabled or endpoint.url != self.url:
+        was_gone = self.disable_reason is DisableReason.GONE and self.called_at < endpoint.updated_at
+        if not endpoint.enabled or endpoint.url != self.url or was_gone:
             return endpoint
         return endpoint.replace(state=EndpointState.DISABLED, disable_reason=self.disable_reason, resumes_at=None)
 
