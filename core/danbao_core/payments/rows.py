@@ -201,8 +201,7 @@ class Payment(Row, frozen=True):
 
     def _must_allow(self, event: Event) -> None:
         """What an event asks for beyond the table of transitions."""
-        if event is not Event.RETURN:
-            self.must_not_be_disputed()
+        self.must_not_be_disputed()
         match event:
             case Event.CAPTURE if self.released_minor > self.held_minor:
                 raise CaptureExceedsAuthorization(authorized_minor=self.held_minor, currency=self.currency)
@@ -237,8 +236,8 @@ class Payment(Row, frozen=True):
         return confirm_by if self.confirmation_extended_at is None else confirm_by + extension
 
 
-_ASKING_MORE: Final = frozenset({Event.CAPTURE, Event.CORRECT, Event.EXTEND, Event.SHIP, Event.CONFIRM})
-"""Events that ask for something beyond the table of transitions."""
+_ASKING_MORE: Final = frozenset({Event.CANCEL, Event.CAPTURE, Event.CORRECT, Event.EXTEND, Event.SHIP, Event.CONFIRM})
+"""Events that ask for something beyond the table of transitions: what somebody does to a payment that is paid."""
 
 _SHIPMENT_FACTS: Final = {
     Event.SHIP: "shipped_at",
