@@ -67,7 +67,7 @@ from danbao_core.errors import (
     ScopeMissing,
 )
 from danbao_core.ids import uuid7
-from danbao_core.ledger import Journal
+from danbao_core.ledger import Journal, OpenItem
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
@@ -486,6 +486,20 @@ def test_a_compensation_waits_for_a_fund_that_is_short() -> None:
     assert shop.available(shop.buyer) == 9_700
     assert topics(shop, dispute)[-1] == "compensated"
     assert step(shop, PayCompensation, dispute) == dispute, "once"
+
+
+def test_a_compensation_that_waited_for_who_is_gone_is_kept_for_them() -> None:
+    shop = Shop(funds_minor=1_000)
+    dispute = under_review(shop, disputed(shop, shop.shipped(amount_minor=1_000), reason=Reason.UNAUTHORIZED))
+    decided(shop, dispute, 600, compensation=Money(100, "CNY"))
+    shop.core.advance(7 * DAY)
+    step(shop, CatchUpDispute, dispute)
+    withdraw(shop, shop.buyer, 600)
+    shop.core.carry_out(CloseAccount(origin=origin(), account_id=shop.buyer.id))
+    fund(shop, 100)
+    assert step(shop, PayCompensation, dispute).compensated_minor == 100
+    (item,) = shop.core.all(OpenItem)
+    assert (item.account_id, item.amount_minor, shop.platform(Purpose.SUSPENSE)) == (shop.buyer.id, 100, 100)
 
 
 def fund(shop: Shop, amount_minor: int) -> None:

@@ -145,9 +145,9 @@ def _returning(draft: Draft, dispute: Dispute, amount_minor: int) -> list[ledger
 
 
 def compensation_keys(book: Book, dispute: Dispute) -> Iterable[Key]:
-    """What `compensate` needs."""
-    moved = [ledger.platform(Purpose.COMPENSATION, 0), ledger.Posting(dispute.buyer_id, Purpose.AVAILABLE, 0)]
-    yield from ledger.keys(book, dispute.currency, moved)
+    """What `compensate` needs, also where the buyer has closed the account since."""
+    given = ledger.credit(book, dispute.buyer_id, dispute.currency, dispute.award_compensation_minor)
+    yield from ledger.keys(book, dispute.currency, [ledger.platform(Purpose.COMPENSATION, 0), *given])
 
 
 def can_compensate(draft: Draft, dispute: Dispute) -> bool:
