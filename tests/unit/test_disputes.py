@@ -81,6 +81,7 @@ from danbao_core.payments import (
     ShipPayment,
     State,
 )
+from danbao_core.payments.refund_rows import RefundFailure
 from danbao_core.trail import Outbox
 from tests.builders import EXPRESS, origin
 from tests.shop import Shop, bound
@@ -669,6 +670,40 @@ def test_a_dispute_whose_time_is_over_makes_room_for_another() -> None:
     second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
     assert shop.now(first).outcome is Outcome.DEFAULT_JUDGMENT
     assert second.amount_minor == 900
+
+
+def test_a_dispute_whose_end_released_the_payment_makes_room_for_one_after_the_release() -> None:
+    shop = Shop()
+    payment = shop.shipped(amount_minor=1_000)
+    first = disputed(shop, payment, 100)
+    shop.core.advance(3 * DAY)
+    second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
+    assert shop.now(first).outcome is Outcome.DEFAULT_JUDGMENT
+    assert (second.released, second.amount_minor, second.held_minor) == (True, 900, 886)
+    assert wealth(shop) == (9_100, 0, 0, 14)
+
+
+def test_a_payment_whose_dispute_and_whose_own_time_are_over_is_disputed_after_the_release() -> None:
+    shop = Shop()
+    payment = shop.shipped(amount_minor=1_000)
+    step(shop, RejectDispute, disputed(shop, payment), text="No.")
+    shop.core.advance(20 * DAY)
+    second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
+    assert (second.released, second.held_minor) == (True, 985)
+    after = shop.now(payment)
+    assert after.succeeded_at == payment.shipped_at + timedelta(days=13), "three were disputed"
+
+
+def test_a_payment_that_is_called_off_when_its_dispute_is_over_takes_its_refunds_along() -> None:
+    shop = Shop()
+    payment = shop.order(1_000, pay=True)
+    refund = shop.refund(payment, 400)
+    step(shop, RejectDispute, disputed(shop, payment), text="No.")
+    shop.core.advance(40 * DAY)
+    with pytest.raises(InvalidTransition):
+        disputed(shop, payment, reason=Reason.UNAUTHORIZED)
+    assert shop.now(payment).close_reason is CloseReason.NOT_SHIPPED
+    assert shop.now(refund).failure is RefundFailure.SUPERSEDED
 
 
 @pytest.mark.parametrize(("reason", "days"), [(Reason.NOT_AS_DESCRIBED, 15), (Reason.UNAUTHORIZED, 60)])

@@ -19,7 +19,8 @@ from danbao_core.people import spending
 
 def opening_keys(book: Book, payment: Payment) -> Iterable[Key]:
     """What `open_with` needs beside the payment and its two accounts."""
-    if payment.state is State.SUCCEEDED or payment.is_overdue(book.now):  # else no wallet is touched
+    may_be_released = payment.is_overdue(book.now) or payment.dispute_id is not None  # by what time has brought about
+    if payment.state is State.SUCCEEDED or may_be_released:  # else no wallet is touched
         yield from ledger.keys(book, payment.currency, _holding(payment, 0))
 
 
