@@ -489,6 +489,19 @@ def test_a_compensation_waits_for_a_fund_that_is_short() -> None:
     assert step(shop, PayCompensation, dispute) == dispute, "once"
 
 
+def test_a_compensation_comes_after_those_that_wait() -> None:
+    shop = Shop()
+    fund(shop, 50)
+    waiting = []
+    for compensation_minor in (100, 50):
+        dispute = under_review(shop, disputed(shop, shop.shipped(amount_minor=1_000), reason=Reason.UNAUTHORIZED))
+        decided(shop, dispute, 600, compensation=Money(compensation_minor, "CNY"))
+        waiting.append(step(shop, WaiveAppeal, step(shop, WaiveAppeal, dispute, party=Party.SELLER), party=Party.BUYER))
+    assert [each.awaits_compensation for each in waiting] == [True, True], "although the fund has the second one"
+    fund(shop, 100)
+    assert [step(shop, PayCompensation, each).compensated_minor for each in waiting] == [100, 50]
+
+
 def test_a_compensation_that_waited_for_who_is_gone_is_kept_for_them() -> None:
     shop = Shop(funds_minor=1_000)
     dispute = under_review(shop, disputed(shop, shop.shipped(amount_minor=1_000), reason=Reason.UNAUTHORIZED))
