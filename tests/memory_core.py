@@ -10,6 +10,7 @@ import msgspec
 from danbao_core.accounts import Balance, Purpose
 from danbao_core.accounts.rows import Earnings, Obligation, Taking
 from danbao_core.disputes import Dispute
+from danbao_core.disputes.rows import WaitingCompensation
 from danbao_core.engine import Book, Command, Decision, Key, Row
 from danbao_core.engine.book import RowNeeded
 from danbao_core.fundings import Funding
@@ -79,6 +80,8 @@ class MemoryCore:
             return self._obligation(*values)
         if row_type is Earnings:
             return self._earnings(*values)
+        if row_type is WaitingCompensation:
+            return self._waiting_compensation(*values)
         return self._taking(*values) if row_type is Taking else self._rows.get(key.place)
 
     def _obligation(self, account_id: UUID) -> Obligation | None:
@@ -120,6 +123,12 @@ class MemoryCore:
         fees = [each.amount_minor for each in self.all(Balance) if (each.purpose, each.currency) == (Purpose.FEES, currency)]
         pending = [each for each in self.all(Refund) if each.state is RefundState.PENDING and each.currency == currency]
         return Earnings(currency, sum(fees) - sum(each.fee_share_minor for each in pending))
+
+    def _waiting_compensation(self, currency: str) -> WaitingCompensation | None:
+        """What `read_waiting.sql` finds."""
+        waiting = [each for each in self.all(Dispute) if each.awaits_compensation and each.currency == currency]
+        oldest = min(waiting, key=lambda each: (each.ended_at, each.id), default=None)
+        return None if oldest is None else WaitingCompensation(currency, oldest.id)
 
     def _keep(self, rows: Iterable[Row]) -> None:
         for row in rows:

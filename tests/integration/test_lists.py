@@ -137,7 +137,14 @@ QUERIES: dict[str, tuple[str, tuple[Any, ...], set[str]]] = {
     "read_obligation": (
         sql.load("danbao_core.accounts", "read_obligation"),
         (["account"],),
-        {"payment_open_of_payer", "payment_open_of_payee", "refund_open_of_payer", "refund_open_of_payee"},
+        {
+            "payment_open_of_payer",
+            "payment_open_of_payee",
+            "refund_open_of_payer",
+            "refund_open_of_payee",
+            "dispute_by_deadline_of_buyer",
+            "dispute_by_deadline_of_seller",
+        },
     ),
     "accounts": (account_lists.TEXT, (*NEWEST, ANY, ANY), {"account_pkey"}),
     "proposals": (proposal_lists.TEXT, (*NEWEST, ANY), {"proposal_pkey"}),

@@ -67,7 +67,7 @@ from danbao_core.errors import (
     ScopeMissing,
 )
 from danbao_core.ids import uuid7
-from danbao_core.ledger import Journal
+from danbao_core.ledger import Journal, OpenItem
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
@@ -81,6 +81,7 @@ from danbao_core.payments import (
     ShipPayment,
     State,
 )
+from danbao_core.payments.refund_rows import RefundFailure
 from danbao_core.trail import Outbox
 from tests.builders import EXPRESS, origin
 from tests.shop import Shop, bound
@@ -488,6 +489,33 @@ def test_a_compensation_waits_for_a_fund_that_is_short() -> None:
     assert step(shop, PayCompensation, dispute) == dispute, "once"
 
 
+def test_a_compensation_comes_after_those_that_wait() -> None:
+    shop = Shop()
+    fund(shop, 50)
+    waiting = []
+    for compensation_minor in (100, 50):
+        dispute = under_review(shop, disputed(shop, shop.shipped(amount_minor=1_000), reason=Reason.UNAUTHORIZED))
+        decided(shop, dispute, 600, compensation=Money(compensation_minor, "CNY"))
+        waiting.append(step(shop, WaiveAppeal, step(shop, WaiveAppeal, dispute, party=Party.SELLER), party=Party.BUYER))
+    assert [each.awaits_compensation for each in waiting] == [True, True], "although the fund has the second one"
+    fund(shop, 100)
+    assert [step(shop, PayCompensation, each).compensated_minor for each in waiting] == [100, 50]
+
+
+def test_a_compensation_that_waited_for_who_is_gone_is_kept_for_them() -> None:
+    shop = Shop(funds_minor=1_000)
+    dispute = under_review(shop, disputed(shop, shop.shipped(amount_minor=1_000), reason=Reason.UNAUTHORIZED))
+    decided(shop, dispute, 600, compensation=Money(100, "CNY"))
+    shop.core.advance(7 * DAY)
+    step(shop, CatchUpDispute, dispute)
+    withdraw(shop, shop.buyer, 600)
+    shop.core.carry_out(CloseAccount(origin=origin(), account_id=shop.buyer.id))
+    fund(shop, 100)
+    assert step(shop, PayCompensation, dispute).compensated_minor == 100
+    (item,) = shop.core.all(OpenItem)
+    assert (item.account_id, item.amount_minor, shop.platform(Purpose.SUSPENSE)) == (shop.buyer.id, 100, 100)
+
+
 def fund(shop: Shop, amount_minor: int) -> None:
     """Puts so much more into the platform's fund."""
     balance = next((each for each in shop.core.all(Balance) if each.purpose is Purpose.COMPENSATION), None)
@@ -655,6 +683,39 @@ def test_a_dispute_whose_time_is_over_makes_room_for_another() -> None:
     second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
     assert shop.now(first).outcome is Outcome.DEFAULT_JUDGMENT
     assert second.amount_minor == 900
+
+
+def test_a_dispute_whose_end_released_the_payment_makes_room_for_one_after_the_release() -> None:
+    shop = Shop()
+    payment = shop.shipped(amount_minor=1_000)
+    first = disputed(shop, payment, 100)
+    shop.core.advance(3 * DAY)
+    second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
+    assert shop.now(first).outcome is Outcome.DEFAULT_JUDGMENT
+    assert (second.released, second.amount_minor, second.held_minor) == (True, 900, 886)
+    assert wealth(shop) == (9_100, 0, 0, 14)
+
+
+def test_a_payment_whose_dispute_and_whose_own_time_are_over_is_disputed_after_the_release() -> None:
+    shop = Shop()
+    payment = shop.shipped(amount_minor=1_000)
+    step(shop, RejectDispute, disputed(shop, payment), text="No.")
+    shop.core.advance(20 * DAY)
+    second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
+    assert (second.released, second.held_minor) == (True, 985)
+    assert shop.now(payment).succeeded_at - payment.updated_at == timedelta(days=13), "ten to confirm, and three disputed"
+
+
+def test_a_payment_that_is_called_off_when_its_dispute_is_over_takes_its_refunds_along() -> None:
+    shop = Shop()
+    payment = shop.order(1_000, pay=True)
+    refund = shop.refund(payment, 400)
+    step(shop, RejectDispute, disputed(shop, payment), text="No.")
+    shop.core.advance(40 * DAY)
+    with pytest.raises(InvalidTransition):
+        disputed(shop, payment, reason=Reason.UNAUTHORIZED)
+    assert shop.now(payment).close_reason is CloseReason.NOT_SHIPPED
+    assert shop.now(refund).failure is RefundFailure.SUPERSEDED
 
 
 @pytest.mark.parametrize(("reason", "days"), [(Reason.NOT_AS_DESCRIBED, 15), (Reason.UNAUTHORIZED, 60)])

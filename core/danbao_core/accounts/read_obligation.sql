@@ -24,8 +24,8 @@ CROSS JOIN LATERAL (
     UNION ALL
     (SELECT payment_id, NULL, id, NULL FROM refund WHERE payee_id = k.account_id AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
     UNION ALL
-    (SELECT payment_id, NULL, NULL, id FROM dispute WHERE buyer_id = k.account_id AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+    (SELECT payment_id, NULL, NULL, id FROM dispute WHERE buyer_id = k.account_id AND respond_by IS NOT NULL ORDER BY respond_by LIMIT 1)
     UNION ALL
-    (SELECT payment_id, NULL, NULL, id FROM dispute WHERE seller_id = k.account_id AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+    (SELECT payment_id, NULL, NULL, id FROM dispute WHERE seller_id = k.account_id AND respond_by IS NOT NULL ORDER BY respond_by LIMIT 1)
     LIMIT 1
 ) AS open

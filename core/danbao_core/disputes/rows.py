@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from danbao_core import sql
 from danbao_core.dispute_errors import AppealWaived
 from danbao_core.disputes import schedule
 from danbao_core.disputes.lifecycle import (
@@ -149,6 +150,14 @@ class Dispute(Row, frozen=True):
             return {}
         until = {"evidence_until": due.respond_by} if state is DisputeState.UNDER_REVIEW and state is not self.state else {}
         return {"due_event": due.event, "due_at": due.at, "respond_by": due.respond_by} | until
+
+
+@table("waiting_compensation", rank=94, key=("currency",), reading=sql.load("danbao_core.disputes", "read_waiting"))
+class WaitingCompensation(Row, frozen=True):
+    """The settled dispute that has waited longest for the fund of a currency to have its compensation."""
+
+    currency: str
+    dispute_id: UUID
 
 
 @table("dispute_step", rank=54, key=("dispute_id", "version"))

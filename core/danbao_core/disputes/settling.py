@@ -6,7 +6,8 @@ from uuid import UUID
 
 from danbao_core import ledger, trail
 from danbao_core.accounts import Account, Balance, Purpose, balance_id, platform_balance_id
-from danbao_core.disputes.rows import Dispute
+from danbao_core.disputes.lifecycle import Reason
+from danbao_core.disputes.rows import Dispute, WaitingCompensation
 from danbao_core.engine import Book, Draft, Key, Origin
 from danbao_core.ids import IdSequence
 from danbao_core.money import Money
@@ -19,7 +20,8 @@ from danbao_core.people import spending
 
 def opening_keys(book: Book, payment: Payment) -> Iterable[Key]:
     """What `open_with` needs beside the payment and its two accounts."""
-    if payment.state is State.SUCCEEDED or payment.is_overdue(book.now):  # else no wallet is touched
+    may_be_released = payment.is_overdue(book.now) or payment.dispute_id is not None  # by what time has brought about
+    if payment.state is State.SUCCEEDED or may_be_released:  # else no wallet is touched
         yield from ledger.keys(book, payment.currency, _holding(payment, 0))
 
 
@@ -35,8 +37,9 @@ def keys(book: Book, dispute: Dispute) -> Iterable[Key]:
         moved += [ledger.Posting(dispute.seller_id, each, 0) for each in (Purpose.HELD, Purpose.RECEIVABLE)]
     else:
         moved.append(ledger.platform(Purpose.ESCROW, 0))
-    if dispute.award_compensation_minor:
+    if dispute.reason is Reason.UNAUTHORIZED:  # which alone is compensated
         moved.append(ledger.platform(Purpose.COMPENSATION, 0))
+        yield WaitingCompensation.read_key(dispute.currency)
     yield from ledger.keys(book, dispute.currency, moved)
     yield from spending.spending_keys(book.get(Account, dispute.buyer_id), dispute.currency)
 
@@ -74,13 +77,14 @@ def give_up(draft: Draft, ids: IdSequence, origin: Origin, dispute: Dispute, at:
 def settle(draft: Draft, ids: IdSequence, origin: Origin, dispute: Dispute, at: datetime) -> Dispute:
     """The dispute, settled at a moment, after everybody got what is theirs, in one journal.
 
-    A compensation for which the fund is short waits. Raises AmountOverflow and RowNeeded.
+    A compensation for which the fund is short waits, and so does one that comes while others wait. Raises AmountOverflow and
+    RowNeeded.
     """
     payment, back_minor = _payment_of(draft, dispute), dispute.award_buyer_minor or 0
     share_minor = refund_counts.fee_share(payment, back_minor) if dispute.released else 0
     policy = draft.book.policies.at(at)
     event, after = awards.awarded(payment, back_minor, share_minor, dispute.left_seconds, at, policy)
-    compensation_minor = dispute.award_compensation_minor if _fund_has(draft, dispute) else 0
+    compensation_minor = dispute.award_compensation_minor if _pays_at_once(draft, dispute) else 0
     postings = _to_buyer(draft, dispute, back_minor, compensation_minor)
     if dispute.released:
         postings += _from_seller(draft, dispute, back_minor - share_minor)
@@ -145,9 +149,9 @@ def _returning(draft: Draft, dispute: Dispute, amount_minor: int) -> list[ledger
 
 
 def compensation_keys(book: Book, dispute: Dispute) -> Iterable[Key]:
-    """What `compensate` needs."""
-    moved = [ledger.platform(Purpose.COMPENSATION, 0), ledger.Posting(dispute.buyer_id, Purpose.AVAILABLE, 0)]
-    yield from ledger.keys(book, dispute.currency, moved)
+    """What `compensate` needs, also where the buyer has closed the account since."""
+    given = ledger.credit(book, dispute.buyer_id, dispute.currency, dispute.award_compensation_minor)
+    yield from ledger.keys(book, dispute.currency, [ledger.platform(Purpose.COMPENSATION, 0), *given])
 
 
 def can_compensate(draft: Draft, dispute: Dispute) -> bool:
@@ -160,6 +164,11 @@ def compensate(draft: Draft, ids: IdSequence, origin: Origin, dispute: Dispute) 
     amount_minor = dispute.award_compensation_minor - dispute.compensated_minor
     _move(draft, ids, origin, "dispute.compensate", dispute, _to_buyer(draft, dispute, 0, amount_minor))
     return dispute.replace(compensated_minor=dispute.award_compensation_minor)
+
+
+def _pays_at_once(draft: Draft, dispute: Dispute) -> bool:
+    """Whether the fund has the compensation, and nobody waits for theirs, whose turn it is first."""
+    return _fund_has(draft, dispute) and draft.get(WaitingCompensation, dispute.currency) is None
 
 
 def _fund_has(draft: Draft, dispute: Dispute) -> bool:

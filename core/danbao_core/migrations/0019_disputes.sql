@@ -53,10 +53,8 @@ CREATE TABLE dispute (
     CONSTRAINT dispute_of_escrow_takes_nothing_back CHECK (released OR (fee_returned_minor = 0 AND owed_minor = 0))
 ) WITH (fillfactor = 80);
 
--- What is to be done; what keeps an account from closing, in the words of `read_obligation.sql`; who waits for the fund; lists.
+-- What is to be done; who waits for the fund; lists.
 CREATE INDEX dispute_due ON dispute (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX dispute_open_of_buyer ON dispute (buyer_id, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX dispute_open_of_seller ON dispute (seller_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX dispute_awaits_compensation ON dispute (ended_at, id) WHERE compensated_minor < award_compensation_minor AND state = 5;
 CREATE INDEX dispute_of_payment ON dispute (payment_id, id);
 CREATE INDEX dispute_of_buyer ON dispute (buyer_id, id);

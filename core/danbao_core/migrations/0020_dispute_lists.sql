@@ -4,7 +4,8 @@
 
 -- migrate:up
 
--- The queue of who decides, and everybody's own: open disputes by their deadlines.
+-- The queue of who decides, and everybody's own: open disputes by their deadlines. Those of an account also tell what keeps it from
+-- closing, in the words of `read_obligation.sql`.
 CREATE INDEX dispute_by_deadline ON dispute (respond_by, id) WHERE respond_by IS NOT NULL;
 CREATE INDEX dispute_by_deadline_of_buyer ON dispute (buyer_id, respond_by, id) WHERE respond_by IS NOT NULL;
 CREATE INDEX dispute_by_deadline_of_seller ON dispute (seller_id, respond_by, id) WHERE respond_by IS NOT NULL;

@@ -116,10 +116,11 @@ def keys(book: Book, payment_id: UUID, event: Event | None) -> Iterable[Key]:
 
 
 def due_keys(book: Book, payment: Payment) -> Iterable[Key]:
-    """What `catch_up` needs of a payment, also where open refunds have put its due event off: a command may end them first."""
+    """What `catch_up` needs of a payment, also where open refunds or a dispute have put its due event off: a command may end
+    these first."""
     yield Account.read_key(payment.payer_id)
     yield Account.read_key(payment.payee_id)
-    if payment.is_overdue(book.now) and payment.due_event is not None:
+    if payment.due_event is not None and (payment.is_overdue(book.now) or payment.dispute_id is not None):
         yield from _event_keys(book, payment, payment.due_event)
 
 
