@@ -1,73 +1,41 @@
-"""Disputes: what may happen to one, what it does to its payment and to everybody's money, and what is refused."""
+"""What disputes do to their payment and to everybody's money."""
 
-import hashlib
 from datetime import timedelta
-from itertools import product
 from typing import Any
 
 import pytest
 
-from danbao_core import fundings
-from danbao_core.accounts import PLATFORM_ID, Account, AccountKind, Balance, CloseAccount, FreezeAccount, Purpose
+from danbao_core.accounts import PLATFORM_ID, AccountKind, Balance, CloseAccount, Purpose
 from danbao_core.accounts.balances import new_balance
 from danbao_core.dispute_errors import (
     AlreadyDecidedByYou,
-    AlreadyDisputed,
     AppealWaived,
-    AwardExceedsDisputed,
-    CompensationNotPossible,
-    DisputeExceedsRemaining,
-    DisputeNotFound,
     DisputeOpen,
     DisputesOpen,
-    DisputeWindowClosed,
-    EvidenceClosed,
-    EvidenceHashMismatch,
-    EvidenceMissing,
-    EvidenceTooLarge,
-    EvidenceTypeUnknown,
-    PartyMissing,
-    TooMuchEvidence,
 )
 from danbao_core.disputes import (
     AcceptDispute,
     AcceptOffer,
     AppealDispute,
     CatchUpDispute,
-    DecideDispute,
-    Dispute,
     DisputeCloseReason,
-    DisputeEvent,
     DisputeState,
-    EscalateDispute,
-    EvidenceFile,
     OfferSettlement,
-    OpenDispute,
     Outcome,
     Party,
     PayCompensation,
     Reason,
     RejectDispute,
-    Step,
-    SubmitEvidence,
     WaiveAppeal,
     WithdrawDispute,
 )
-from danbao_core.disputes.lifecycle import FINAL, OPEN_STATES, TRANSITIONS, state_after
 from danbao_core.engine import Command
 from danbao_core.errors import (
     AccountClosed,
     AccountFrozen,
-    ActorNotAllowed,
-    AmountNotPositive,
-    CurrencyMismatch,
     InvalidTransition,
-    PaymentNotFound,
-    Refusal,
-    ScopeMissing,
 )
-from danbao_core.ids import uuid7
-from danbao_core.ledger import Journal, OpenItem
+from danbao_core.ledger import OpenItem
 from danbao_core.money import Money
 from danbao_core.payments import (
     CancelPayment,
@@ -81,145 +49,25 @@ from danbao_core.payments import (
     ShipPayment,
     State,
 )
-from danbao_core.payments.refund_rows import RefundFailure
-from danbao_core.trail import Outbox
 from tests.builders import EXPRESS, origin
+from tests.disputes_at_shop import (
+    DAY,
+    HOUR,
+    arbitrator,
+    decided,
+    disputed,
+    freeze,
+    journals,
+    payment_of,
+    step,
+    steps_of,
+    top_up,
+    topics,
+    under_review,
+    wealth,
+    withdraw,
+)
 from tests.shop import Shop, bound
-
-HOUR = 3_600
-DAY = 24 * HOUR
-
-# --- The tables -------------------------------------------------------------------------------------------------------------
-
-PROMISED = """
-AWAITING_SELLER  ACCEPT            SETTLED         SELLER
-AWAITING_SELLER  REJECT            AWAITING_BUYER  SELLER
-AWAITING_SELLER  OFFER             AWAITING_BUYER  SELLER
-AWAITING_SELLER  SUBMIT_EVIDENCE   AWAITING_SELLER BUYER SELLER
-AWAITING_SELLER  WITHDRAW          CLOSED          BUYER
-AWAITING_SELLER  ANNOUNCE          AWAITING_SELLER TIMER
-AWAITING_SELLER  SELLER_SILENT     SETTLED         TIMER
-AWAITING_BUYER   ACCEPT_OFFER      SETTLED         BUYER
-AWAITING_BUYER   ESCALATE          UNDER_REVIEW    BUYER
-AWAITING_BUYER   SUBMIT_EVIDENCE   AWAITING_BUYER  BUYER SELLER
-AWAITING_BUYER   WITHDRAW          CLOSED          BUYER
-AWAITING_BUYER   ANNOUNCE          AWAITING_BUYER  TIMER
-AWAITING_BUYER   BUYER_SILENT      CLOSED          TIMER
-UNDER_REVIEW     SUBMIT_EVIDENCE   UNDER_REVIEW    BUYER SELLER
-UNDER_REVIEW     DECIDE            DECIDED         ARBITRATOR SUPERVISOR
-UNDER_REVIEW     WITHDRAW          CLOSED          BUYER
-UNDER_REVIEW     ANNOUNCE          UNDER_REVIEW    TIMER
-UNDER_REVIEW     EVIDENCE_END      UNDER_REVIEW    TIMER
-UNDER_REVIEW     REMIND            UNDER_REVIEW    TIMER
-UNDER_REVIEW     CALL_SUPERVISORS  UNDER_REVIEW    TIMER
-DECIDED          APPEAL            UNDER_REVIEW    BUYER SELLER
-DECIDED          WAIVE             DECIDED         BUYER SELLER
-DECIDED          WITHDRAW          CLOSED          BUYER
-DECIDED          ANNOUNCE          DECIDED         TIMER
-DECIDED          APPEAL_END        SETTLED         TIMER
-SETTLED          COMPENSATE        SETTLED         TIMER
-"""
-ALLOWED = {
-    (DisputeState[state], DisputeEvent[event], Party[actor]): DisputeState[after]
-    for state, event, after, *actors in (line.split() for line in PROMISED.strip().splitlines())
-    for actor in actors
-}
-DECLARED = {(state, event) for state, event, _ in ALLOWED}
-
-
-@pytest.mark.parametrize("state", DisputeState, ids=lambda state: state.name)
-@pytest.mark.parametrize("event", DisputeEvent, ids=lambda event: event.name)
-@pytest.mark.parametrize("actor", Party, ids=lambda actor: actor.name)
-def test_every_combination(state: DisputeState, event: DisputeEvent, actor: Party) -> None:
-    if (state, event, actor) in ALLOWED:
-        assert state_after(state, event, actor) is ALLOWED[state, event, actor]
-    elif (state, event) in DECLARED:
-        with pytest.raises(ActorNotAllowed):
-            state_after(state, event, actor)
-    else:
-        with pytest.raises(InvalidTransition):
-            state_after(state, event, actor)
-
-
-def test_the_last_word_settles() -> None:
-    assert set(FINAL) == {
-        (DisputeState.UNDER_REVIEW, DisputeEvent.DECIDE),
-        (DisputeState.DECIDED, DisputeEvent.WAIVE),
-    }
-    assert set(FINAL.values()) == {DisputeState.SETTLED}
-    assert {state for state, _ in TRANSITIONS} == OPEN_STATES | {DisputeState.SETTLED}
-
-
-# --- Stories ----------------------------------------------------------------------------------------------------------------
-
-
-def opening(payment: Payment, amount_minor: int | None = None, by: Any = None, **facts: Any) -> OpenDispute:
-    amount = None if amount_minor is None else Money(amount_minor, facts.pop("currency", "CNY"))
-    given = {"reason": Reason.NOT_RECEIVED} | facts
-    return OpenDispute(origin=by or origin(), payment_id=payment.id, amount=amount, text="Where is it?", **given)
-
-
-def disputed(shop: Shop, payment: Payment, amount_minor: int | None = None, **facts: Any) -> Dispute:
-    return shop.core.carry_out(opening(payment, amount_minor, **facts))
-
-
-def step(shop: Shop, command: type[Command[Any]], dispute: Dispute, by: Any = None, **facts: Any) -> Dispute:
-    """The dispute after a step, by default of the system for the side whose step it is."""
-    shop.core.carry_out(command(origin=by or origin(), dispute_id=dispute.id, **facts))  # type: ignore[call-arg]
-    after: Dispute = shop.now(dispute)
-    return after
-
-
-def arbitrator(name: str = "anna", scope: str = "disputes.decide") -> Any:
-    return origin(caller=f"service:{name}", key_id=uuid7(), scopes=frozenset({scope}))
-
-
-def decided(shop: Shop, dispute: Dispute, to_buyer_minor: int, by: Any = None, **facts: Any) -> Dispute:
-    return step(shop, DecideDispute, dispute, by or arbitrator(), to_buyer=Money(to_buyer_minor, "CNY"), **facts)
-
-
-def under_review(shop: Shop, dispute: Dispute) -> Dispute:
-    return step(shop, EscalateDispute, step(shop, RejectDispute, dispute, text="No."), text="Yes.")
-
-
-def payment_of(shop: Shop, dispute: Dispute) -> Payment:
-    return next(each for each in shop.core.all(Payment) if each.id == dispute.payment_id)
-
-
-def wealth(shop: Shop) -> tuple[int, int, int, int]:
-    """What the buyer and the seller can spend, what the seller owes, and the fees."""
-    return (
-        shop.available(shop.buyer),
-        shop.available(shop.seller),
-        -shop.balance(shop.seller, Purpose.RECEIVABLE),
-        shop.platform(Purpose.FEES),
-    )
-
-
-def topics(shop: Shop, dispute: Dispute) -> list[str]:
-    told = [each for each in shop.core.all(Outbox) if each.subject_id == dispute.id]
-    assert {each.ordering_id for each in told} == {dispute.payment_id}
-    return [each.topic.removeprefix("dispute.") for each in told]
-
-
-def steps_of(shop: Shop, dispute: Dispute) -> list[Step]:
-    return sorted([each for each in shop.core.all(Step) if each.dispute_id == dispute.id], key=lambda each: each.version)
-
-
-def journals(shop: Shop, dispute: Dispute) -> list[str]:
-    return [each.kind for each in shop.core.all(Journal) if each.subject_id == dispute.id]
-
-
-def withdraw(shop: Shop, account: Account, amount_minor: int) -> None:
-    shop.core.carry_out(fundings.Withdraw(origin=origin(), account_id=account.id, amount=Money(amount_minor, "CNY")))
-
-
-def top_up(shop: Shop, account: Account, amount_minor: int) -> None:
-    shop.core.carry_out(fundings.TopUp(origin=origin(), account_id=account.id, amount=Money(amount_minor, "CNY")))
-
-
-def freeze(shop: Shop, account: Account) -> None:
-    shop.core.carry_out(FreezeAccount(origin=origin(), account_id=account.id, reason="x"))
 
 
 def test_a_silent_seller_loses_all_of_it() -> None:
@@ -382,9 +230,6 @@ def test_who_accepts_an_award_does_not_appeal() -> None:
     assert step(shop, AppealDispute, dispute, party=Party.SELLER).state is DisputeState.UNDER_REVIEW
 
 
-# --- What the seller lacks, and what the fund adds --------------------------------------------------------------------------
-
-
 def test_a_seller_with_an_empty_wallet_owes_the_award() -> None:
     shop = Shop()
     payment = shop.succeeded(amount_minor=1_000)
@@ -523,9 +368,6 @@ def fund(shop: Shop, amount_minor: int) -> None:
     shop.core.place(balance.moved(amount_minor))
 
 
-# --- What else happens to the payment ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("command", "facts"),
     [(ShipPayment, {"shipment": EXPRESS}), (CancelPayment, {}), (ConfirmPayment, {}), (ExtendConfirmation, {})],
@@ -571,297 +413,3 @@ def test_a_refund_that_is_open_outlives_the_award(*, released: bool) -> None:
     assert (after.state, after.given_back_minor, after.held_minor) == (State.CLOSED, 1_000, 0)
     assert after.close_reason is (CloseReason.REFUNDED if released else CloseReason.AWARDED)
     assert wealth(shop) == (10_000, 0, 0, 0)
-
-
-# --- What is refused --------------------------------------------------------------------------------------------------------
-
-
-def test_a_strangers_payment_is_not_there() -> None:
-    shop = Shop()
-    payment = shop.shipped()
-    stranger = bound(shop.open(AccountKind.PERSONAL), "disputes.write")
-    with pytest.raises(PaymentNotFound):
-        disputed(shop, payment, by=stranger)
-    dispute = disputed(shop, payment)
-    for command, facts in EVERY_STEP:
-        with pytest.raises(DisputeNotFound):
-            step(shop, command, dispute, stranger, **facts)
-
-
-EVERY_STEP: list[tuple[type[Command[Any]], dict[str, Any]]] = [
-    (AcceptDispute, {}),
-    (RejectDispute, {"text": "x"}),
-    (OfferSettlement, {"amount": Money(1, "CNY")}),
-    (AcceptOffer, {}),
-    (EscalateDispute, {"text": "x"}),
-    (WithdrawDispute, {"text": "x"}),
-    (SubmitEvidence, {"text": "x"}),
-    (DecideDispute, {"to_buyer": Money(1, "CNY")}),
-    (AppealDispute, {"text": "x"}),
-    (WaiveAppeal, {}),
-]
-EVENTS = dict(zip((command for command, _ in EVERY_STEP), [each for each in DisputeEvent if 1 < each < 20], strict=True))
-"""The contract numbers them in the same order."""
-
-
-@pytest.mark.parametrize(
-    ("state", "party", "command", "facts"),
-    [(state, party, *each) for state, party, each in product(DisputeState, (Party.BUYER, Party.SELLER), EVERY_STEP)],
-    ids=lambda each: each.name if isinstance(each, DisputeState | Party) else getattr(each, "__name__", ""),
-)
-def test_every_step_by_either_side(state: DisputeState, party: Party, command: type[Command[Any]], facts: Any) -> None:
-    """By keys that are bound: what the tables promise, commands keep."""
-    shop = Shop()
-    dispute = in_state(shop, state)
-    by = bound(shop.buyer if party is Party.BUYER else shop.seller, "disputes.write")
-    event = EVENTS[command]
-    if (state, event, party) in ALLOWED:
-        after = step(shop, command, dispute, by, **facts)
-        assert after.state is ALLOWED[state, event, party]
-        assert (after.version, steps_of(shop, after)[-1].actor) == (dispute.version + 1, party)
-        return
-    with pytest.raises(ActorNotAllowed if (state, event) in DECLARED else InvalidTransition):
-        step(shop, command, dispute, by, **facts)
-    assert shop.now(dispute) == dispute
-
-
-def in_state(shop: Shop, state: DisputeState) -> Dispute:
-    """A dispute that came into the state as disputes do, with an offer."""
-    dispute = disputed(shop, shop.shipped())
-    if state is DisputeState.AWAITING_SELLER:
-        return dispute
-    dispute = step(shop, OfferSettlement, dispute, amount=Money(300, "CNY"))
-    match state:
-        case DisputeState.SETTLED:
-            return step(shop, AcceptOffer, dispute)
-        case DisputeState.CLOSED:
-            return step(shop, WithdrawDispute, dispute)
-        case DisputeState.UNDER_REVIEW | DisputeState.DECIDED:
-            dispute = step(shop, EscalateDispute, dispute)
-    return decided(shop, dispute, 1) if state is DisputeState.DECIDED else dispute
-
-
-def test_who_may_decide_and_for_whom_services_act() -> None:
-    shop = Shop()
-    dispute = under_review(shop, disputed(shop, shop.shipped()))
-    service = origin(key_id=uuid7(), scopes=frozenset({"disputes.write"}))
-    with pytest.raises(ScopeMissing):
-        decided(shop, dispute, 1, service)
-    with pytest.raises(PartyMissing):
-        step(shop, SubmitEvidence, dispute, service, text="x")
-    assert step(shop, SubmitEvidence, dispute, service, text="x", party=Party.SELLER).seller_evidence == 1
-    with pytest.raises(ActorNotAllowed):
-        step(shop, SubmitEvidence, dispute, bound(shop.buyer), text="x", party=Party.SELLER)
-    with pytest.raises(ActorNotAllowed):
-        disputed(shop, shop.shipped(), by=service, party=Party.SELLER)
-    with pytest.raises(ActorNotAllowed):
-        disputed(shop, shop.shipped(), by=bound(shop.seller, "disputes.write"))
-
-
-def test_one_dispute_at_a_time_one_ordinary_and_one_that_nobody_authorized() -> None:
-    shop = Shop()
-    payment = shop.succeeded(amount_minor=1_000)
-    first = disputed(shop, payment, 100)
-    for reason in (Reason.OTHER, Reason.UNAUTHORIZED):
-        with pytest.raises(DisputeOpen):
-            disputed(shop, payment, reason=reason)
-    step(shop, WithdrawDispute, first)
-    with pytest.raises(AlreadyDisputed) as refused:
-        disputed(shop, payment, reason=Reason.OTHER)
-    assert refused.value.metadata == {"payment": payment.name}
-    second = disputed(shop, payment, 100, reason=Reason.UNAUTHORIZED)
-    step(shop, AcceptDispute, second)
-    with pytest.raises(AlreadyDisputed):
-        disputed(shop, payment, reason=Reason.UNAUTHORIZED)
-
-
-def test_a_dispute_whose_time_is_over_makes_room_for_another() -> None:
-    shop = Shop()
-    payment = shop.succeeded(amount_minor=1_000)
-    first = disputed(shop, payment, 100)
-    shop.core.advance(3 * DAY)
-    second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
-    assert shop.now(first).outcome is Outcome.DEFAULT_JUDGMENT
-    assert second.amount_minor == 900
-
-
-def test_a_dispute_whose_end_released_the_payment_makes_room_for_one_after_the_release() -> None:
-    shop = Shop()
-    payment = shop.shipped(amount_minor=1_000)
-    first = disputed(shop, payment, 100)
-    shop.core.advance(3 * DAY)
-    second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
-    assert shop.now(first).outcome is Outcome.DEFAULT_JUDGMENT
-    assert (second.released, second.amount_minor, second.held_minor) == (True, 900, 886)
-    assert wealth(shop) == (9_100, 0, 0, 14)
-
-
-def test_a_payment_whose_dispute_and_whose_own_time_are_over_is_disputed_after_the_release() -> None:
-    shop = Shop()
-    payment = shop.shipped(amount_minor=1_000)
-    step(shop, RejectDispute, disputed(shop, payment), text="No.")
-    shop.core.advance(20 * DAY)
-    second = disputed(shop, payment, reason=Reason.UNAUTHORIZED)
-    assert (second.released, second.held_minor) == (True, 985)
-    assert shop.now(payment).succeeded_at - payment.updated_at == timedelta(days=13), "ten to confirm, and three disputed"
-
-
-def test_a_payment_that_is_called_off_when_its_dispute_is_over_takes_its_refunds_along() -> None:
-    shop = Shop()
-    payment = shop.order(1_000, pay=True)
-    refund = shop.refund(payment, 400)
-    step(shop, RejectDispute, disputed(shop, payment), text="No.")
-    shop.core.advance(40 * DAY)
-    with pytest.raises(InvalidTransition):
-        disputed(shop, payment, reason=Reason.UNAUTHORIZED)
-    assert shop.now(payment).close_reason is CloseReason.NOT_SHIPPED
-    assert shop.now(refund).failure is RefundFailure.SUPERSEDED
-
-
-@pytest.mark.parametrize(("reason", "days"), [(Reason.NOT_AS_DESCRIBED, 15), (Reason.UNAUTHORIZED, 60)])
-def test_the_window_closes(reason: Reason, days: int) -> None:
-    shop = Shop()
-    early, late = shop.succeeded(), shop.succeeded()
-    shop.core.advance(days * DAY - 1)
-    assert disputed(shop, early, reason=reason).released
-    shop.core.advance(1)
-    with pytest.raises(DisputeWindowClosed):
-        disputed(shop, late, reason=reason)
-    shop.core.advance(400 * DAY)
-    with pytest.raises(DisputeWindowClosed):
-        disputed(shop, late, reason=reason)
-    assert shop.now(late).state is State.FINISHED, "what time brought about stays"
-
-
-@pytest.mark.parametrize("state", ["unpaid", "authorized", "cancelled", "refunded"])
-def test_only_what_was_paid_and_not_given_back_is_disputed(state: str) -> None:
-    shop = Shop()
-    payment = shop.order(pay=state != "unpaid", mode=Mode.AUTHORIZATION if state == "authorized" else Mode.ESCROW)
-    if state == "cancelled":
-        shop.step(CancelPayment, payment)
-    if state == "refunded":
-        shop.carried_out(shop.refund(payment))
-    with pytest.raises(InvalidTransition):
-        disputed(shop, payment)
-
-
-@pytest.mark.parametrize(
-    ("amount_minor", "currency", "refusal"),
-    [(1_001, "CNY", DisputeExceedsRemaining), (0, "CNY", AmountNotPositive), (1, "USD", CurrencyMismatch)],
-)
-def test_no_more_is_disputed_than_was_paid(amount_minor: int, currency: str, refusal: type[Refusal]) -> None:
-    shop = Shop()
-    with pytest.raises(refusal):
-        disputed(shop, shop.shipped(amount_minor=1_000), amount_minor, currency=currency)
-
-
-@pytest.mark.parametrize(
-    ("to_buyer", "compensation", "reason", "refusal"),
-    [
-        (401, None, Reason.OTHER, AwardExceedsDisputed),
-        (300, 101, Reason.UNAUTHORIZED, AwardExceedsDisputed),
-        (-1, None, Reason.OTHER, AmountNotPositive),
-        (1, -1, Reason.UNAUTHORIZED, AmountNotPositive),
-        (300, 100, Reason.NOT_RECEIVED, CompensationNotPossible),
-    ],
-)
-def test_no_more_is_awarded_than_is_disputed(
-    to_buyer: int, compensation: int | None, reason: Reason, refusal: type[Refusal]
-) -> None:
-    shop = Shop()
-    dispute = under_review(shop, disputed(shop, shop.shipped(amount_minor=1_000), 400, reason=reason))
-    given = {} if compensation is None else {"compensation": Money(compensation, "CNY")}
-    with pytest.raises(refusal):
-        decided(shop, dispute, to_buyer, **given)
-    with pytest.raises(CurrencyMismatch):
-        step(shop, DecideDispute, dispute, arbitrator(), to_buyer=Money(1, "USD"))
-
-
-@pytest.mark.parametrize(
-    ("amount", "refusal"),
-    [
-        (Money(401, "CNY"), AwardExceedsDisputed),
-        (Money(0, "CNY"), AmountNotPositive),
-        (Money(1, "USD"), CurrencyMismatch),
-    ],
-)
-def test_no_more_is_offered_than_is_disputed(amount: Money, refusal: type[Refusal]) -> None:
-    shop = Shop()
-    dispute = disputed(shop, shop.shipped(amount_minor=1_000), 400)
-    with pytest.raises(refusal):
-        step(shop, OfferSettlement, dispute, amount=amount)
-
-
-def test_what_time_brought_about_stays_where_the_step_comes_too_late() -> None:
-    shop = Shop()
-    dispute = disputed(shop, shop.shipped())
-    shop.core.advance(2 * DAY)
-    with pytest.raises(InvalidTransition):
-        step(shop, RejectDispute, dispute)
-    assert shop.now(dispute).outcome is Outcome.DEFAULT_JUDGMENT
-
-
-# --- Evidence ---------------------------------------------------------------------------------------------------------------
-
-PHOTO = b"\x89PNG"
-FILE: dict[str, Any] = {
-    "file_name": "a.png",
-    "media_type": "image/png",
-    "content": PHOTO,
-    "sha256": hashlib.sha256(PHOTO).digest(),
-}
-
-
-def test_both_sides_show_texts_and_files() -> None:
-    shop = Shop()
-    dispute = disputed(shop, shop.shipped())
-    command = SubmitEvidence(origin=origin(), dispute_id=dispute.id, party=Party.BUYER, text="It came broken.", **FILE)
-    evidence = shop.core.carry_out(command)
-    assert (evidence.party, evidence.size_bytes, evidence.sha256) == (Party.BUYER, 4, FILE["sha256"])
-    assert shop.core.all(EvidenceFile) == [EvidenceFile(evidence.id, PHOTO)]
-    dispute = step(shop, SubmitEvidence, dispute, bound(shop.seller), text="It did not.")
-    assert (dispute.buyer_evidence, dispute.seller_evidence) == (1, 1)
-    assert topics(shop, dispute) == ["opened", "evidence_submitted", "evidence_submitted"]
-
-
-@pytest.mark.parametrize(
-    ("facts", "refusal"),
-    [
-        ({}, EvidenceMissing),
-        ({"text": "x" * 4_001}, EvidenceTooLarge),
-        (FILE | {"content": b"x" * 1_048_577}, EvidenceTooLarge),
-        (FILE | {"media_type": "video/mp4"}, EvidenceTypeUnknown),
-        (FILE | {"media_type": ""}, EvidenceTypeUnknown),
-        (FILE | {"content": b"another"}, EvidenceHashMismatch),
-        (FILE | {"sha256": b""}, EvidenceHashMismatch),
-        (FILE | {"content": b"", "text": "x"}, EvidenceMissing),
-    ],
-)
-def test_what_is_no_evidence_is_refused(facts: dict[str, Any], refusal: type[Refusal]) -> None:
-    shop = Shop()
-    dispute = disputed(shop, shop.shipped())
-    with pytest.raises(refusal):
-        step(shop, SubmitEvidence, dispute, party=Party.BUYER, **facts)
-
-
-def test_each_side_shows_something_20_times() -> None:
-    shop = Shop()
-    dispute = disputed(shop, shop.shipped())
-    for _ in range(20):
-        step(shop, SubmitEvidence, dispute, party=Party.BUYER, text="x")
-    with pytest.raises(TooMuchEvidence):
-        step(shop, SubmitEvidence, dispute, party=Party.BUYER, text="x")
-    assert step(shop, SubmitEvidence, dispute, party=Party.SELLER, text="x").seller_evidence == 1
-
-
-def test_a_review_takes_evidence_for_72_hours_and_again_after_an_appeal() -> None:
-    shop = Shop()
-    dispute = under_review(shop, disputed(shop, shop.shipped()))
-    shop.core.advance(72 * HOUR - 1)
-    step(shop, SubmitEvidence, dispute, party=Party.BUYER, text="x")
-    shop.core.advance(1)
-    with pytest.raises(EvidenceClosed):
-        step(shop, SubmitEvidence, dispute, party=Party.BUYER, text="x")
-    assert shop.now(dispute).due_event is DisputeEvent.REMIND, "what time brought about stays"
-    step(shop, AppealDispute, decided(shop, dispute, 1), party=Party.BUYER, text="x")
-    assert step(shop, SubmitEvidence, dispute, party=Party.BUYER, text="x").buyer_evidence == 2
