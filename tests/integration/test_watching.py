@@ -294,8 +294,12 @@ async def test_who_does_not_read_is_cut_off_and_goes_on_from_the_last_cursor(
 
 
 async def test_a_write_that_nobody_reads_is_given_up(core: Core, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller whose transport takes no more, so that the server's write does not return."""
-    monkeypatch.setattr(watching, "MOST_BUFFERED", 4)
+    """A caller whose transport takes no more, so that the server's write does not return.
+
+    The buffer holds more than is ever read at once, or it would be full while nothing is being written.
+    """
+    monkeypatch.setattr(watching, "MOST_BUFFERED", 16)
+    monkeypatch.setattr(watching, "_EVERY_SECONDS", 0.001)
     given_up, write = asyncio.Event(), Outlet.write
 
     async def seen(outlet: Outlet, answer: Any) -> None:
