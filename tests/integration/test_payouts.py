@@ -21,7 +21,7 @@ from danbao_core.people_errors import InstrumentNotFound
 from danbao_core.sandbox import BankBehaviour
 from danbao_core.statements.reading import extract_between, lines_of
 from danbao_core.statements.settlement import Sort, Sum, sums_of
-from tests import builders
+from tests import builders, disputes
 from tests.banks import Asking, a_bank, a_card
 from tests.builders import BY_BANK, carried_out, later, origin, stored
 from tests.engines import available, breaches, money, outcomes_of
@@ -136,6 +136,25 @@ async def test_a_report_tells_what_a_payout_is_made_of(
         Sort.PURCHASES: Sum(-40, 1),
     }
     assert payout.amount_minor == 12_000 - 180 - 9_850 + 77 + 200 - 40
+    assert not await breaches(database_url)
+
+
+async def test_a_report_counts_what_a_dispute_released_as_paid_and_what_it_took_back_as_refunded(
+    database_url: str, engine: Engine, connection: "asyncpg.Connection[Any]"
+) -> None:
+    shop = await builders.a_merchant(engine)
+    schedule = await a_schedule(engine, shop)
+    for a_disputed in (builders.a_shipped_payment, builders.a_confirmed_payment):
+        dispute = await disputes.a_dispute(engine, await a_disputed(engine, payee=shop, amount_minor=1_000), 600)
+        await disputes.offer_accepted(engine, await disputes.offered(engine, dispute, 200))
+    await paid_out(engine, schedule)
+    (payout,) = await payouts_of(connection, shop, engine)
+    assert await sums(database_url, payout) == {
+        Sort.PAYMENTS: Sum(800 + 1_000, 2),
+        Sort.FEES: Sum(-12 - 15, 2),
+        Sort.REFUNDS: Sum(-591 + 394, 2),
+    }
+    assert await fees_of_lines(database_url, payout) == [-12, -15, 0, 0]
     assert not await breaches(database_url)
 
 

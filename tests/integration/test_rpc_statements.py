@@ -16,6 +16,7 @@ from danbao_core.rpc.services.files import CHUNK_BYTES
 from danbao_core.statements.exporting import MOST_LINES_OF_PDF
 from danbao_core.statements.reading import BATCH
 from tests import rpc_client
+from tests.disputing import a_quarrel
 from tests.rpc_client import Caller, Core, Refused, a_merchant, an_account, available, id_of, outcome
 from tests.rpc_requests import (
     a_payment,
@@ -23,8 +24,10 @@ from tests.rpc_requests import (
     a_top_up,
     a_transfer,
     a_withdrawal,
+    accept_offer,
     advance_clock,
     confirm,
+    offer,
     path_of,
     refund,
     ship,
@@ -138,6 +141,25 @@ async def test_a_refund_tells_its_payment(core: Core) -> None:
     (*_, line, _, _, closing) = await rows_of(core.operator, await of_today(core, shop))
     assert line[1:] == ["Refund", "", "", "A**", "", "-3.94", "5.91", "CNY", given_back.name]
     assert closing[7] == "5.91"
+
+
+async def test_what_a_dispute_moved_is_told_with_the_fee_on_what_it_released(core: Core) -> None:
+    held, released = await a_quarrel(core, 1_000, ship), await a_quarrel(core, 1_000, ship, confirm)
+    for quarrel in (held, released):
+        dispute = (await quarrel.opened(600)).name
+        await quarrel.as_seller.ask(offer(dispute, 200))
+        await quarrel.as_buyer.ask(accept_offer(dispute))
+    (_, _, settled, *_) = await rows_of(core.operator, await of_today(core, held.seller))
+    assert settled[1:8] == ["Dispute settled", "", "", "A**", "-0.12", "7.88", "7.88"], "800 less 1.5 %"
+    (_, _, *lines, _, _, closing) = await rows_of(core.operator, await of_today(core, released.seller))
+    assert [line[1:8] for line in lines] == [
+        ["Payment received", "", "", "A**", "-0.15", "9.85", "9.85"],
+        ["Set aside for a dispute", "", "", "A**", "", "-5.91", "3.94"],
+        ["Dispute settled", "", "", "A**", "", "3.94", "7.88"],
+    ]
+    assert closing[7] == settled[7], "the same in the end"
+    (*_, back, _, _, _) = await rows_of(core.operator, await of_today(core, released.buyer))
+    assert back[1:8] == ["Dispute settled", "", "", "Ada", "", "2.00", "2.00"]
 
 
 async def test_periods_that_follow_each_other_share_nothing_and_miss_nothing(core: Core) -> None:
