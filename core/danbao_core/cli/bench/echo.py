@@ -38,6 +38,7 @@ ANSWER: Final = payments_pb2.Payment(
     returned=_money(0),
     refunded=_money(0),
     refund_reserved=_money(0),
+    awarded=_money(0),
     due_event=payments_pb2.Payment.DUE_EVENT_FINISH,
     due_time=_NOW,
     create_time=_NOW,
