@@ -151,7 +151,7 @@ async def has_come(receiver: Receiver, count: int) -> bool:
 async def test_an_endpoint_that_keeps_failing_rests_and_is_tried_by_one_request_at_a_time(
     background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [0.01] * 9)
+    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [0.0] * 9)
     receiver.answers = [answer(500)]
     ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"], unordered=True)
     for _ in range(20):
@@ -280,7 +280,7 @@ async def test_an_answer_to_what_was_sent_before_an_endpoint_was_enabled_does_no
 async def test_what_failed_at_its_last_retry_comes_first_and_with_all_retries_when_its_endpoint_is_enabled(
     background: Background, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [0.01] * 9)
+    monkeypatch.setattr(deliverer, "RETRY_SECONDS", [0.0] * 9)
     monkeypatch.setattr(endpoint_works, "ROWS_AT_ONCE", 1)
     receiver.answers = [answer(500)]
     ((account, endpoint),) = await some_endpoints(background, [f"{receiver.url}/hook"])
