@@ -426,7 +426,7 @@ async def test_what_gets_through_ends_a_failing_that_another_worker_saw(backgrou
     async def is_delivered_when_it_is_seen_to() -> bool:
         await background.pool.execute("UPDATE delivery SET due_at = now() WHERE state = 1")
         background.deliverer.see_to([endpoint])  # the other one may have the endpoint for a while
-        return await delivered(background)()
+        return bool(await delivered(background)())
 
     await until(is_delivered_when_it_is_seen_to)
     assert not await is_failing(background, endpoint)
