@@ -78,14 +78,18 @@ async def test_a_commit_that_stays_in_doubt_is_safe_to_send_again(database_url: 
     await engine.stop()
 
 
+async def kill_engines(connection: Connection) -> None:
+    """Ends the connections of engines, those of this database alone: others are of tests that run beside."""
+    engines = "application_name LIKE 'danbao-engine%' AND datname = current_database()"
+    await connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {engines}")
+
+
 async def test_a_connection_that_is_killed_while_idle_is_made_anew_before_anybody_asks(
     engine: Engine, connection: Connection
 ) -> None:
     payer, payee = await an_account(engine, funds_minor=100), await a_merchant(engine)
     before = engine._connection
-    await connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'danbao-engine%'"
-    )
+    await kill_engines(connection)
     async with asyncio.timeout(30):
         while engine._connection is before or not engine.connected:
             await asyncio.sleep(0.01)
@@ -98,9 +102,7 @@ async def test_while_the_database_is_away_callers_are_told_at_once_and_later_ser
 ) -> None:
     payer, payee = await an_account(engine, funds_minor=100), await a_merchant(engine)
     proxy.loss = Loss.AT_ONCE
-    await connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'danbao-engine%'"
-    )
+    await kill_engines(connection)
     refused = 0
     async with asyncio.timeout(30):
         while refused < 3:
