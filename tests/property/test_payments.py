@@ -84,7 +84,7 @@ def test_payments_do_what_the_model_says() -> None:
     run_state_machine_as_test(
         InMemory,
         settings=settings(
-            max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET, derandomize=True
+            max_examples=130, stateful_step_count=60, deadline=None, suppress_health_check=_QUIET, derandomize=True
         ),
     )
     assert InMemory.granted >= STEPS | DISPUTE_STEPS, "else nothing was checked of what was never granted"
