@@ -9,7 +9,7 @@ from danbao_core.dispute_errors import AlreadyDecidedByYou, AwardExceedsDisputed
 from danbao_core.disputes import settling, steps
 from danbao_core.disputes.lifecycle import DisputeCloseReason, DisputeEvent, Outcome, Party, Reason, state_after
 from danbao_core.disputes.rows import Dispute
-from danbao_core.engine import Book, Command, Decision, Draft, Key
+from danbao_core.engine import Book, Command, Decision, Draft, Key, refused_after
 from danbao_core.errors import AmountNotPositive, CurrencyMismatch, Refusal
 from danbao_core.money import Money
 from danbao_core.people.proofs import NO_PROOFS, Proofs, must_show_password, proof_keys
@@ -59,9 +59,7 @@ class _Step(Command[Dispute], frozen=True):
                 return Decision(dispute, draft.changes, wrong)
             dispute = steps.take(draft, ids, self.origin, dispute, event, actor, text=self.words(), **facts)
         except Refusal as refusal:
-            if not caught_up:
-                raise
-            return Decision(dispute, caught_up, refusal)
+            return refused_after(caught_up, dispute, refusal)
         return Decision(dispute, draft.changes)
 
 

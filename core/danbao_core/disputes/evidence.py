@@ -16,7 +16,7 @@ from danbao_core.dispute_errors import (
 from danbao_core.disputes import steps
 from danbao_core.disputes.lifecycle import DisputeEvent, Party, state_after
 from danbao_core.disputes.rows import Dispute, Evidence, EvidenceFile
-from danbao_core.engine import Book, Command, Decision, Draft, Key
+from danbao_core.engine import Book, Command, Decision, Draft, Key, refused_after
 from danbao_core.errors import Refusal
 
 MEDIA_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
@@ -66,9 +66,7 @@ class SubmitEvidence(Command[Evidence], frozen=True):
             facts = self._facts(draft, dispute, actor)
             steps.take(draft, ids, self.origin, dispute, DisputeEvent.SUBMIT_EVIDENCE, actor, **facts)
         except Refusal as refusal:
-            if not caught_up:
-                raise
-            return Decision(evidence, caught_up, refusal)
+            return refused_after(caught_up, evidence, refusal)
         draft.put(evidence)
         if self.content:
             draft.put(EvidenceFile(evidence.id, self.content))

@@ -18,7 +18,7 @@ from danbao_core.disputes.lifecycle import (
     Reason,
 )
 from danbao_core.disputes.rows import Dispute
-from danbao_core.engine import Book, Command, Decision, Draft, Key
+from danbao_core.engine import Book, Command, Decision, Draft, Key, refused_after
 from danbao_core.errors import AccountNotFound, ActorNotAllowed, CurrencyMismatch, Refusal
 from danbao_core.ids import IdSequence
 from danbao_core.money import Money
@@ -76,9 +76,7 @@ class OpenDispute(Command[Dispute], frozen=True):
                 raise ActorNotAllowed(actor=actor.name, event=DisputeEvent.OPEN.name)
             self._must_be_possible(draft, payment, dispute)
         except Refusal as refusal:
-            if not caught_up:
-                raise
-            return Decision(dispute, caught_up, refusal)
+            return refused_after(caught_up, dispute, refusal)
         dispute = settling.open_with(draft, ids, self.origin, payment, dispute)
         dispute_steps.tell(draft, ids, self.origin, dispute, DisputeEvent.OPEN, actor, at=draft.now, text=self.text)
         return Decision(dispute, draft.changes)

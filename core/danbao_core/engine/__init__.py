@@ -1,7 +1,7 @@
 """The commit engine: commands in, one transaction per batch, outcomes out. Start reading at `engine.py`."""
 
 from danbao_core.engine.book import Book, Draft, NotLoaded, RowNeeded
-from danbao_core.engine.command import Command, Decision, Origin
+from danbao_core.engine.command import Command, Decision, Origin, refused_after
 from danbao_core.engine.engine import Engine, Guard
 from danbao_core.engine.failures import Restart
 from danbao_core.engine.metrics import EngineMetrics
@@ -24,5 +24,6 @@ __all__ = [
     "Restart",
     "Row",
     "RowNeeded",
+    "refused_after",
     "table",
 ]

@@ -72,6 +72,14 @@ class Decision(msgspec.Struct, Generic[R], frozen=True):
     refusal: Refusal | None = None
 
 
+def refused_after(caught_up: Sequence[Row], result: R, refusal: Refusal) -> Decision[R]:
+    """What a refused command comes to that has caught up first: what came due before it stays done. Raises the refusal where
+    nothing did."""
+    if not caught_up:
+        raise refusal
+    return Decision(result, caught_up, refusal)
+
+
 class Command(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """Something to be done in one commit. Immutable; both methods are pure. Every subclass repeats `frozen=True`."""
 

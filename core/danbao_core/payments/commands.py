@@ -10,7 +10,7 @@ import msgspec
 from danbao_core import ledger, trail
 from danbao_core.accounts import Account, Purpose, active_account
 from danbao_core.accounts.rows import must_act_for
-from danbao_core.engine import Book, Command, Decision, Draft, Json, Key
+from danbao_core.engine import Book, Command, Decision, Draft, Json, Key, refused_after
 from danbao_core.errors import CurrencyMismatch, OrderNoTaken, PayerIsPayee, Refusal
 from danbao_core.money import Money, fee_minor
 from danbao_core.payments import steps
@@ -206,9 +206,7 @@ class _Step(Command[Payment], frozen=True):
                 return Decision(payment, draft.changes, wrong)
             payment = steps.take(draft, ids, self.origin, prepared, self.event(), actor)
         except Refusal as refusal:
-            if not caught_up:
-                raise
-            return Decision(payment, caught_up, refusal)
+            return refused_after(caught_up, payment, refusal)
         return Decision(payment, draft.changes)
 
 

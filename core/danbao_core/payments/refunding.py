@@ -10,7 +10,7 @@ from uuid import UUID
 
 from danbao_core import ledger, trail
 from danbao_core.accounts import Account, Balance, Purpose, balance_id
-from danbao_core.engine import Book, Command, Decision, Draft, Key
+from danbao_core.engine import Book, Command, Decision, Draft, Key, refused_after
 from danbao_core.errors import (
     AccountNotFound,
     BankMissing,
@@ -94,9 +94,7 @@ class CreateRefund(Command[Refund], frozen=True):
                 if wrong is not None:
                     return Decision(refund, draft.changes, wrong)
         except Refusal as refusal:
-            if not caught_up:
-                raise
-            return Decision(refund, caught_up, refusal)
+            return refused_after(caught_up, refund, refusal)
         return Decision(self._made(draft, ids, payment, refund), draft.changes)
 
     def _refund(self, refund_id: UUID, payment: Payment, draft: Draft) -> Refund:
