@@ -12,13 +12,14 @@ MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test check protos clean $(CHECKS:%=check-%)
+.PHONY: help install up demo test fuzz check protos clean $(CHECKS:%=check-%)
 
 help:
 	@echo "make install   set up .venv with everything (PYTHON=python3.12 chooses the interpreter)"
 	@echo "make up        start a payment core with its own Postgres and Valkey (ARGS='--listen 127.0.0.1:0')"
 	@echo "make demo      watch purchases go through escrow, and three disputes"
 	@echo "make test      run the tests (ARGS='tests/unit -k money')"
+	@echo "make fuzz      ask every RPC what nobody should (MESSAGES=1000000 SEED=7; REPEAT=... as a failure says)"
 	@echo "make check     everything but the tests; one step alone: make check-STEP with"
 	@echo "               $(CHECKS)"
 	@echo "make protos    generate the Python code after a change of protos/danbao"
@@ -34,6 +35,9 @@ demo: .venv/.installed
 
 test: .venv/.installed
 	@$(BIN)/pytest -n logical --maxprocesses=4 --dist worksteal $(ARGS)
+
+fuzz: .venv/.installed
+	@MESSAGES='$(MESSAGES)' SEED='$(SEED)' REPEAT='$(REPEAT)' $(BIN)/pytest -m soak -sq tests/integration/test_rpc_mutations.py $(ARGS)
 
 protos: .venv-protos/.installed
 	@$(PROTOS_BIN)/python protos/generate.py
