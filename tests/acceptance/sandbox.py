@@ -109,9 +109,8 @@ async def a_server(database_url: str, stopped: list[dict[str, Any]] | None = Non
 class Sandbox:
     """A sandbox that runs."""
 
-    def __init__(self, folder: Path, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._process = process
 
     @property
     def endpoint(self) -> Endpoint:
@@ -136,13 +135,21 @@ class Sandbox:
         for pid in self.endpoint.pids[role]:
             os.kill(pid, signal.SIGKILL)
 
+
+class OwnSandbox(Sandbox):
+    """A sandbox that one test has for itself, Postgres and all: it may die."""
+
+    def __init__(self, folder: Path, process: asyncio.subprocess.Process) -> None:
+        super().__init__(folder)
+        self._process = process
+
     async def end(self) -> None:
         """Waits until it has ended, with everything that belonged to it."""
         await self._process.communicate()
 
 
 @asynccontextmanager
-async def a_sandbox(folder: Path, *arguments: str) -> AsyncIterator[Sandbox]:
+async def a_sandbox(folder: Path, *arguments: str) -> AsyncIterator[OwnSandbox]:
     """Starts `danbao up` on a folder, which may hold an earlier one's data; stops it at the end if it still runs.
 
     On a folder that does not exist it finds its Postgres initialised.
@@ -163,14 +170,14 @@ async def a_sandbox(folder: Path, *arguments: str) -> AsyncIterator[Sandbox]:
         async with asyncio.timeout(_START_SECONDS):
             ready = await process.stdout.readline()
         assert ready, f"danbao up ended with exit code {await process.wait()}; see {folder}/logs"
-        yield Sandbox(folder, process)
+        yield OwnSandbox(folder, process)
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
         await process.communicate()
 
 
-async def killed_with_all_its_children(sandbox: Sandbox) -> None:
+async def killed_with_all_its_children(sandbox: OwnSandbox) -> None:
     """Kills the supervisor with `kill -9`, and waits until everything that it had started is gone, too."""
     pids = [pid for pids in sandbox.endpoint.pids.values() for pid in pids]
     sandbox.kill("supervisor")
