@@ -18,8 +18,8 @@ from typing import Final
 
 import asyncpg
 
-from danbao_core.embedded import PostgresServer, StartError, ValkeyServer
-from danbao_core.migrations import MigrationError, migrate
+from danbao_core.embedded import PostgresServer, ValkeyServer
+from danbao_core.migrations import migrate
 from danbao_core.supervisor import Endpoint, ListenAddress, Supervisor, default_roles
 from danbao_core.testing import lease
 from danbao_core.testing.temporary import a_temporary_folder
@@ -36,8 +36,6 @@ _SETTINGS: Final = {
     "max_connections": "300",
 }
 _WORD_BYTES: Final = 64
-
-_FAILURES: Final = (StartError, MigrationError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 Answer = dict[str, str]
 
@@ -92,7 +90,7 @@ class Host:
                 async with giving as answer:
                     writer.write(f"{json.dumps(answer)}\n".encode())
                     await asyncio.Event().wait()
-            except _FAILURES as error:
+            except Exception as error:
                 writer.write(f"{json.dumps({'error': str(error)})}\n".encode())
 
         task = asyncio.create_task(given())

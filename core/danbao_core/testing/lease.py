@@ -30,7 +30,7 @@ Wanted = Literal["postgres", "core"]
 
 
 class HostFailed(Exception):
-    """The host of the run could not give what it was asked for; the message says why."""
+    """The host of a run did not give what it was asked for; the message says why."""
 
 
 def folder_of(run: str) -> Path:
@@ -54,7 +54,7 @@ def lease(folder: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
         except OSError as error:
             answer = {"error": str(error)}
         if "error" in answer or not answer:
-            raise HostFailed(f"No {wanted} for the tests: {answer.get('error') or _log_of(folder)}")
+            raise HostFailed(answer.get("error") or _log_of(folder))
         try:
             yield answer
         finally:
@@ -80,13 +80,15 @@ def remove(folder: Path) -> None:
 
 
 def _connected(folder: Path) -> socket.socket:
-    """A connection to the host, which is started if it does not run."""
+    """A connection to the host, which is started if it does not run. Raises HostFailed."""
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)
         try:
             with locked(folder) as is_there:
                 if is_there:
                     return _connect(folder) or _connect_to(_start_host(folder))
+        except ConnectionRefusedError:
+            raise HostFailed(_log_of(folder)) from None
         except FileNotFoundError:
             continue  # somebody was the last to leave between two of our steps
 
@@ -158,6 +160,6 @@ def _leave(connection: socket.socket, folder: Path) -> None:
 
 def _log_of(folder: Path) -> str:
     try:
-        return f"its host ended.\n{(folder / _LOG).read_text(errors='replace')[-4096:]}"
+        return f"The host of the test run ended.\n{(folder / _LOG).read_text(errors='replace')[-4096:]}"
     except OSError as error:
-        return f"its host ended, and its log cannot be read ({error})"
+        return f"The host of the test run ended, and its log cannot be read ({error})."
