@@ -12,7 +12,8 @@ from danbao.v1 import common_pb2, payments_pb2
 from danbao_core.bootstrap import SAMPLE_BUYER, SAMPLE_SHOP
 from danbao_core.cli.bench import echo
 from danbao_core.cli.bench.figures import CONTENDERS, RULES
-from tests.acceptance.sandbox import Result, Sandbox, danbao
+from tests.acceptance.commands import Result
+from tests.acceptance.sandbox import Sandbox, danbao
 from tests.integration.sandboxes import a_folder
 
 SHORT = ("--rounds", "1", "--seconds", "0.2", "--accounts", "40")

@@ -16,9 +16,9 @@ _SECONDS: Final = 30.0
 class Calls:
     """Calls a core as its operator; a core that is being started again is waited for."""
 
-    def __init__(self, channel: grpc.Channel, key: str) -> None:
+    def __init__(self, channel: grpc.Channel, key: Callable[[], str]) -> None:
         self._channel = channel
-        self._metadata = (("authorization", f"Bearer {key}"),)
+        self._key = key
 
     def __call__(self, service: str, method: str, request: Message, answer: type[Answer]) -> Answer:
         """What a method of the contract answers; a `request_id` is made. Raises grpc.RpcError."""
@@ -29,14 +29,15 @@ class Calls:
             request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
-        answered = call(request, timeout=_SECONDS, metadata=self._metadata, wait_for_ready=True)
+        metadata = (("authorization", f"Bearer {self._key()}"),)
+        answered = call(request, timeout=_SECONDS, metadata=metadata, wait_for_ready=True)
         assert isinstance(answered, answer)
         return answered
 
 
 @contextmanager
-def calls_to(address: str, key: str) -> Iterator[Calls]:
-    """Calls over a connection of their own."""
+def calls_to(address: str, key: Callable[[], str]) -> Iterator[Calls]:
+    """Calls over a connection of their own, with the key of the moment: a test may have it renewed."""
     options = (("grpc.enable_http_proxy", 0), ("grpc.max_reconnect_backoff_ms", 1_000))
     with grpc.insecure_channel(address, options=options) as channel:
         yield Calls(channel, key)

@@ -103,6 +103,5 @@ def a_running_core(run: str) -> Iterator[RunningCore]:
     """A core of the run of that name. Raises HostFailed."""
     with lease(folder_of(run), "core") as answer:
         folder = Path(answer["folder"])
-        endpoint = read_endpoint(folder)
-        with calls_to(endpoint.address, endpoint.operator_key) as calls:
+        with calls_to(read_endpoint(folder).address, lambda: read_endpoint(folder).operator_key) as calls:
             yield RunningCore(folder, calls)
