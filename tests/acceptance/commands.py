@@ -43,7 +43,7 @@ class RunningCommand:
         self._pid = pid
         self._out = out
         self._err = err
-        self._code = asyncio.create_task(_number(status))
+        self._code = asyncio.create_task(_last_number(status))
 
     @property
     def is_running(self) -> bool:
@@ -75,7 +75,7 @@ async def run(arguments: list[str], environment: Mapping[str, str], folder: Path
     for _, theirs in pipes:
         os.close(theirs)
     out, err, status = [await _reader(ours) for ours, _ in pipes]
-    return RunningCommand(await _number(status), out, err, status)
+    return RunningCommand(int(await status.readline()), out, err, status)
 
 
 def _host() -> socket.socket:
@@ -107,5 +107,5 @@ async def _reader(descriptor: int) -> asyncio.StreamReader:
     return reader
 
 
-async def _number(lines: asyncio.StreamReader) -> int:
-    return int(await lines.readline())
+async def _last_number(lines: asyncio.StreamReader) -> int:
+    return int(await lines.read())  # to its end, so that the pipe is closed

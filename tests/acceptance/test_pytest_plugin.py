@@ -30,6 +30,7 @@ from tests.rpc_client import until
 from tests.rpc_requests import a_payment, a_top_up, register, the_bank
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text().partition("## In your tests")[2].partition("```python\n")[2].partition("```")[0]
 
 # What somebody's tests look like who use strict mode. Each leaves word of the core that it had.
 STRICT = """
@@ -189,10 +190,11 @@ def test_pytest_finds_it_and_it_imports_nothing_else() -> None:
 
 async def test_each_process_of_a_run_has_a_core_and_nothing_is_left_of_them(project: Project) -> None:
     options = ("-n", "2", "--dist", "each", "-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function")
+    (project.folder / "test_readme.py").write_text(README)
     run = project.pytest(STRICT, *options)
     out, _ = await asyncio.to_thread(run.communicate)
     assert run.returncode == 0, out
-    assert "8 passed" in out
+    assert "10 passed" in out, "in each process the test of the README, too"
     first, second = project.words()
     assert first["address"] != second["address"]
     assert first["pids"]["supervisor"] == second["pids"]["supervisor"], "one host for both"
