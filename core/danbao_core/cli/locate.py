@@ -13,12 +13,17 @@ from danbao_core.cli.output import CommandFailed
 
 if TYPE_CHECKING:
     from danbao_client import Danbao
+    from danbao_core.supervisor import Endpoint
 
 DEFAULT_FOLDER: Final = Path(".danbao")
 
 _CHANNELS_TO_MANY: Final = 8
 _TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
 """As DANBAO_INSECURE of a server may be written."""
+
+_NOTHING_HERE: Final = (
+    "No danbao is running here. Start one (danbao up), or name one: --data DIR, or DANBAO_ADDRESS and DANBAO_KEY."
+)
 
 DataOption = Annotated[
     Path | None,
@@ -80,12 +85,7 @@ def find_core(data: Path | None) -> Core:
             missing = "DANBAO_KEY" if address else "DANBAO_ADDRESS"
             raise CommandFailed("NOT_CONFIGURED", f"{missing} is not set: set both DANBAO_ADDRESS and DANBAO_KEY, or neither.")
         return Core(address, key, transport=_transport(address))
-    if data is None and not DEFAULT_FOLDER.exists():
-        raise CommandFailed(
-            "NOT_RUNNING",
-            "No danbao is running here. Start one (danbao up), or name one: --data DIR, or DANBAO_ADDRESS and DANBAO_KEY.",
-        )
-    return _sandbox(data or DEFAULT_FOLDER)
+    return _sandbox(data)
 
 
 def find_operators_core(data: Path | None, *, second_operator: bool) -> Core:
@@ -140,18 +140,25 @@ def transport_in_words() -> Iterator[None]:
         raise CommandFailed("NOT_CONFIGURED", f"DANBAO_TLS_*: {error}.") from None
 
 
-def _sandbox(folder: Path) -> Core:
+def sandbox_endpoint(data: Path | None) -> "Endpoint":
+    """Where the sandbox of a folder is, ./.danbao without one. Raises CommandFailed, with what to do, where there is none."""
     from danbao_core.supervisor import NotRunning, read_endpoint
 
+    if data is None and not DEFAULT_FOLDER.exists():
+        raise CommandFailed("NOT_RUNNING", _NOTHING_HERE)
     try:
-        endpoint = read_endpoint(folder)
+        return read_endpoint(data or DEFAULT_FOLDER)
     except NotRunning as error:
         raise CommandFailed("NOT_RUNNING", str(error)) from None
+
+
+def _sandbox(data: Path | None) -> Core:
+    endpoint = sandbox_endpoint(data)
     has_one_server = len(endpoint.pids["server"]) == 1
     return Core(
         endpoint.address,
         endpoint.operator_key,
-        folder,
+        data or DEFAULT_FOLDER,
         endpoint.database_url,
         endpoint.second_operator_key,
         has_one_server=has_one_server,
