@@ -5,7 +5,7 @@ from typing import Any, Final
 import typer
 
 from danbao_core.cli.locate import DataOption, find_address, transport_in_words
-from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
+from danbao_core.cli.output import HINTS, CommandFailed, JsonOption, Output, run
 
 _ANSWER_SECONDS: Final = 5.0
 
@@ -37,5 +37,5 @@ async def health_status(address: str, transport: dict[str, Any]) -> str:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
         except grpc.aio.AioRpcError as error:
             code = error.code().name
-            raise CommandFailed(code, f"{address} does not answer: {error.details()} ({code})") from None
+            raise CommandFailed(code, f"{address} does not answer: {error.details()} ({code}).{HINTS.get(code, '')}") from None
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

@@ -1,6 +1,7 @@
 """Where the running core is that a command talks to."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from danbao_core.supervisor import Endpoint
 
 DEFAULT_FOLDER: Final = Path(".danbao")
+
+_HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]\s]+\]|[^:/\[\]\s]+):\d{1,5}")
+_OTHER_ADDRESSES: Final = ("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:")
+"""As gRPC writes them."""
 
 _CHANNELS_TO_MANY: Final = 8
 _TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
@@ -111,6 +116,11 @@ def _transport(address: str) -> dict[str, Any]:
     """How the environment says that a core is reached, as `Danbao.connect` takes it. Raises CommandFailed."""
     from danbao_client.channels import Tls, is_local
 
+    if not _HOST_AND_PORT.fullmatch(address) and not address.startswith(_OTHER_ADDRESSES):
+        raise CommandFailed(
+            "NOT_CONFIGURED",
+            f"DANBAO_ADDRESS: {address} is not HOST:PORT, as in 127.0.0.1:50051 or [::1]:50051; it has no http:// before it.",
+        )
     ca, cert, key = (os.environ.get(f"DANBAO_TLS_{name}", "") for name in ("CA", "CLIENT_CERT", "CLIENT_KEY"))
     if (cert or key) and not (ca and cert and key):
         raise CommandFailed(

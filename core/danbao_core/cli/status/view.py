@@ -44,10 +44,11 @@ def seconds_in_words(seconds: float) -> str:
 
 def _head(status: Status) -> str:
     colour = "green" if status.health == "SERVING" else "red"
-    health = f"[bold {colour}]{status.health}[/]  " if status.health else ""
-    lines = [
-        f"[bold]danbao {status.version}[/]  {status.address + '  ' if status.address else ''}{health}[dim]the last {status.seconds:.1f} s[/]"
-    ]
+    health = f"[bold {colour}]{status.health}[/]" if status.health else ""
+    about = filter(
+        None, (f"[bold]danbao {status.version}[/]", status.address, health, f"[dim]the last {status.seconds:.1f} s[/]")
+    )
+    lines = ["  ".join(about)]
     for name, store in status.stores.items():
         lines.append(f"{name} {store.words}" if store.answers else f"[red]{name} does not answer: {_escaped(store.words)}[/]")
     lines += [f"[red]{url} does not answer[/]" for url in status.silent]
@@ -92,7 +93,7 @@ def _facts(status: Status) -> "Table":
     engine, telling, reads = status.engine, status.telling, status.read_pool
     table.add_row("Commands", f"{_rates(engine.commands_per_second)}; {_marked(engine.queue, 'wait', engine.queue > 1000)}")
     table.add_row("Batches", _batches(engine))
-    table.add_row("Phases", _phases(engine))
+    table.add_row("Phases, ms", _phases(engine))
     table.add_row(
         "Reads", f"{reads.connections} connections, {reads.idle} idle, {_marked(reads.waiting, 'wait', reads.waiting > 0)}"
     )
@@ -118,8 +119,8 @@ def _batches(engine: Engine) -> str:
 def _phases(engine: Engine) -> str:
     """Means of a batch, in milliseconds."""
     means = {"wait": engine.wait_seconds.mean} | {phase: engine.phase_seconds[phase].mean for phase in PHASES}
-    shown = [f"{name} {mean * 1e3:.1f}" for name, mean in means.items() if mean is not None]
-    return f"{', '.join(shown)} ms" if shown else "no batch"
+    shown = [f"{name} {mean * 1e3:.{1 if mean < 0.01 else 0}f}" for name, mean in means.items() if mean is not None]
+    return ", ".join(shown) or "none"
 
 
 def _due(status: Status) -> str:
