@@ -150,6 +150,11 @@ def test_only_the_busiest_methods_are_shown_where_there_is_no_room() -> None:
     assert "6 more methods" in text
 
 
+def test_a_core_that_is_gone_has_no_figures() -> None:
+    gone = status_of(Look(100.0, pages={SERVER: a_server(ok=9)}), Look(102.0, health="NOT_RUNNING"))
+    assert shown(gone).splitlines() == ["danbao  NOT_RUNNING  the last 2.0 s", "", "No process tells what it does."]
+
+
 def test_without_a_leader_it_says_that_nobody_looks() -> None:
     assert "no worker leads" in shown(a_status({}, {SERVER: a_server()}))
 

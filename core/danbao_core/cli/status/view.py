@@ -20,9 +20,11 @@ LINES_BESIDE_CALLS: Final = 22
 
 
 def page(status: Status, most_calls: int = 12) -> "RenderableType":
-    """Everything, the busiest `most_calls` methods of the calls."""
+    """Everything, the busiest `most_calls` methods of the calls; where no process answers, that alone."""
     from rich.console import Group
 
+    if not status.processes:
+        return Group(_head(status), "", "No process tells what it does.")
     return Group(_head(status), "", _calls(status, most_calls), "", _facts(status), "", _processes(status))
 
 
@@ -46,7 +48,8 @@ def _head(status: Status) -> str:
     colour = "green" if status.health == "SERVING" else "red"
     health = f"[bold {colour}]{status.health}[/]" if status.health else ""
     about = filter(
-        None, (f"[bold]danbao {status.version}[/]", status.address, health, f"[dim]the last {status.seconds:.1f} s[/]")
+        None,
+        (f"[bold]{f'danbao {status.version}'.strip()}[/]", status.address, health, f"[dim]the last {status.seconds:.1f} s[/]"),
     )
     lines = ["  ".join(about)]
     for name, store in status.stores.items():
