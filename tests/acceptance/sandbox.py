@@ -21,11 +21,15 @@ _COMMAND = (sys.executable, "-m", "danbao_core")
 _START_SECONDS = 90.0
 
 
+def environment_of(added: dict[str, str]) -> dict[str, str]:
+    """Of a command that knows of no core but the one it is told of."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DANBAO_")}
+    return environment | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))} | added
+
+
 async def started(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> RunningCommand:
     """Starts a `danbao` command that knows of no core but the one it is told of; `env` is added to the environment."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DANBAO_")}
-    environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
-    return await commands.run([*map(str, arguments)], environment | (env or {}), cwd or Path.cwd())
+    return await commands.run([*map(str, arguments)], environment_of(env or {}), cwd or Path.cwd())
 
 
 async def danbao(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> Result:

@@ -33,7 +33,7 @@ async def bench(temporary: Path, *arguments: str | Path) -> Result:
 
 async def test_every_contender_has_its_turn_and_is_profiled_and_the_books_hold(tmp_path: Path, temporary: Path) -> None:
     told = await bench(
-        temporary, "--profile", "--webhooks", "--json", tmp_path / "bench.json", "--chart", tmp_path / "bench.svg"
+        temporary, "--profile", "--webhooks", "--output", tmp_path / "bench.json", "--chart", tmp_path / "bench.svg"
     )
     assert told.code == 0, told.err
     answer: dict[str, Any] = json.loads((tmp_path / "bench.json").read_text())
