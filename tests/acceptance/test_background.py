@@ -98,13 +98,9 @@ async def pays(client: Danbao, payer: str, shop: str, enough: asyncio.Event, tol
             )
 
 
-async def leases_end(database: Any) -> None:
-    """Ends the leases of workers, as ten seconds would."""
+async def waits_end(database: Any) -> None:
+    """Ends the leases of workers, as ten seconds would, and the pause before a second attempt, as five would."""
     await database.execute("UPDATE webhook_health SET leased_until = now() WHERE leased_until > now()")
-
-
-async def pauses_end(database: Any) -> None:
-    """Ends the pause before the second attempt of deliveries, as five seconds would."""
     await database.execute("UPDATE delivery SET due_at = now() WHERE state = 1 AND failures = 1 AND due_at > now()")
 
 
@@ -118,7 +114,7 @@ async def killed_over_and_over(sandbox: Sandbox, kills: int, told: list[tuple[st
         sandbox.kill(role)
         await eventually(lambda role=role, pids=pids: sandbox.endpoint.pids[role] not in ([], pids))  # type: ignore[misc]
         if hurried is not None:
-            await leases_end(hurried)
+            await waits_end(hurried)
 
 
 @pytest.mark.parametrize(("kills", "hurry"), [(2, True), pytest.param(30, False, marks=pytest.mark.soak)])
@@ -165,7 +161,7 @@ async def all_is_done(database: Any) -> bool:
 async def all_is_told(database: Any, urls: list[str], *, hurry: bool) -> bool:
     """Whether nothing is on its way to these endpoints."""
     if hurry:
-        await pauses_end(database)
+        await waits_end(database)
     return not await database.fetchval(
         "SELECT count(*) FROM delivery d JOIN webhook_endpoint e ON e.id = endpoint_id WHERE url = ANY($1) AND d.state = 1",
         urls,
