@@ -23,7 +23,8 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     """Where the spans of a program that traces go."""
     provider, exporter = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(tracing, "_TRACER", provider.get_tracer("danbao_client"))
     yield exporter
     provider.shutdown()
 
@@ -41,7 +42,7 @@ def traceparent(span: ReadableSpan) -> str:
 async def test_a_call_is_one_span_whose_traceparent_goes_with_every_attempt(spans: InMemorySpanExporter) -> None:
     server = ScriptedServer(BUSY, payments_pb2.Payment(name="payments/1"))
     async with server.called() as danbao:
-        with trace.get_tracer("shop").start_as_current_span("sell") as selling:
+        with trace.get_tracer_provider().get_tracer("shop").start_as_current_span("sell") as selling:
             await danbao.payments.pay("payments/1", request_id="mine")
     call, sell = spans.get_finished_spans()
     assert (call.name, call.kind) == ("danbao.v1.PaymentService/PayPayment", trace.SpanKind.CLIENT)
@@ -78,8 +79,14 @@ async def test_a_stream_is_a_span_as_long_as_it_is_open(spans: InMemorySpanExpor
     assert server.received[0].metadata["traceparent"] == traceparent(call)
 
 
-async def test_without_opentelemetry_nothing_is_sent(spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracing, "_HAS_OPENTELEMETRY", False)
+@pytest.mark.parametrize("missing", ["the package", "a provider"])
+async def test_a_program_that_does_not_trace_sends_nothing(
+    spans: InMemorySpanExporter, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "the package":
+        monkeypatch.setattr(tracing, "_TRACER", None)
+    else:
+        monkeypatch.setattr(trace, "get_tracer_provider", trace.ProxyTracerProvider)
     server = ScriptedServer(payments_pb2.Payment())
     async with server.called() as danbao:
         await danbao.payments.get("payments/1")

@@ -161,7 +161,7 @@ class Watching:
         self._heartbeat_seconds = heartbeat_seconds
 
     async def watch(self, watcher: Watcher, cursor: str) -> AsyncGenerator[Seen, None]:
-        """What happens from a cursor on, and a sign of life where nothing does. Without a cursor, one to go on from comes first.
+        """What happens from a cursor on, and a sign of life where nothing does. Without a cursor one comes first.
 
         Raises CursorInvalid, CursorExpired, WatchTooSlow, and what else ends the watcher's outlet.
         """
