@@ -90,7 +90,7 @@ class Host:
                 async with giving as answer:
                     writer.write(f"{json.dumps(answer)}\n".encode())
                     await asyncio.Event().wait()
-            except Exception as error:
+            except Exception as error:  # whatever it is, the other side waits to be told
                 writer.write(f"{json.dumps({'error': str(error)})}\n".encode())
 
         task = asyncio.create_task(given())
