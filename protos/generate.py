@@ -4,6 +4,9 @@
 that is not what the protos say, and exits 1. It needs the packages of requirements.txt beside it,
 in an environment of their own (that file says why).
 
+It also writes `contract.binpb`: the contract, all that it imports and the details of its errors as
+one descriptor set, for what speaks gRPC without generated code (Envoy, `grpcurl -protoset`).
+
 The generated code must not import the package `buf`: callers do not validate, and need not install
 protovalidate. So the protos are first compiled to a descriptor set, the import of
 `buf/validate/validate.proto` is taken out of it, and the code is generated from that. The rules
@@ -28,6 +31,8 @@ except ImportError as missing:
 
 PROTOS = Path(__file__).resolve().parent
 NOT_AT_RUN_TIME = "buf/validate/validate.proto"
+ERROR_DETAILS = "google/rpc/error_details.proto"
+DESCRIPTORS = "contract.binpb"
 GENERATED = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
 
 
@@ -74,8 +79,9 @@ def generate(target: Path) -> None:
     names = proto_names()
     with tempfile.TemporaryDirectory() as scratch:
         descriptors = Path(scratch) / "contract.binpb"
-        compile_to_descriptors(names, descriptors)
+        compile_to_descriptors([*names, ERROR_DETAILS], descriptors)
         files = FileDescriptorSet.FromString(descriptors.read_bytes())
+        write_descriptors(files, target)
         for file in files.file:
             drop_import(file, NOT_AT_RUN_TIME)
         descriptors.write_bytes(files.SerializeToString(deterministic=True))
@@ -92,9 +98,19 @@ def generate(target: Path) -> None:
         )
 
 
+def write_descriptors(files: FileDescriptorSet, target: Path) -> None:
+    """Writes the descriptor set for callers without generated code, without comments."""
+    bare = FileDescriptorSet()
+    bare.CopyFrom(files)
+    for file in bare.file:
+        file.ClearField("source_code_info")
+    (target / DESCRIPTORS).write_bytes(bare.SerializeToString(deterministic=True))
+
+
 def contents(root: Path) -> dict[str, bytes]:
     """Every generated file under `root`, by its path there."""
-    paths = (path for path in root.glob("danbao/v*/*") if path.name.endswith(GENERATED))
+    paths = [path for path in root.glob("danbao/v*/*") if path.name.endswith(GENERATED)]
+    paths += root.glob(DESCRIPTORS)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
