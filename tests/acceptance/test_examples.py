@@ -183,9 +183,3 @@ async def test_node_sees_a_person_from_a_phone_number_to_an_approved_payment(san
     assert found is not None, said
     explained = (await sandbox.danbao("explain", found[1])).answer
     assert explained["payment"]["state"] == "STATE_PAID"
-
-
-@node
-async def test_node_tells_why_it_was_refused(sandbox: Sandbox) -> None:
-    code, said = await ran(sandbox, "node", EXAMPLES / "node" / "index.js", key="dbk_of_nobody")
-    assert (code, said.partition(":")[0]) == (1, "TOKEN_INVALID")

@@ -209,6 +209,12 @@ def test_envoy_ends_no_stream_and_every_other_call() -> None:
     assert one["route"]["timeout"] != "0s"
 
 
+def test_envoy_refuses_before_its_memory_is_used_up() -> None:
+    (heap,) = found_in(ENVOY, "max_heap_size_bytes")
+    assert SERVICES["envoy"]["deploy"]["resources"]["limits"]["memory"] == "512m"
+    assert heap <= 0.8 * 512 * 1024**2
+
+
 def test_envoy_speaks_tls_on_both_sides_and_is_believed_by_the_server_alone() -> None:
     (listener,) = ENVOY["static_resources"]["listeners"]
     (cluster,) = ENVOY["static_resources"]["clusters"]
