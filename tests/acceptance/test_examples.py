@@ -119,8 +119,9 @@ async def test_the_shop_sells_ships_and_gives_back(shop: Shop) -> None:
     await shop.operator.payments.confirm(order["payment"])
     await shop.until_state(order["order"], "SUCCEEDED")
 
-    body = json.dumps({"id": paid_event, "type": "payment.paid", "data": {"state": "STATE_PAID", "orderNo": order["order"]}})
     now = datetime.now(UTC)
+    content = {"state": "STATE_PAID", "orderNo": order["order"]}
+    body = json.dumps({"id": paid_event, "type": "payment.paid", "timestamp": now.isoformat(), "data": content})
     signed = {"webhook-id": paid_event, "webhook-timestamp": str(int(now.timestamp()))}
     signature = Webhook(shop.found("SELECT secret FROM webhook")[0]).sign(paid_event, now, body)
     for given, expected in ((signature, 204), (signature.replace("v1,", "v1,A"), 400)):
