@@ -299,10 +299,10 @@ async def test_whoever_attacks_the_rest_are_served(core: Core, tmp_path: Path) -
 
 
 async def test_a_message_is_measured_unpacked(core: Core) -> None:
-    call = core.channel.unary_unary(GET)
+    channel: Any = core.channel
     for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(bytes(50 * 2**20), compression=compression, timeout=30)
+            await channel.unary_unary(GET)(bytes(50 * 2**20), compression=compression, timeout=30)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
