@@ -5,7 +5,7 @@ ARGS ?=
 
 BIN := .venv/bin
 PROTOS_BIN := .venv-protos/bin
-EVERYTHING := .[server,embedded,dev]
+EVERYTHING := .[server,embedded,docs,dev]
 CHECKS := format lint types protos breaking generated oldest imports migrations compose
 
 MAKEFLAGS += --no-print-directory
