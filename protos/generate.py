@@ -1,4 +1,4 @@
-"""Generates the Python code of the contract from `danbao/v*/*.proto`, beside the proto files.
+"""Generates the Python code of the contract from `danbao/v*/*.proto`, beside the proto files, and the client's services of it.
 
 `make protos` runs it. `make check` runs it with `--check`, which writes nothing, names each file
 that is not what the protos say, and exits 1. It needs the packages of requirements.txt beside it,
@@ -23,10 +23,17 @@ try:
     import grpc_tools
     from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
     from grpc_tools import protoc
+
+    import client_errors
+    import client_services
 except ImportError as missing:
     sys.exit(f"{missing}: run `make protos`, which installs protos/requirements.txt")
 
-PROTOS = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
+PROTOS = ROOT / "protos"
+CLIENT = ROOT / "clients" / "danbao_client"
+SERVICES = CLIENT / "services"
+REASONS = CLIENT / "errors" / "reasons.py"
 NOT_AT_RUN_TIME = "buf/validate/validate.proto"
 GENERATED = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
 
@@ -70,12 +77,15 @@ def drop_import(file: FileDescriptorProto, name: str) -> None:
 
 
 def generate(target: Path) -> None:
-    """Writes the generated code under `target`, in the folders of the packages."""
+    """Writes the generated code under `target`, where it stands under the root of the project."""
     names = proto_names()
+    python = target / PROTOS.relative_to(ROOT)
+    python.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         descriptors = Path(scratch) / "contract.binpb"
         compile_to_descriptors(names, descriptors)
         files = FileDescriptorSet.FromString(descriptors.read_bytes())
+        generate_client(files, target)
         for file in files.file:
             drop_import(file, NOT_AT_RUN_TIME)
         descriptors.write_bytes(files.SerializeToString(deterministic=True))
@@ -84,18 +94,31 @@ def generate(target: Path) -> None:
             f"--descriptor_set_in={descriptors}",
             f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
             f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
-            f"--python_out={target}",
-            f"--grpc_python_out={target}",
-            f"--mypy_out=quiet:{target}",
-            f"--mypy_grpc_out=quiet:{target}",
+            f"--python_out={python}",
+            f"--grpc_python_out={python}",
+            f"--mypy_out=quiet:{python}",
+            f"--mypy_grpc_out=quiet:{python}",
             *names,
         )
 
 
+def generate_client(files: FileDescriptorSet, target: Path) -> None:
+    """Writes what the client says of the contract: its services, and the reasons of the core."""
+    contract = client_services.Contract(files)
+    sources = {SERVICES / name: source for name, source in client_services.modules(contract).items()}
+    sources[REASONS] = client_errors.module(ROOT / "core" / "danbao_core", contract)
+    for path, source in sources.items():
+        place = target / path.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(source)
+
+
 def contents(root: Path) -> dict[str, bytes]:
-    """Every generated file under `root`, by its path there."""
-    paths = (path for path in root.glob("danbao/v*/*") if path.name.endswith(GENERATED))
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+    """Every generated file, by its path under the root of the project."""
+    stubs = (path for path in root.glob("protos/danbao/v*/*") if path.name.endswith(GENERATED))
+    services = (root / SERVICES.relative_to(ROOT)).glob("*.py")
+    reasons = (path for path in (root / REASONS.relative_to(ROOT),) if path.exists())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in (*stubs, *services, *reasons)}
 
 
 def differences() -> dict[str, bytes | None]:
@@ -103,7 +126,7 @@ def differences() -> dict[str, bytes | None]:
     with tempfile.TemporaryDirectory() as scratch:
         generate(Path(scratch))
         wanted = contents(Path(scratch))
-    present = contents(PROTOS)
+    present = contents(ROOT)
     return {name: wanted.get(name) for name in sorted(wanted.keys() | present.keys()) if wanted.get(name) != present.get(name)}
 
 
@@ -113,14 +136,14 @@ def main() -> None:
     only_check = parser.parse_args().check
     stale = differences()
     if only_check and stale:
-        sys.exit("\n".join(f"out of date, run `make protos`: protos/{name}" for name in stale))
+        sys.exit("\n".join(f"out of date, run `make protos`: {name}" for name in stale))
     for name, content in stale.items():
         if content is None:
-            (PROTOS / name).unlink()
-            print(f"removed protos/{name}")
+            (ROOT / name).unlink()
+            print(f"removed {name}")
         else:
-            (PROTOS / name).write_bytes(content)
-            print(f"wrote protos/{name}")
+            (ROOT / name).write_bytes(content)
+            print(f"wrote {name}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -13,6 +13,7 @@ import grpc
 from danbao.v1 import payments_pb2
 from danbao_client.errors import DanbaoError
 from danbao_client.rpc import CallSettings, StreamRpc, seconds_before_retry
+from danbao_client.service import Service
 
 MOST_IN_A_MESSAGE: Final = 256
 MOST_BYTES_IN_A_MESSAGE: Final = 1024 * 1024
@@ -22,12 +23,35 @@ _Request: TypeAlias = payments_pb2.CreatePaymentRequest
 _Rpc: TypeAlias = StreamRpc[payments_pb2.StreamPaymentsRequest, payments_pb2.StreamPaymentsResponse]
 
 
+class PaymentsInBulk(Service):
+    """The service of payments, with what takes many of them."""
+
+    StreamPayments: _Rpc
+
+    def stream(
+        self, requests: AsyncIterable[_Request] | Iterable[_Request]
+    ) -> AsyncGenerator[payments_pb2.PaymentResult, None]:
+        """Creates payments in bulk: answers one result for each request, in order, a payment or why there is none.
+
+        Requests are taken up to 1,024 ahead of their results and sent up to 256 in a message. One whose `request_id` is empty
+        goes out with a fresh UUID, which its result tells; messages are copied when they are taken. Where the connection is
+        lost, what has no result yet is sent again with the same ids, so each payment is made once, until no result came for the
+        client's patience since the connection was first lost. Results that are refusals are handed out like others and never
+        sent again: `DanbaoError.of_result` tells whether they may be.
+
+        Raises DanbaoError where the core refuses the stream, where patience ends, or where no answer comes in the client's
+        deadline: its `unanswered` holds what was taken and has no result, with the ids, to be sent again in whichever way.
+        What the requests raise comes after the results of those before, and so does TypeError for what is no request.
+        """
+        return PaymentStream(self.StreamPayments, requests, self._settings).results()
+
+
 class PaymentStream:
     """Sends requests and hands their results out; what has no result is sent again when a connection is lost."""
 
-    def __init__(self, rpc: _Rpc, requests: AsyncIterable[_Request], settings: CallSettings) -> None:
+    def __init__(self, rpc: _Rpc, requests: AsyncIterable[_Request] | Iterable[_Request], settings: CallSettings) -> None:
         self._rpc = rpc
-        self._requests = requests
+        self._requests = requests if isinstance(requests, AsyncIterable) else _each(requests)
         self._settings = settings
         self._unanswered: deque[_Request] = deque()
         """Taken from the caller and without a result, oldest first."""
@@ -172,8 +196,13 @@ def _identified(request: object) -> _Request:
     Raises TypeError for what is no request.
     """
     if not isinstance(request, _Request):
-        raise TypeError(f"stream_payments takes CreatePaymentRequest messages, not {type(request).__name__}")
+        raise TypeError(f"stream takes CreatePaymentRequest messages, not {type(request).__name__}")
     identified = _Request()
     identified.CopyFrom(request)
     identified.request_id = request.request_id or str(uuid4())
     return identified
+
+
+async def _each(requests: Iterable[_Request]) -> AsyncGenerator[_Request, None]:
+    for request in requests:
+        yield request

@@ -1,14 +1,10 @@
 """The client: channels to one core, and its services."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
 from types import TracebackType
 from typing import Final
 
-from danbao.v1 import payments_pb2, payouts_pb2, statements_pb2
-from danbao_client.bulk import PaymentStream
 from danbao_client.channels import Tls, open_channels
-from danbao_client.files import chunks_of
 from danbao_client.rpc import CallSettings, Stubs
 from danbao_client.services import (
     Accounts,
@@ -32,9 +28,9 @@ class Danbao:
     People log in without a key, and act with the access token that they get:
 
         async with Danbao.connect("127.0.0.1:50051") as nobody:
-            tokens = (await nobody.sessions.CreateSession(...)).tokens
+            tokens = (await nobody.sessions.create(...)).tokens
             lin = nobody.with_token(tokens.access_token)
-            await lin.payments.PayPayment(...)
+            await lin.payments.pay(...)
     """
 
     def __init__(self, stubs: Stubs, settings: CallSettings) -> None:
@@ -85,38 +81,6 @@ class Danbao:
         """The same core, over the same connections, as another caller sees it: a person by the access token of a session, or a
         service by its key. Closing either closes the connections of both."""
         return Danbao(self._stubs, self._settings._replace(token=token))
-
-    def stream_payments(
-        self, requests: AsyncIterable[payments_pb2.CreatePaymentRequest]
-    ) -> AsyncGenerator[payments_pb2.PaymentResult, None]:
-        """Creates payments in bulk: answers one result for each request, in order, a payment or why there is none.
-
-        Requests are taken up to 1,024 ahead of their results and sent up to 256 in a message. One whose `request_id` is empty
-        goes out with a fresh UUID, which its result tells; messages are copied when they are taken. Where the connection is
-        lost, what has no result yet is sent again with the same ids, so each payment is made once, until no result came for the
-        client's patience since the connection was first lost. Results that are refusals are handed out like others and never
-        sent again: `DanbaoError.of_result` tells whether they may be.
-
-        Raises DanbaoError where the core refuses the stream, where patience ends, or where no answer comes in the client's
-        deadline: its `unanswered` holds what was taken and has no result, with the ids, to be sent again in whichever way.
-        What the requests raise comes after the results of those before, and so does TypeError for what is no request.
-        """
-        return PaymentStream(self.payments.StreamPayments, requests, self._settings).results()
-
-    def export_statement(
-        self, request: statements_pb2.ExportStatementRequest
-    ) -> AsyncGenerator[statements_pb2.FileChunk, None]:
-        """A wallet's statement as a file, in chunks as they come; the first one tells what to call it.
-
-        Nothing is sent again: where it raises DanbaoError, throw away what has come. It takes as long as it takes.
-        """
-        return chunks_of(self.accounts.ExportStatement(request))
-
-    def export_settlement_report(
-        self, request: payouts_pb2.ExportSettlementReportRequest
-    ) -> AsyncGenerator[statements_pb2.FileChunk, None]:
-        """What a payout is made of as a file, as `export_statement`."""
-        return chunks_of(self.payouts.ExportSettlementReport(request))
 
     async def __aenter__(self) -> "Danbao":
         return self

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from danbao_client.errors import DanbaoError
+from danbao_client.tracing import CallSpan, Metadata
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -34,7 +35,7 @@ class CallSettings(NamedTuple):
     """Time for all attempts of a call together, pauses included."""
 
     @property
-    def metadata(self) -> tuple[tuple[str, str], ...]:
+    def metadata(self) -> Metadata:
         """What every call carries: the token, where there is one."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
@@ -49,7 +50,7 @@ class Stubs:
     def of(self, method: MethodDescriptor) -> Iterator[Any]:
         """A method over each channel in turn, for ever."""
         if method.full_name not in self._made:
-            path = f"/{method.containing_service.full_name}/{method.name}"
+            path = f"/{_name_of(method)}"
             into_bytes = GetMessageClass(method.input_type).SerializeToString
             from_bytes = GetMessageClass(method.output_type).FromString
             kind = _kind_of(method)
@@ -57,6 +58,11 @@ class Stubs:
             stubs = [make(path, request_serializer=into_bytes, response_deserializer=from_bytes) for make in makers]
             self._made[method.full_name] = itertools.cycle(stubs)
         return self._made[method.full_name]
+
+
+def _name_of(method: MethodDescriptor) -> str:
+    """As in paths and traces: danbao.v1.PaymentService/CreatePayment."""
+    return f"{method.containing_service.full_name}/{method.name}"
 
 
 def _kind_of(method: MethodDescriptor) -> str:
@@ -71,6 +77,7 @@ class Rpc(Generic[Request, Response]):
 
     def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
         self._stubs = stubs.of(method)
+        self._name = _name_of(method)
         self._carries_request_id = "request_id" in method.input_type.fields_by_name
         self._settings = settings
         self._metadata = settings.metadata
@@ -84,11 +91,16 @@ class Rpc(Generic[Request, Response]):
         as it is, so sending it later is another request.
         """
         request, request_id = self._identified(request)
+        with CallSpan(self._name, request_id) as span:
+            return await self._sent(request, request_id, deadline_seconds, (*self._metadata, *span.carried))
+
+    async def _sent(self, request: Request, request_id: str, deadline_seconds: float | None, metadata: Metadata) -> Response:
+        """The answer to one of the attempts."""
         deadline_seconds = self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds
         give_up_at = time.monotonic() + self._settings.patience_seconds
         for attempt in itertools.count():
             try:
-                response: Response = await next(self._stubs)(request, timeout=deadline_seconds, metadata=self._metadata)
+                response: Response = await next(self._stubs)(request, timeout=deadline_seconds, metadata=metadata)
                 return response
             except grpc.aio.AioRpcError as error:
                 failure = DanbaoError.of(error, request_id)
@@ -115,38 +127,44 @@ class Rpc(Generic[Request, Response]):
 class StreamRpc(Generic[Request, Response]):
     """A method of the contract that streams both ways: `call = danbao.payments.StreamPayments()`, then read and write.
 
-    One connection without retries; `Danbao.stream_payments` does what callers mostly want.
+    One connection without retries; `danbao.payments.stream` does what callers mostly want.
     """
 
     def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
         self._stubs = stubs.of(method)
+        self._name = _name_of(method)
         self._metadata = settings.metadata
 
     def __call__(self, *, deadline_seconds: float | None = None) -> "grpc.aio.StreamStreamCall[Request, Response]":
         """Opens a stream, which may last for ever where no deadline is given."""
+        span = CallSpan(self._name)
         call: grpc.aio.StreamStreamCall[Request, Response] = next(self._stubs)(
-            timeout=deadline_seconds, metadata=self._metadata
+            timeout=deadline_seconds, metadata=(*self._metadata, *span.carried)
         )
+        call.add_done_callback(lambda _: span.end())
         return call
 
 
 class WatchRpc(Generic[Request, Response]):
-    """A method of the contract that answers with a stream: `async for event in danbao.payments.WatchPayments(request)`.
+    """A method of the contract that streams its answers: `async for message in danbao.payments.WatchPayments(request)`.
 
-    One connection without retries; each message has a cursor from which another call goes on.
+    One connection without retries; `danbao.payments.watch` and the methods that export files do what callers mostly want.
     """
 
     def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
         self._stubs = stubs.of(method)
+        self._name = _name_of(method)
         self._metadata = settings.metadata
 
     def __call__(
         self, request: Request, *, deadline_seconds: float | None = None
     ) -> "grpc.aio.UnaryStreamCall[Request, Response]":
         """Opens a stream, which may last for ever where no deadline is given. Reading from it raises AioRpcError."""
+        span = CallSpan(self._name)
         call: grpc.aio.UnaryStreamCall[Request, Response] = next(self._stubs)(
-            request, timeout=deadline_seconds, metadata=self._metadata
+            request, timeout=deadline_seconds, metadata=(*self._metadata, *span.carried)
         )
+        call.add_done_callback(lambda _: span.end())
         return call
 
 

@@ -76,7 +76,7 @@ async def each(requests: list[payments_pb2.CreatePaymentRequest]) -> AsyncIterat
 
 
 async def streamed(danbao: Danbao, requests: list[payments_pb2.CreatePaymentRequest]) -> list[payments_pb2.PaymentResult]:
-    return [result async for result in danbao.stream_payments(each(requests))]
+    return [result async for result in danbao.payments.stream(each(requests))]
 
 
 async def seen_waiting(connection: Connection, streaming: "asyncio.Future[Any]") -> int:

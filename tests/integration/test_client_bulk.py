@@ -108,7 +108,7 @@ async def test_every_request_has_its_result_in_order(core: Core) -> None:
     requests = [a_transfer(buyer, shop if number % 100 else buyer) for number in range(3_000)]
     requests = [changed(request, amount={"amount_minor": 1, "currency_code": "CNY"}) for request in requests]
     async with Danbao.connect(core.server.address, key=str(core.operator.token)) as danbao:
-        results = await all_of(danbao.stream_payments(each(*requests)))
+        results = await all_of(danbao.payments.stream(each(*requests)))
     assert [result.request_id for result in results] == [request.request_id for request in requests]
     refused = [DanbaoError.of_result(result) for result in results if result.HasField("status")]
     assert [(error.reason, error.code) for error in refused] == [("PAYER_IS_PAYEE", grpc.StatusCode.INVALID_ARGUMENT)] * 30
@@ -123,7 +123,7 @@ async def test_a_stream_goes_on_at_another_server_when_one_stops(database_url: s
         buyer, shop = await an_account(first, funds_minor=5_000), await a_merchant(first)
         requests = [changed(a_transfer(buyer, shop), amount={"amount_minor": 1, "currency_code": "CNY"}) for _ in range(5_000)]
         async with Danbao.connect(address, key=token) as danbao:
-            results = danbao.stream_payments(each(*requests))
+            results = danbao.payments.stream(each(*requests))
             found = [await anext(results)]
             await first.server.__aexit__(None, None, None)
             async with a_core(database_url, token=token, listen=address) as second:
@@ -156,7 +156,7 @@ async def test_a_stream_whose_connection_is_cut_makes_each_payment_once(core: Co
         TcpProxy(core.server.address, CUTS[name]) as proxy,
         Danbao.connect(proxy.address, key=str(core.operator.token)) as danbao,
     ):
-        results = await all_of(danbao.stream_payments(each(*requests)))
+        results = await all_of(danbao.payments.stream(each(*requests)))
         assert proxy.cuts == [], "each has struck"
     assert [result.request_id for result in results] == [request.request_id for request in requests]
     assert not [result for result in results if result.HasField("status")]
@@ -174,7 +174,7 @@ async def test_a_stream_whose_connection_is_cut_makes_each_payment_once(core: Co
 async def test_requests_that_are_there_travel_together_under_ids_of_their_own() -> None:
     server = StreamServer((10_000, None))
     async with server.called() as danbao:
-        results = await all_of(danbao.stream_payments(each(*[a_create_request()] * 1_000)))
+        results = await all_of(danbao.payments.stream(each(*[a_create_request()] * 1_000)))
     (messages,) = server.received
     assert len(messages) < 10
     assert max(len(message.requests) for message in messages) == MOST_IN_A_MESSAGE
@@ -185,7 +185,7 @@ async def test_requests_that_are_there_travel_together_under_ids_of_their_own() 
 async def test_large_requests_travel_in_more_messages() -> None:
     server = StreamServer((10_000, None))
     async with server.called() as danbao:
-        await all_of(danbao.stream_payments(each(*[a_create_request(subject="x" * 300_000)] * 7)))
+        await all_of(danbao.payments.stream(each(*[a_create_request(subject="x" * 300_000)] * 7)))
     (messages,) = server.received
     assert [len(message.requests) for message in messages] == [3, 3, 1]
 
@@ -200,7 +200,7 @@ async def test_a_request_that_comes_alone_does_not_wait_for_others() -> None:
 
     server = StreamServer((10_000, None))
     async with asyncio.timeout(10), server.called() as danbao:
-        async for result in danbao.stream_payments(one_after_the_other()):
+        async for result in danbao.payments.stream(one_after_the_other()):
             answered.put_nowait(result.request_id)
     assert [ids_of([message]) for message in server.received[0]] == [["0"], ["1"], ["2"]]
 
@@ -217,7 +217,7 @@ async def test_no_more_than_so_many_are_taken_ahead() -> None:
     server = StreamServer((0, None))
     async with server.called(deadline_seconds=0.5) as danbao:
         with pytest.raises(DanbaoError) as caught:
-            await all_of(danbao.stream_payments(endless()))
+            await all_of(danbao.payments.stream(endless()))
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert caught.value.request_id == ids_of(server.received[0])[0]
     assert taken == MOST_UNANSWERED
@@ -251,7 +251,7 @@ async def test_patience_begins_at_the_first_failure_since_the_last_result(
 
     server = StreamServer((1, end), (10_000, None))
     async with server.called(patience_seconds=0.5) as danbao:
-        async for result in danbao.stream_payments(requests()):
+        async for result in danbao.payments.stream(requests()):
             found.append(result.request_id)
             clock.seconds += 1  # a slow reader, too
             answered.set()
@@ -285,7 +285,7 @@ async def test_an_error_tells_what_has_no_result_under_the_ids_that_it_went_out_
 
     async with server.called(patience_seconds=0.3, deadline_seconds=0.5) as danbao:
         with pytest.raises(DanbaoError) as caught:
-            await collected(danbao.stream_payments(requests()), found)
+            await collected(danbao.payments.stream(requests()), found)
     unanswered = caught.value.unanswered
     assert [request.order_no for request in unanswered] == ["1", "2", "3"][: len(unanswered)]
     assert caught.value.request_id == unanswered[0].request_id != ""
@@ -309,10 +309,10 @@ async def test_what_an_error_tells_can_be_sent_again_and_is_made_once(core: Core
     async with Danbao.connect(core.server.address, key=str(core.operator.token), deadline_seconds=0.5) as danbao:
         with pytest.raises(DanbaoError) as caught:
             async with a_locked_row(core, "balance", id=balance_id(id_of(buyer), "CNY", Purpose.AVAILABLE)):
-                await collected(danbao.stream_payments(each(*requests)), found)
+                await collected(danbao.payments.stream(each(*requests)), found)
     assert len(found) + len(caught.value.unanswered) == 10
     async with Danbao.connect(core.server.address, key=str(core.operator.token)) as danbao:
-        found += await all_of(danbao.stream_payments(each(*caught.value.unanswered)))
+        found += await all_of(danbao.payments.stream(each(*caught.value.unanswered)))
     assert not [result for result in found if result.HasField("status")]
     assert await available(core, buyer) == 90
 
@@ -326,7 +326,7 @@ async def test_a_message_that_its_caller_goes_on_using_is_sent_as_it_was() -> No
 
     server = StreamServer((10_000, None))
     async with server.called() as danbao:
-        results = await all_of(danbao.stream_payments(requests()))
+        results = await all_of(danbao.payments.stream(requests()))
     assert [result.request_id for result in results] == ids_of(server.received[0]) == [*"01234"]
 
 
@@ -338,7 +338,7 @@ async def test_what_is_no_request_is_told_by_its_type() -> None:
     found: list[payments_pb2.PaymentResult] = []
     async with StreamServer((10_000, None)).called() as danbao:
         with pytest.raises(TypeError, match="takes CreatePaymentRequest messages, not PayPaymentRequest"):
-            await collected(danbao.stream_payments(requests()), found)
+            await collected(danbao.payments.stream(requests()), found)
     assert [result.request_id for result in found] == ["first"]
 
 
@@ -347,7 +347,7 @@ async def test_a_stream_that_ends_without_all_results_is_an_error() -> None:
     server._serve = nothing  # type: ignore[method-assign]
     async with server.called() as danbao:
         with pytest.raises(DanbaoError, match="did not answer everything"):
-            await all_of(danbao.stream_payments(each(a_create_request())))
+            await all_of(danbao.payments.stream(each(a_create_request())))
 
 
 async def nothing(requests: Any, context: Any) -> None:
@@ -363,13 +363,13 @@ async def test_what_the_requests_raise_comes_after_the_results() -> None:
     found: list[payments_pb2.PaymentResult] = []
     async with StreamServer((10_000, None)).called() as danbao:
         with pytest.raises(RuntimeError, match="no more of them"):
-            await collected(danbao.stream_payments(failing()), found)
+            await collected(danbao.payments.stream(failing()), found)
     assert [result.request_id for result in found] == ["first"]
 
 
 async def test_who_stops_reading_the_results_ends_the_stream() -> None:
     async with StreamServer((10_000, None)).called() as danbao:
-        results = danbao.stream_payments(each(*(a_create_request() for _ in range(2_000))))
+        results = danbao.payments.stream(each(*(a_create_request() for _ in range(2_000))))
         assert (await anext(results)).request_id
         await results.aclose()
     assert not [task for task in asyncio.all_tasks() if task.get_name() in ("danbao-requests", "danbao-sending")]

@@ -56,21 +56,20 @@ def statement(
     """
 
     async def command(output: Output) -> None:
-        from danbao.v1.statements_pb2 import ExportStatementRequest, FileFormat
+        from danbao.v1.statements_pb2 import FileFormat
 
         first, days, last = period.partition("..")
-        request = ExportStatementRequest(
-            account=account,
-            currency_code=currency,
-            month="" if days else first,
-            first_day=first if days else "",
-            last_day=last,
-            format=FileFormat.Value(f"FILE_FORMAT_{kind.name}"),
-            language=language.value,
-        )
         async with find_core(data).client() as danbao:
             with _progress(output) as progress:
-                answers = danbao.export_statement(request)
+                answers = danbao.accounts.export_statement(
+                    account=account,
+                    currency_code=currency,
+                    month="" if days else first,
+                    first_day=first if days else "",
+                    last_day=last,
+                    format=FileFormat.Value(f"FILE_FORMAT_{kind.name}"),
+                    language=language.value,
+                )
                 path, size_bytes, line_count = await _written(answers, output_file, progress)
         output.result(
             {"file": str(path), "bytes": size_bytes, "lines": line_count},

@@ -133,7 +133,7 @@ class LoadGenerator:
 
         async def streaming(danbao: Danbao) -> int:
             count = 0
-            async for result in danbao.stream_payments(requests()):
+            async for result in danbao.payments.stream(requests()):
                 if not result.HasField("payment"):
                     raise DanbaoError.of_result(result)
                 count += 1

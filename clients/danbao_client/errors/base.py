@@ -1,7 +1,7 @@
 """Why a call failed: gRPC's code, and what `google.rpc.Status` says beside it."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -30,10 +30,20 @@ class FieldViolation(NamedTuple):
 class DanbaoError(Exception):
     """A call that failed: refused by the core, or not answered.
 
-    `reason` is the core's stable name of the refusal, such as INSUFFICIENT_FUNDS; it is empty where the core itself did not
+    Each reason that this release knows is a class of its own below this one (`except InsufficientFunds`); others are told by
+    `reason` alone, the core's stable name of the refusal, such as INSUFFICIENT_FUNDS. It is empty where the core itself did not
     answer (the connection was lost, the deadline passed). `request_id` is the one that the call went out with: where the
     outcome is not known, sending the same request with it again is safe and tells.
     """
+
+    _by_reason: ClassVar[dict[str, type["DanbaoError"]]] = {}
+    reason: str = ""
+
+    def __init_subclass__(cls, reason: str = "") -> None:
+        """`class InsufficientFunds(DanbaoError, reason="INSUFFICIENT_FUNDS")` is what calls that are refused so raise."""
+        if reason:
+            cls.reason = reason
+            DanbaoError._by_reason[reason] = cls
 
     def __init__(
         self,
@@ -59,7 +69,7 @@ class DanbaoError(Exception):
         """How long to wait at least before sending the same request again; None where the core did not say that it may be."""
         self.request_id = request_id
         self.unanswered: tuple[payments_pb2.CreatePaymentRequest, ...] = ()
-        """Of `Danbao.stream_payments`: what was taken from the caller and has no result, oldest first, each under the
+        """Of `Danbao.payments.stream`: what was taken from the caller and has no result, oldest first, each under the
         `request_id` that it went out with. Sending these again is safe, and tells what became of them; empty elsewhere."""
 
     @property
@@ -90,9 +100,11 @@ class DanbaoError(Exception):
         invalid = _detail(status, error_details_pb2.BadRequest)
         resource = _detail(status, error_details_pb2.ResourceInfo)
         retry = _detail(status, error_details_pb2.RetryInfo)
-        return cls(
+        reason = info.reason if info else ""
+        general = cls._by_reason["FIELD_INVALID"] if invalid else DanbaoError  # rules of later releases have names, too
+        return cls._by_reason.get(reason, general)(
             code,
-            info.reason if info else "",
+            reason,
             message,
             metadata=info.metadata if info else None,
             violations=tuple(
