@@ -12,12 +12,13 @@ MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test check protos clean $(CHECKS:%=check-%)
+.PHONY: help install up demo docs test check protos clean $(CHECKS:%=check-%)
 
 help:
 	@echo "make install   set up .venv with everything (PYTHON=python3.12 chooses the interpreter)"
 	@echo "make up        start a payment core with its own Postgres and Valkey (ARGS='--listen 127.0.0.1:0')"
 	@echo "make demo      watch purchases go through escrow, and three disputes"
+	@echo "make docs      build the documentation site into build/docs, without a network"
 	@echo "make test      run the tests (ARGS='tests/unit -k money')"
 	@echo "make check     everything but the tests; one step alone: make check-STEP with"
 	@echo "               $(CHECKS)"
@@ -31,6 +32,9 @@ up: .venv/.installed
 
 demo: .venv/.installed
 	@exec $(BIN)/danbao demo $(ARGS)
+
+docs: .venv/.installed
+	@$(BIN)/python -m docs.generator build/docs
 
 test: .venv/.installed
 	@$(BIN)/pytest -n logical --maxprocesses=4 --dist worksteal $(ARGS)

@@ -4,12 +4,13 @@ from sphinx.application import Sphinx
 
 project = "Danbao"
 author = "the Danbao authors"
-html_title = "Danbao 担保"
+html_title = "Danbao"
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_made/*"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+myst_ref_domains = ["std"]
 templates_path: list[str] = []
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -17,6 +18,7 @@ html_css_files = ["danbao.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_show_copyright = False
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 html_theme_options = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto
@@ -109,7 +109,11 @@ def _file(file: FileDescriptorProto) -> File:
     }
     types = [
         *(each for number, enum in enumerate(file.enum_type) for each in [_enum(enum, "", (_FILE_ENUM, number), comments)]),
-        *(each for number, message in enumerate(file.message_type) for each in _types(message, "", (_FILE_MESSAGE, number), comments)),
+        *(
+            each
+            for number, message in enumerate(file.message_type)
+            for each in _types(message, "", (_FILE_MESSAGE, number), comments)
+        ),
     ]
     return File(Path(file.name).stem, comments.get((_FILE_PACKAGE,), ""), tuple(_services(file, comments)), tuple(types))
 
@@ -166,7 +170,8 @@ def _field(message: DescriptorProto, field: FieldDescriptorProto, maps: dict[str
         kind, type_name = f"map<{key}, {value}>", ""
     else:
         kind, type_name = ("repeated " if repeated else "") + _scalar(field), _short(field.type_name)
-    extensions, behaviour = field.options.Extensions, field.options.Extensions[field_behavior_pb2.field_behavior]
+    extensions = field.options.Extensions
+    behaviour: Any = extensions[field_behavior_pb2.field_behavior]  # type: ignore[index]  # its stubs are of another kind
     marks = [
         word
         for word, marked in (

@@ -36,4 +36,3 @@ def _figure(figure: dict[str, Any]) -> str:
     form, unit = (",.0f", "a second") if figure["unit"] == "1/s" else (".2f", figure["unit"])
     median, least, most = (format(figure[name], form) for name in ("median", "min", "max"))
     return f"| {figure['what']} | {median} ({least} to {most}) {unit} |"
-

@@ -66,7 +66,7 @@ def _approval() -> Story:
     person, core, phone = lanes = ("Person", "Danbao", "Phone")
     steps = (
         Step("pay, with the password", person, core),
-        Step("APPROVAL_REQUIRED: SMS or TOTP", core, person),
+        Step("APPROVAL_REQUIRED", core, person),
         Step("challenge for this payment", person, core),
         Step("a code, where it is SMS", core, phone),
         Step("answer with the code", person, core),
@@ -98,6 +98,6 @@ def drawn(story: Story) -> str:
         f'<text class="name" x="{x}" y="{_TOP + 20}" text-anchor="middle">{lane}</text>'
         for lane, x in at.items()
     ]
-    opening = f'<svg class="life" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+    opening = f'<svg class="life" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
     title = escape(story.title)
     return "\n".join([f'{opening}aria-label="{title}">', f"<title>{title}</title>", *STYLE, *heads, *arrows, "</svg>"])

@@ -1,19 +1,23 @@
 """The reference: a page for each file of the contract, and one that lists every RPC with the scope that it needs."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from types import FunctionType
 from typing import Final
 
+import danbao_client
+from danbao_client.service import Service
 from docs.generator import contract
 from docs.generator.contract import File, Rpc, Type
 from docs.generator.prose import Prose
 
 _TITLES: Final = {"common": "Common messages", "identity": "Identity and cards", "statements": "Files"}
-_SHARED: Final = 'Shared conventions are on [one page](common.md); what callers are refused with, on [another](../errors.md).'
+_SHARED: Final = "Shared conventions are on [one page](common.md); what callers are refused with, on [another](../errors.md)."
 
 
 def anchors() -> dict[str, str]:
     """The anchor of every RPC and message of the contract, by its name."""
-    found = {}
+    found = dict[str, str]()
     for file in contract.files():
         found |= {each.name: type_anchor(each.name) for each in file.types}
         found |= {rpc.name: rpc_anchor(rpc.name) for service in file.services for rpc in service.rpcs}
@@ -28,6 +32,25 @@ def rpc_anchor(name: str) -> str:
 def type_anchor(name: str) -> str:
     """The anchor of a message or an enum."""
     return f"type-{name.lower().replace('.', '-')}"
+
+
+@cache
+def python_methods() -> dict[str, str]:
+    """The client's method for each RPC, as in `danbao.payments.create`; that which uses the RPC is the one."""
+    found = dict[str, str]()
+    for service in vars(danbao_client).values():
+        if isinstance(service, type) and issubclass(service, Service):
+            for name, method in _public_methods(service):
+                used = [each.name for each in service.descriptor.methods if each.name in method.__code__.co_names]
+                found |= dict.fromkeys(used, f"danbao.{service.__name__.lower()}.{name}")
+    return found
+
+
+def _public_methods(service: type[Service]) -> Iterable[tuple[str, FunctionType]]:
+    for base in service.__mro__:
+        for name, method in vars(base).items():
+            if isinstance(method, FunctionType) and not name.startswith("_"):
+                yield name, method
 
 
 def pages(prose: Prose, reasons: Mapping[str, str]) -> dict[str, str]:
@@ -48,7 +71,10 @@ def _index(prose: Prose) -> str:
             "",
             *_table(
                 ("RPC", "needs", "what it does"),
-                ((f"[{rpc.name}](#{rpc_anchor(rpc.name)})", _scope(rpc), prose.one_line(_first(rpc.comment))) for rpc in listed),
+                (
+                    (f"[{rpc.name}](#{rpc_anchor(rpc.name)})", _scope(rpc), prose.one_line(_first(rpc.comment)))
+                    for rpc in listed
+                ),
             ),
             "",
             "```{toctree}",
@@ -83,6 +109,9 @@ def _rpc(rpc: Rpc, prose: Prose, reasons: Mapping[str, str]) -> Iterable[str]:
     yield ""
     yield f"{takes}{_type_link(rpc.request)} → {answers}{_type_link(rpc.response)}; needs {_scope(rpc)}"
     yield ""
+    if method := python_methods().get(rpc.name):
+        yield f"Python: `{method}(…)`"
+        yield ""
     yield prose.markdown(rpc.comment)
     yield ""
     request = next((each for file in contract.files() for each in file.types if each.name == rpc.request), None)

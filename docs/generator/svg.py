@@ -84,7 +84,7 @@ def drawn(life: Life) -> str:
     parts = [*_arrows(life, boxes), *_states(life, boxes)]
     return "\n".join(
         [
-            f'<svg class="life" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
+            f'<svg class="life" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
             f'aria-label="{escape(life.title)}">',
             f"<title>{escape(life.title)}</title>",
             *STYLE,
@@ -102,7 +102,8 @@ STYLE: Final = (
     "svg.life text { fill: var(--color-foreground-primary, #222); }",
     "svg.life .name { font-weight: 600; font-size: 13px; }",
     "svg.life .stays { fill: var(--color-foreground-secondary, #555); }",
-    "svg.life .box { fill: var(--color-background-secondary, #f4f6f8); stroke: var(--color-brand-primary, #1d6fa5); stroke-width: 1.3; }",
+    "svg.life .box { fill: var(--color-background-secondary, #f4f6f8); }",
+    "svg.life .box { stroke: var(--color-brand-primary, #1d6fa5); stroke-width: 1.3; }",
     "svg.life .ends { fill: var(--color-background-hover, #e7eef3); }",
     "svg.life .way { fill: none; stroke: var(--color-foreground-muted, #667); stroke-width: 1.3; marker-end: url(#tip); }",
     "svg.life .tip { fill: var(--color-foreground-muted, #667); }",
