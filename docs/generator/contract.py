@@ -1,4 +1,4 @@
-"""Reads the contract with its comments, which the generated Python code does not keep: `buf build` has them in its descriptors."""
+"""Reads the contract with its comments: `buf build` has them in its descriptors, the generated Python code does not."""
 
 import re
 import subprocess

@@ -6,7 +6,7 @@ from html import escape
 from typing import Final
 
 from danbao_core.money import fee_minor
-from docs.generator.svg import STYLE
+from docs.generator.svg import STYLE, opening
 
 _STEP: Final = 38
 _BETWEEN: Final = 200
@@ -98,6 +98,4 @@ def drawn(story: Story) -> str:
         f'<text class="name" x="{x}" y="{_TOP + 20}" text-anchor="middle">{lane}</text>'
         for lane, x in at.items()
     ]
-    opening = f'<svg class="life" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
-    title = escape(story.title)
-    return "\n".join([f'{opening}aria-label="{title}">', f"<title>{title}</title>", *STYLE, *heads, *arrows, "</svg>"])
+    return "\n".join([opening(story.title, width, height), *STYLE, *heads, *arrows, "</svg>"])

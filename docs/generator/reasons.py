@@ -24,7 +24,8 @@ _WHAT_TO_DO: Final = {
     Kind.ABORTED: "Send the same request again, with the same request id.",
     Kind.EXPIRED: "Send it again with the same request id, and more time.",
     Kind.PAST: "Begin anew from what is there now.",
-    Kind.INTERNAL: "Tell the operators the id that came with it, which is in the server's log. Repeating it with the same request id is safe.",
+    Kind.INTERNAL: "Tell the operators the id that came with it, which is in the server's log. Repeating it with the same "
+    "request id is safe.",
 }
 
 
@@ -51,12 +52,13 @@ def page(prose: Prose) -> str:
     lines = [
         "# Errors",
         "",
-        "A refused call has a gRPC code, and in its details a `google.rpc.ErrorInfo` with the domain `danbao` and one of these reasons. "
-        "A reason keeps its name and its code for good; the words may change. In Python each is a class: "
+        "A refused call has a gRPC code, and in its details a `google.rpc.ErrorInfo` with the domain `danbao` and one of these "
+        "reasons. A reason keeps its name and its code for good; the words may change. In Python each is a class: "
         "`except InsufficientFunds:`, below `DanbaoError`. See [handling them](guides/errors.md).",
         "",
-        "**A refused call changes nothing**, but for what time had brought about before it. *Send again* marks reasons that come with "
-        "`RetryInfo`: the same request with the same id may be sent again after that pause, which the Python client does by itself.",
+        "**A refused call changes nothing**, but for what time had brought about before it. *Send again* marks reasons that come "
+        "with `RetryInfo`: the same request with the same id may be sent again after that pause, which the Python client does by "
+        "itself.",
         "",
     ]
     named = _named_by(prose)

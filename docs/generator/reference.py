@@ -158,7 +158,7 @@ def _scope(rpc: Rpc) -> str:
 def _first(comment: str) -> str:
     """The first sentence."""
     paragraph = " ".join(comment.split("\n\n")[0].split())
-    return paragraph.split(". ")[0].rstrip(".") + "."
+    return paragraph.partition(". ")[0].rstrip(".") + "."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:

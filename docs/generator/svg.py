@@ -84,13 +84,20 @@ def drawn(life: Life) -> str:
     parts = [*_arrows(life, boxes), *_states(life, boxes)]
     return "\n".join(
         [
-            f'<svg class="life" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
-            f'aria-label="{escape(life.title)}">',
-            f"<title>{escape(life.title)}</title>",
+            opening(life.title, width, height),
             *STYLE,
             *parts,
             "</svg>",
         ]
+    )
+
+
+def opening(title: str, width: float, height: float) -> str:
+    """How an SVG of ours begins: as large as it is drawn, or smaller where there is less room."""
+    named = escape(title)
+    return (
+        f'<svg class="life" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'role="img" aria-label="{named}">\n<title>{named}</title>'
     )
 
 

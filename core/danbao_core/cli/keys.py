@@ -8,6 +8,7 @@ from uuid import uuid4
 import typer
 
 from danbao_core.cli import keys_in_database
+from danbao_core.cli.completion import scopes
 from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 from danbao_core.cli.pages import all_items
@@ -32,7 +33,10 @@ MOST_GRACE_SECONDS: Final = 30 * 24 * 3600
 @app.command()
 def create(
     service: Annotated[str, typer.Argument(help="The service that calls with it: of a-z, 0-9, dot, dash and underscore.")],
-    scope: Annotated[list[str], typer.Option(metavar="SCOPE", help="What it may do, such as payments.write. Repeat it.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(metavar="SCOPE", help="What it may do, such as payments.write. Repeat it.", autocompletion=scopes),
+    ],
     account: Annotated[str, typer.Option(metavar="NAME", help="accounts/UUID for which alone it acts.")] = "",
     data: DataOption = None,
     database_url: Annotated[

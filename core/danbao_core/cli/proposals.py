@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import typer
 
+from danbao_core.cli.completion import currencies
 from danbao_core.cli.locate import DataOption, SecondOperatorOption, find_core, find_operators_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 from danbao_core.cli.pages import all_items
@@ -59,7 +60,7 @@ def grant(
 @app.command("pay-out-fees")
 def pay_out_fees(
     amount: Annotated[str, typer.Argument(help="How much, such as 1250.00.")],
-    currency: Annotated[str, typer.Argument(help="Such as CNY.")],
+    currency: Annotated[str, typer.Argument(help="Such as CNY.", autocompletion=currencies)],
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="accounts/UUID of the operator's own.")],
     reason: Annotated[str, typer.Option(help="Why; it is written down with the movement.")],
     instrument: Annotated[
