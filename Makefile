@@ -83,7 +83,7 @@ check-generated: .venv-protos/.installed
 
 # The contract and the client with the oldest versions that their callers may have.
 check-oldest: .venv-protos/.installed
-	@PYTHONPATH=protos:clients $(PROTOS_BIN)/python -W error -c 'import danbao.v1, importlib, pkgutil, danbao_client; \
+	@PYTHONPATH=protos:clients $(PROTOS_BIN)/python -W error -c 'import danbao.v1, importlib, pkgutil, danbao_client.webhooks; \
 		[importlib.import_module(m.name) for m in pkgutil.iter_modules(danbao.v1.__path__, "danbao.v1.")]'
 
 # What is published: built, looked through, installed alone, and imported with the oldest and the newest versions.

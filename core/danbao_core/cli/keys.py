@@ -11,7 +11,6 @@ from danbao_core.cli import keys_in_database
 from danbao_core.cli.completion import scopes
 from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
-from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -67,10 +66,8 @@ def list_keys(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List all service keys, revoked ones included, newest first."""
 
     async def command(output: Output) -> None:
-        from danbao.v1.operations_pb2 import ListServiceKeysRequest
-
         async with find_core(data).client() as danbao:
-            keys = await all_items(danbao.operations.ListServiceKeys, ListServiceKeysRequest(), "service_keys")
+            keys = [key async for key in danbao.operations.list_service_keys()]
         output.result({"service_keys": [_as_dict(key) for key in keys]}, _table(keys))
 
     run(command, as_json=as_json)
