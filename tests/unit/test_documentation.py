@@ -13,7 +13,7 @@ from danbao_core.disputes import lifecycle as disputes
 from danbao_core.errors import Refusal
 from danbao_core.payments import lifecycle as payments
 from danbao_core.payments import refund_rows as refunds
-from docs.generator import contract, flow, lives, reasons, reference, svg
+from docs.generator import contract, flow, lives, reasons, recording, reference, svg
 from docs.generator.__main__ import made
 from tests.snippets import blocks_of, commands_of
 
@@ -118,6 +118,16 @@ def test_the_figures_are_those_that_were_measured() -> None:
     for each in [*measured["ratios"].values(), *measured["figures"].values()]:
         assert f"| {each['what']} |" in tables
     assert f"{measured['figures']['unary']['median']:,.0f}" in tables
+
+
+def test_a_recording_loads_nothing_and_tells_one_story() -> None:
+    told = "1. \x1b[1mA buyer\x1b[0m\n" + "And now as a person with a phone\n2. More\nThe audit checked 7 invariants"
+    picture = recording.recorded(told)
+    assert "font-face" not in picture
+    shown = "".join(texts_of(picture)).replace("\xa0", " ")
+    assert "1. A buyer" in shown
+    assert "The audit checked 7" in shown
+    assert "More" not in shown
 
 
 def test_snippets_are_found_in_pages() -> None:
