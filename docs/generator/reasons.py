@@ -56,9 +56,9 @@ def page(prose: Prose) -> str:
         "reasons. A reason keeps its name and its code for good; the words may change. In Python each is a class: "
         "`except InsufficientFunds:`, below `DanbaoError`. See [handling them](guides/errors.md).",
         "",
-        "**A refused call changes nothing**, but for what time had brought about before it. *Send again* marks reasons that come "
-        "with `RetryInfo`: the same request with the same id may be sent again after that pause, which the Python client does by "
-        "itself.",
+        "**A refused call changes nothing**, but for what time had brought about before it. *Send again* marks reasons that "
+        "come with `RetryInfo`: the same request with the same id may be sent again after that pause, which the Python client "
+        "does by itself.",
         "",
     ]
     named = _named_by(prose)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ def recorded(told: str) -> str:
     """
     first, _, rest = told.partition(_NEXT_STORY)
     audit = rest[rest.rindex("The audit") :] if "The audit" in rest else ""
-    console = Console(record=True, width=_COLUMNS, file=Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    console = Console(record=True, width=_COLUMNS, file=StringIO())
     console.print(Text.from_ansi("$ danbao demo\n" + first.rstrip() + "\n…\n" + audit.rstrip()))
     drawn = console.export_svg(title="danbao demo", unique_id="demo")
     return re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)

@@ -157,7 +157,7 @@ def _scope(rpc: Rpc) -> str:
 
 def _first(comment: str) -> str:
     """The first sentence."""
-    paragraph = " ".join(comment.split("\n\n")[0].split())
+    paragraph = " ".join(comment.partition("\n\n")[0].split())
     return paragraph.partition(". ")[0].rstrip(".") + "."
 
 

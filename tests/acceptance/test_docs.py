@@ -44,7 +44,12 @@ def free_port() -> int:
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
 async def test_the_snippets_of_a_guide_work_as_printed(path: Path, sandbox: Sandbox, tmp_path: Path) -> None:
-    endpoint = sandbox.endpoint
-    replaced = {"127.0.0.1:50051": endpoint.address, "dbk_...": endpoint.operator_key, "8000": str(free_port())}
+    endpoint, port = sandbox.endpoint, free_port()
+    replaced = {
+        "127.0.0.1:50051": endpoint.address,
+        "dbk_...": endpoint.operator_key,
+        "127.0.0.1:8000": f"127.0.0.1:{port}",
+        '"127.0.0.1", 8000': f'"127.0.0.1", {port}',
+    }
     environment = {"DANBAO_ADDRESS": endpoint.address, "DANBAO_KEY": endpoint.operator_key}
     assert await Page(path, tmp_path, replaced, environment).run() > 2
