@@ -6,9 +6,10 @@ ARGS ?=
 BIN := .venv/bin
 PROTOS_BIN := .venv-protos/bin
 EVERYTHING := .[server,embedded,docs,dev]
-CHECKS := format lint types protos breaking generated oldest imports migrations compose
-EVERYTHING := .[server,embedded,dev]
 CHECKS := format lint types protos breaking generated oldest wheel imports migrations compose
+
+# What the example for Node needs; without npm its test is left out.
+NODE_EXAMPLE := $(if $(shell command -v npm),clients/examples/node/node_modules/.package-lock.json)
 
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -39,7 +40,7 @@ demo: .venv/.installed
 docs: .venv/.installed
 	@$(BIN)/python -m docs.generator build/docs
 
-test: .venv/.installed
+test: .venv/.installed $(NODE_EXAMPLE)
 	@$(BIN)/pytest -n logical --maxprocesses=4 --dist worksteal $(ARGS)
 
 protos: .venv-protos/.installed
@@ -105,6 +106,7 @@ check-compose: .venv/.installed
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 clean:
+	rm -rf clients/examples/node/node_modules
 	rm -rf .venv .venv-protos .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find protos core workers clients tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -137,6 +139,11 @@ endef
 
 .venv/.installed: pyproject.toml
 	$(call environment,.venv,--editable '$(EVERYTHING)')
+
+clients/examples/node/node_modules/.package-lock.json: clients/examples/node/package-lock.json
+	@echo "Installing into clients/examples/node ..."
+	@npm ci --prefix clients/examples/node --ignore-scripts --no-audit --no-fund --loglevel error || \
+		echo "The example for Node cannot be installed here: its test is left out." >&2
 
 .venv-protos/.installed: protos/requirements.txt
 	$(call environment,.venv-protos,--requirement protos/requirements.txt)

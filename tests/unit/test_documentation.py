@@ -120,6 +120,13 @@ def test_the_figures_are_those_that_were_measured() -> None:
     assert f"{measured['figures']['unary']['median']:,.0f}" in tables
 
 
+def test_snippets_are_as_narrow_as_a_page() -> None:
+    for path in [ROOT / "docs" / "quickstart.md", *(ROOT / "docs" / "guides").glob("*.md")]:
+        for block in blocks_of(path.read_text(encoding="utf-8")):
+            for number, line in enumerate(block.text.splitlines()):
+                assert len(line) <= 100, f"{path}:{block.line + number}"
+
+
 def test_a_recording_loads_nothing_and_tells_one_story() -> None:
     told = "1. \x1b[1mA buyer\x1b[0m\n" + "And now as a person with a phone\n2. More\nThe audit checked 7 invariants"
     picture = recording.recorded(told)
