@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.temporary import a_temporary_folder
+from danbao_core.testing.temporary import a_temporary_folder
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "build" / "screenshots"
