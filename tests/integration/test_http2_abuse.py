@@ -300,9 +300,10 @@ async def test_whoever_attacks_the_rest_are_served(core: Core, tmp_path: Path) -
 
 async def test_a_message_is_measured_unpacked(core: Core) -> None:
     channel: Any = core.channel
+    token = [("authorization", f"Bearer {core.operator.token}")]
     for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await channel.unary_unary(GET)(bytes(50 * 2**20), compression=compression, timeout=30)
+            await channel.unary_unary(GET)(bytes(50 * 2**20), metadata=token, compression=compression, timeout=30)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
