@@ -76,6 +76,8 @@ class Peer:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.seen: Counter[int] = Counter()
         """How many frames of each type came."""
+        self.gone = False
+        """Whether the server has hung up, as far as has been read."""
         self._reader = reader
         self._writer = writer
         self._next_stream = 1
@@ -117,6 +119,7 @@ class Peer:
                 head = await self._reader.readexactly(_HEAD_BYTES)
                 await self._reader.readexactly(int.from_bytes(head[:3], "big"))
                 self.seen[head[3]] += 1
+        self.gone = True
 
     def hang_up(self) -> None:
         """Ends the connection in the middle of whatever it is."""
