@@ -1,8 +1,8 @@
 """Every RPC, asked with requests that are nearly right, by everybody: an answer or a refusal that tells nothing of our inside.
 
 The bytes of a message follow from the seed, its number, and the names of what was made before it. The long run is
-`make fuzz MESSAGES=1000000 SEED=7`; what failed is sent again by `make fuzz REPEAT=...`, as the failure says, to a new database.
-A fault that follows from what was made before comes again by its seed.
+`make fuzz MESSAGES=1000000 SEED=7`; what failed is sent again, to a new database, by `make fuzz REPEAT=...`, as the failure
+says. A fault that follows from what was made before comes again by its seed.
 """
 
 import asyncio
