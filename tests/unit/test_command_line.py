@@ -109,6 +109,7 @@ def test_every_command_prints_exactly_one_object_where_it_is_asked_to(name: str)
         (("health",), {"DANBAO_ADDRESS": "localhost"}, "is not HOST:PORT"),
         (("health",), {"DANBAO_ADDRESS": "127.0.0.1:1"}, "Does it run at that address"),
         (("keys", "list"), {"DANBAO_ADDRESS": "127.0.0.1:1"}, "set both DANBAO_ADDRESS and DANBAO_KEY"),
+        (("keys", "list"), {"DANBAO_ADDRESS": "127.0.0.1:1", "DANBAO_KEY": "dbk_1\n"}, "is there the end of a line behind it?"),
         (("migrate", *NO_DATABASE), {}, "Does it run, and is its URL right?"),
         (("migrate", "--database-url", "mysql://x/y"), {}, "is its URL right?"),
         (("audit", "--database-url", "x"), {}, "Is its URL right?"),
