@@ -138,6 +138,13 @@ def test_a_busy_core_fits_eighty_columns() -> None:
     assert row[1] == "1,004"
 
 
+def test_addresses_in_brackets_are_shown_whole() -> None:
+    here, there = "http://[fd00::1]:9101/metrics", "http://[fe80::1]:9102/metrics"
+    text = shown(a_status({here: a_server()}, {here: a_server()}, silent=(there,)))
+    assert f"{there} does not answer" in text
+    assert "[fd00::1]:9101" in text
+
+
 def test_only_the_busiest_methods_are_shown_where_there_is_no_room() -> None:
     pages = [
         Samples.parse(
