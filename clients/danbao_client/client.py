@@ -69,12 +69,17 @@ class Danbao:
         One attempt of a call may take `deadline_seconds`, and none begins later than `patience_seconds` after the first. A
         channel is one connection, which reaches one server process: for load, open several `channels`, which take turns.
         Nothing is sent before the first call. Raises ValueError for figures that make no sense, for what is no address or no
-        key, for an address elsewhere without TLS and for what is no PEM, and OSError for a file that cannot be read.
+        key, for an address elsewhere without TLS and for what is no PEM, OSError for a file that cannot be read, and
+        RuntimeError where no event loop runs.
         """
         if not 0 < deadline_seconds < math.inf or not patience_seconds > 0:
             raise ValueError("deadline_seconds and patience_seconds must be more than 0, and deadline_seconds an end")
         if channels < 1:
             raise ValueError("channels must be at least 1")
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # gRPC would take another loop, and fail each call for a reason that is hard to guess
+            raise RuntimeError("make the client where it is used: in a coroutine, not when a module is loaded") from None
         settings = CallSettings(_sendable(key), deadline_seconds, patience_seconds)
         return cls(Stubs(open_channels(address, channels, tls=tls, insecure=insecure)), settings)
 

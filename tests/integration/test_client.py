@@ -221,6 +221,11 @@ async def test_a_key_that_no_header_holds_is_told_as_such(wrong: str) -> None:
             danbao.with_token(wrong)
 
 
+async def test_a_client_that_is_made_where_no_loop_runs_is_told_where_to_make_it() -> None:
+    with pytest.raises(RuntimeError, match="in a coroutine"):
+        await asyncio.to_thread(Danbao.connect, "127.0.0.1:1", key=KEY)
+
+
 async def test_another_kind_of_message_is_not_sent() -> None:
     server = ScriptedServer(payments_pb2.Payment())
     other: Any = payments_pb2.Payment(name="payments/1")
