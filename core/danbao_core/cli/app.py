@@ -4,6 +4,7 @@ import typer
 
 from danbao_core.cli import disputes, keyring, keys, proposals
 from danbao_core.cli.audit import audit
+from danbao_core.cli.backup import backup, restore
 from danbao_core.cli.bench.command import bench
 from danbao_core.cli.demo import demo
 from danbao_core.cli.explain import explain
@@ -23,7 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, reconcile, replay, demo, health, bench, jwks, statement, explain):
+for command in (up, serve, migrate, audit, reconcile, replay, demo, health, bench, jwks, statement, explain, backup, restore):
     app.command()(command)
 app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")
