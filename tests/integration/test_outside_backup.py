@@ -143,10 +143,7 @@ async def fetched(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         end = await connection.fetchval("SELECT pg_current_wal_insert_lsn()::text")
-        while not await connection.fetchval(
-            "SELECT confirmed FROM (SELECT bool_or(restart_lsn >= $1::text::pg_lsn) AS confirmed FROM pg_replication_slots) AS slot",
-            end,
-        ):
+        while not await connection.fetchval("SELECT bool_or(restart_lsn >= $1::text::pg_lsn) FROM pg_replication_slots", end):
             await asyncio.sleep(0.02)
     finally:
         await connection.close()
