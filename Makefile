@@ -6,13 +6,13 @@ ARGS ?=
 BIN := .venv/bin
 PROTOS_BIN := .venv-protos/bin
 EVERYTHING := .[server,embedded,dev]
-CHECKS := format lint types protos breaking generated oldest imports migrations compose
+CHECKS := format lint types protos breaking generated oldest wheel imports migrations compose
 
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test check protos clean $(CHECKS:%=check-%)
+.PHONY: help install up demo test check protos dist clean $(CHECKS:%=check-%)
 
 help:
 	@echo "make install   set up .venv with everything (PYTHON=python3.12 chooses the interpreter)"
@@ -22,6 +22,7 @@ help:
 	@echo "make check     everything but the tests; one step alone: make check-STEP with"
 	@echo "               $(CHECKS)"
 	@echo "make protos    generate the Python code after a change of protos/danbao"
+	@echo "make dist      build the wheel and the sdist into dist/"
 	@echo "make clean     remove the environments and what tools left behind (data of 'make up' stays)"
 
 install: .venv/.installed
@@ -37,6 +38,12 @@ test: .venv/.installed
 
 protos: .venv-protos/.installed
 	@$(PROTOS_BIN)/python protos/generate.py
+
+# Both in one go, by what is installed: nothing is fetched. `twine check` says whether an index would take them.
+dist: .venv/.installed
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation
+	@$(BIN)/twine check --strict dist/*
 
 # Every step runs, so that one run tells everything; the end names those that failed.
 check: .venv/.installed .venv-protos/.installed
@@ -70,8 +77,12 @@ check-generated: .venv-protos/.installed
 
 # The contract and the client with the oldest versions that their callers may have.
 check-oldest: .venv-protos/.installed
-	@PYTHONPATH=protos:clients $(PROTOS_BIN)/python -W error -c 'import danbao.v1, importlib, pkgutil, danbao_client; \
+	@PYTHONPATH=protos:clients $(PROTOS_BIN)/python -W error -c 'import danbao.v1, importlib, pkgutil, danbao_client.webhooks; \
 		[importlib.import_module(m.name) for m in pkgutil.iter_modules(danbao.v1.__path__, "danbao.v1.")]'
+
+# What is published: built, looked through, installed alone, and imported with the oldest and the newest versions.
+check-wheel: .venv/.installed .venv-protos/.installed
+	@$(BIN)/pytest -q -m 'wheel and not soak' --durations=0 tests/wheel
 
 check-imports: .venv/.installed
 	@$(BIN)/lint-imports --no-logo

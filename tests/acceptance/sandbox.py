@@ -63,16 +63,21 @@ class RunningCommand:
         return Result(self._process.returncode, out.decode(), err.decode())
 
 
+def environment_of(added: dict[str, str]) -> dict[str, str]:
+    """Of a command that knows of no core but the one it is told of."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DANBAO_")}
+    return environment | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))} | added
+
+
 async def started(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> RunningCommand:
     """Starts a `danbao` command that knows of no core but the one it is told of; `env` is added to the environment."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DANBAO_")}
     process = await asyncio.create_subprocess_exec(
         *_COMMAND,
         *map(str, arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=environment | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))} | (env or {}),
+        env=environment_of(env or {}),
         cwd=cwd,
     )
     return RunningCommand(process)

@@ -31,7 +31,7 @@ async def bench(temporary: Path, *arguments: str | Path) -> Result:
 
 
 async def test_every_contender_has_its_turn_and_the_books_hold(tmp_path: Path, temporary: Path) -> None:
-    told = await bench(temporary, "--json", tmp_path / "bench.json", "--chart", tmp_path / "bench.svg")
+    told = await bench(temporary, "--output", tmp_path / "bench.json", "--chart", tmp_path / "bench.svg")
     assert told.code == 0, told.err
     answer: dict[str, Any] = json.loads((tmp_path / "bench.json").read_text())
 
@@ -60,7 +60,7 @@ async def test_every_contender_has_its_turn_and_the_books_hold(tmp_path: Path, t
 
 async def test_only_what_is_asked_for_is_run_and_profiled(tmp_path: Path, temporary: Path) -> None:
     told = await bench(
-        temporary, "--only", "unary", "--only", "echo", "--profile", "--webhooks", "--json", tmp_path / "bench.json"
+        temporary, "--only", "unary", "--only", "echo", "--profile", "--webhooks", "--output", tmp_path / "bench.json"
     )
     assert told.code == 0, told.err
     assert "Webhooks: " in told.out

@@ -69,12 +69,16 @@ class Watch:
         )
         self.call = method(request, timeout=SECONDS, metadata=[("authorization", f"Bearer {caller.token}")])
         self.cursor = ""
+        self._begins_now = not request.cursor
 
     async def message(self) -> Any:
         """The next message, whatever it is."""
         message = await self.call.read()
         assert message is not grpc.aio.EOF, "it ended"
         self.cursor = message.cursor
+        if self._begins_now:
+            assert not message.event_id, "the first message of a watch from now on has only a cursor"
+            self._begins_now = False
         return message
 
     async def next(self) -> Any:
@@ -84,7 +88,9 @@ class Watch:
         return message
 
     async def heartbeat(self) -> str:
-        """The cursor of the next sign of life."""
+        """The cursor of the next sign of life: for a while nothing happened."""
+        if self._begins_now:
+            await self.message()
         while (message := await self.message()).event_id:
             pass
         return str(message.cursor)

@@ -16,6 +16,7 @@ from danbao_core.cli.replay import replay
 from danbao_core.cli.sandbox_bank import sandbox_bank
 from danbao_core.cli.serve import serve
 from danbao_core.cli.statement import statement
+from danbao_core.cli.status.command import status
 from danbao_core.cli.up import up
 
 app = typer.Typer(
@@ -24,7 +25,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, reconcile, replay, demo, health, bench, jwks, statement, explain, backup, restore):
+for command in (up, serve, migrate, audit, reconcile, replay, demo, health, status, bench, jwks, statement, explain):
+    app.command()(command)
+for command in (backup, restore):
     app.command()(command)
 app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")

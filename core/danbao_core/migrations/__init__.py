@@ -66,13 +66,18 @@ async def migrate(database_url: str, mode: str, progress: Callable[[str], None] 
 
 async def must_be_current(connection: "asyncpg.Connection[Any] | asyncpg.Pool[Any]", mode: str) -> None:
     """Raises MigrationError where the database lacks a migration of this release or is of the other mode."""
+    await must_have_all(connection)
+    _must_be_of(mode, await connection.fetchval("SELECT mode FROM installation"))
+
+
+async def must_have_all(connection: "asyncpg.Connection[Any] | asyncpg.Pool[Any]") -> None:
+    """Raises MigrationError where the database lacks a migration of this release, or has one that it does not know."""
     if await connection.fetchval("SELECT to_regclass('installation')") is None:
         raise MigrationError("the database is empty: run `danbao migrate` first")
     rows = await connection.fetch("SELECT version, checksum FROM schema_migration ORDER BY version")
     missing = _missing(available(), {row["version"]: row["checksum"] for row in rows})
     if missing:
         raise MigrationError(f"the database lacks migration {missing[0].version}: run `danbao migrate` first")
-    _must_be_of(mode, await connection.fetchval("SELECT mode FROM installation"))
 
 
 def _parse(version: str, text: str) -> Migration:
@@ -85,7 +90,7 @@ def _parse(version: str, text: str) -> Migration:
 def _missing(known: list[Migration], applied: dict[str, str]) -> list[Migration]:
     unknown = applied.keys() - {migration.version for migration in known}
     if unknown:
-        raise MigrationError(f"the database has migration {min(unknown)}, which this release does not know: it is newer")
+        raise MigrationError(f"the database has migration {min(unknown)}, which this release does not know: use a newer one")
     for migration in known:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise MigrationError(f"migration {migration.version} was changed after it was applied: restore its text")

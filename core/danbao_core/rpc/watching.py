@@ -165,12 +165,14 @@ class Watching:
         self._heartbeat_seconds = heartbeat_seconds
 
     async def watch(self, watcher: Watcher, cursor: str) -> AsyncGenerator[Seen, None]:
-        """What happens from a cursor on, and a sign of life where nothing does.
+        """What happens from a cursor on, and a sign of life where nothing does. Without a cursor one comes first.
 
         Raises CursorInvalid, CursorExpired, WatchTooSlow, and what else ends the watcher's outlet.
         """
         async with self._feed.running():
             after = await self._begin(cursor)
+            if not cursor:  # whoever lost the connection before anything happens would begin anew, and miss what did meanwhile
+                yield Seen(self._cursors.cursor(after), None)
             while after < self._feed.position:
                 watcher.outlet.must_go_on()
                 events, seen_up_to = await read_events(
