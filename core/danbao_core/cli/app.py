@@ -27,8 +27,8 @@ app = typer.Typer(
 )
 for command in (up, serve, migrate, audit, reconcile, replay, demo, health, status, bench, jwks, statement, explain):
     app.command()(command)
-for command in (backup, restore):
-    app.command()(command)
+app.command()(backup)
+app.command()(restore)
 app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keyring.app, name="keyring")

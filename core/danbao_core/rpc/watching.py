@@ -172,7 +172,7 @@ class Watching:
         async with self._feed.running():
             after = await self._begin(cursor)
             if not cursor:  # whoever lost the connection before anything happens would begin anew, and miss what did meanwhile
-                yield Seen(self._cursors.cursor(after), None)
+                yield Seen(self._cursors.cursor(after, await read_event_id(self._pool, after)), None)
             while after < self._feed.position:
                 watcher.outlet.must_go_on()
                 events, seen_up_to = await read_events(
