@@ -4,21 +4,20 @@ import asyncio
 import random
 import signal
 import sqlite3
-from collections.abc import AsyncIterator
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
-import pytest
+import asyncpg
 
 from danbao.v1 import accounts_pb2, common_pb2, identity_pb2, sandbox_pb2
 from danbao_client import Danbao
 from danbao_core.bootstrap import SAMPLE_SHOP
 from danbao_core.ids import uuid7
-from tests.acceptance.sandbox import Sandbox, a_sandbox, danbao, started
+from tests.acceptance.sandbox import Sandbox, danbao, started
 from tests.banks import a_free_port
-from tests.integration.sandboxes import a_folder, eventually
+from tests.integration.sandboxes import eventually
 from tests.rpc_client import until
 
 SHOP = f"accounts/{SAMPLE_SHOP}"
@@ -26,14 +25,6 @@ CARD = "4242424242424242"
 Funding = accounts_pb2.Funding
 OPEN = (Funding.STATE_PENDING, Funding.STATE_UNKNOWN)
 SHANGHAI = timezone(timedelta(hours=8))
-
-
-@pytest.fixture(scope="module")
-async def banked() -> AsyncIterator[Sandbox]:
-    """A sandbox of these tests' own: no other moves its clock."""
-    with a_folder() as folder:
-        async with a_sandbox(folder) as running:
-            yield running
 
 
 async def a_day_later(client: Danbao) -> str:
@@ -80,6 +71,13 @@ async def settled(client: Danbao, fundings: list[accounts_pb2.Funding]) -> list[
     return now
 
 
+async def asked_again_now(sandbox: Sandbox) -> None:
+    """Has the bank asked at once of what is open, as it would be when the pauses and the claims of the dead have run out."""
+    connection = await asyncpg.connect(sandbox.endpoint.database_url)
+    await connection.execute("UPDATE funding SET next_attempt_at = now() WHERE next_attempt_at > now()")
+    await connection.close()
+
+
 def moved_minor(sandbox: Sandbox) -> int:
     """What the bank has given us less what it has taken, by its own books."""
     with sqlite3.connect(f"file:{sandbox.folder / 'bank' / 'bank.sqlite'}?mode=ro", uri=True) as database:
@@ -96,37 +94,38 @@ async def wallet_minor(client: Danbao) -> int:
     return next(each.available.amount_minor for each in answer.balances if each.available.currency_code == "USD")
 
 
-async def test_processes_that_die_in_the_middle_of_fundings_lose_and_double_nothing(banked: Sandbox) -> None:
+async def test_processes_that_die_in_the_middle_of_fundings_lose_and_double_nothing(sandbox: Sandbox) -> None:
     chance = random.Random(7)
-    async with banked.client() as client:
-        before, moved_before, card = await wallet_minor(client), moved_minor(banked), await a_card(client)
+    async with sandbox.client() as client:
+        before, moved_before, card = await wallet_minor(client), moved_minor(sandbox), await a_card(client)
         await behave(client, answer_delay_ms=50, lost_bps=2_000, refused_bps=1_000)
         fundings: list[accounts_pb2.Funding] = []
         for role in ("bank", "worker") * 2:
             asked = [a_top_up(card, chance.randrange(1, 1_000)) for _ in range(15)]
             fundings += await asyncio.gather(*map(client.accounts.TopUp, asked))
-            pids = banked.endpoint.pids[role]
-            banked.kill(role)
-            await eventually(lambda role=role, pids=pids: banked.endpoint.pids[role] not in ([], pids))  # type: ignore[misc]
+            pids = sandbox.endpoint.pids[role]
+            sandbox.kill(role)
+            await eventually(lambda role=role, pids=pids: sandbox.endpoint.pids[role] not in ([], pids))  # type: ignore[misc]
         assert {each.state for each in fundings} == {Funding.STATE_PENDING}
         await behave(client)
+        await asked_again_now(sandbox)
         done = await settled(client, fundings)
         assert Funding.STATE_SUCCEEDED in {each.state for each in done} <= {Funding.STATE_SUCCEEDED, Funding.STATE_FAILED}
         came = sum(each.amount.amount_minor for each in done if each.state == Funding.STATE_SUCCEEDED)
-        assert came == moved_minor(banked) - moved_before == await wallet_minor(client) - before
+        assert came == moved_minor(sandbox) - moved_before == await wallet_minor(client) - before
         day = await a_day_later(client)
-    found = await banked.danbao("reconcile", "--day", day)
+    found = await sandbox.danbao("reconcile", "--day", day)
     assert (found.code, found.answer["differences"]) == (0, [])
     (counted,) = (each for each in found.answer["days"] if each["day"] == day)
     assert int(counted["lines"]) == int(counted["entries"]) > 0
-    assert (await banked.danbao("audit")).answer["holds"]
+    assert (await sandbox.danbao("audit")).answer["holds"]
 
 
-async def test_a_planted_difference_is_found_named_and_explained(banked: Sandbox) -> None:
-    async with banked.client() as client:
+async def test_a_planted_difference_is_found_named_and_explained(sandbox: Sandbox) -> None:
+    async with sandbox.client() as client:
         card = await a_card(client, "5555555555554444")
         (funding,) = await settled(client, [await client.accounts.TopUp(a_top_up(card, 700))])
-        with sqlite3.connect(banked.folder / "bank" / "bank.sqlite", timeout=10) as database:
+        with sqlite3.connect(sandbox.folder / "bank" / "bank.sqlite", timeout=10) as database:
             planted = str(uuid7())
             database.execute(
                 "INSERT INTO transfer SELECT ?, direction, token, 55, currency, reason, settles_at, booked_at, NULL "
@@ -135,22 +134,22 @@ async def test_a_planted_difference_is_found_named_and_explained(banked: Sandbox
             )
         database.close()
         day = await a_day_later(client)
-    found = await banked.danbao("reconcile", "--day", day)
+    found = await sandbox.danbao("reconcile", "--day", day)
     (difference,) = found.answer["differences"]
     assert (found.code, difference["kind"], difference["transfer_id"]) == (1, "KIND_MISSING_HERE", planted)
     assert difference["there"] == {"amount_minor": "55", "currency_code": "USD"}
-    assert (await banked.danbao("reconcile", "--settle", difference["name"])).answer["error"]["reason"] == "NOTE_MISSING"
-    settled_now = await banked.danbao("reconcile", "--settle", difference["name"], "--note", "planted by a test")
+    assert (await sandbox.danbao("reconcile", "--settle", difference["name"])).answer["error"]["reason"] == "NOTE_MISSING"
+    settled_now = await sandbox.danbao("reconcile", "--settle", difference["name"], "--note", "planted by a test")
     assert (settled_now.code, settled_now.answer["differences"]) == (0, [])
-    shown = await danbao("reconcile", "--data", banked.folder)
+    shown = await danbao("reconcile", "--data", sandbox.folder)
     assert "No open difference." in shown.out
-    statement = banked.folder / "bank" / "statements" / f"{day}.csv"
+    statement = sandbox.folder / "bank" / "statements" / f"{day}.csv"
     assert planted in statement.read_text()
-    assert (await banked.danbao("audit")).answer["holds"]
+    assert (await sandbox.danbao("audit")).answer["holds"]
 
 
-async def test_a_day_that_is_not_over_is_refused_in_words(banked: Sandbox) -> None:
-    refused = await banked.danbao("reconcile", "--day", "2999-01-01")
+async def test_a_day_that_is_not_over_is_refused_in_words(sandbox: Sandbox) -> None:
+    refused = await sandbox.danbao("reconcile", "--day", "2999-01-01")
     assert (refused.code, refused.answer["error"]["reason"]) == (1, "DAY_NOT_OVER")
 
 
