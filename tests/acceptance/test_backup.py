@@ -10,7 +10,7 @@ from danbao_client import Danbao
 from danbao_core.bootstrap import SAMPLE_BUYER
 from danbao_core.embedded import StartError
 from danbao_core.supervisor.backup import restore
-from tests.acceptance.sandbox import Sandbox, a_sandbox, danbao
+from tests.acceptance.sandbox import a_sandbox, danbao
 from tests.acceptance.test_bank import SHOP, a_card, a_day_later, a_top_up, settled, wallet_minor
 from tests.integration.sandboxes import a_folder
 
@@ -29,18 +29,19 @@ async def a_payment(client: Danbao, amount_minor: int) -> str:
     return (await client.payments.CreatePayment(request)).name
 
 
-async def test_a_sandbox_comes_back_as_it_was_at_a_moment(sandbox: Sandbox) -> None:
-    with a_folder("backup") as backup, a_folder("restored") as folder:
-        assert (await sandbox.danbao("backup", backup)).code == 0
-        async with sandbox.client() as client:
-            card = await a_card(client, "4000056655665556")
-            await settled(client, [await client.accounts.TopUp(a_top_up(card, 1_000))])
-            kept, funds = await a_payment(client, 700), await wallet_minor(client)
-            moment = datetime.now(UTC)
-            (forgotten,) = await settled(client, [await client.accounts.TopUp(a_top_up(card, 55))])
-            lost = await a_payment(client, 300)
-        brought_up = await sandbox.danbao("backup", backup)
-        assert datetime.fromisoformat(brought_up.answer["up_to"]) > moment
+async def test_a_sandbox_comes_back_as_it_was_at_a_moment() -> None:
+    with a_folder() as lost_folder, a_folder("backup") as backup, a_folder("restored") as folder:
+        async with a_sandbox(lost_folder) as sandbox:
+            assert (await sandbox.danbao("backup", backup)).code == 0
+            async with sandbox.client() as client:
+                card = await a_card(client)
+                await settled(client, [await client.accounts.TopUp(a_top_up(card, 1_000))])
+                kept, funds = await a_payment(client, 700), await wallet_minor(client)
+                moment = datetime.now(UTC)
+                (forgotten,) = await settled(client, [await client.accounts.TopUp(a_top_up(card, 55))])
+                lost = await a_payment(client, 300)
+            brought_up = await sandbox.danbao("backup", backup)
+            assert datetime.fromisoformat(brought_up.answer["up_to"]) > moment
         with pytest.raises(StartError, match="recovery ended before configured recovery target was reached"):
             await restore(backup, folder, moment + timedelta(days=1), lambda _: None)
         assert not folder.exists()
@@ -55,7 +56,7 @@ async def test_a_sandbox_comes_back_as_it_was_at_a_moment(sandbox: Sandbox) -> N
                 assert lost not in names
                 assert await wallet_minor(client) == funds
                 day = await a_day_later(client)
-            told = (await again.danbao("reconcile", "--day", day)).answer["differences"]
-            (difference,) = (each for each in told if each["transfer_id"] == forgotten.name.partition("/")[2])
+            (difference,) = (await again.danbao("reconcile", "--day", day)).answer["differences"]
             assert difference["kind"] == "KIND_MISSING_HERE"
+            assert difference["transfer_id"] == forgotten.name.partition("/")[2]
             assert (await again.danbao("audit")).answer["holds"]

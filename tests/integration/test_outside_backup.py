@@ -18,11 +18,11 @@ from danbao_core.embedded.binaries import postgres_bin
 from danbao_core.engine import Engine
 from danbao_core.migrations import migrate
 from danbao_core.policy import PolicySchedule
+from danbao_core.testing.temporary import a_temporary_folder
 from tests import builders
 from tests.banks import a_free_port
 from tests.engines import breaches
 from tests.integration.sandboxes import eventually
-from tests.temporary import a_temporary_folder
 
 SCRIPTS: Final = Path(__file__).parents[2] / "deploy" / "postgres"
 PASSWORDS: Final = {name: name.lower() for name in ("DB_OWNER_PASSWORD", "DB_APP_PASSWORD", "DB_BACKUP_PASSWORD")}
