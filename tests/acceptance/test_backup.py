@@ -1,4 +1,4 @@
-"""A sandbox that is brought back from its backup as it was at a moment: the books hold, and the bank tells what they forgot."""
+"""A whole sandbox that is brought back from its backup, as `danbao up` runs it; what matters of it is in integration, too."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -29,6 +29,7 @@ async def a_payment(client: Danbao, amount_minor: int) -> str:
     return (await client.payments.CreatePayment(request)).name
 
 
+@pytest.mark.soak
 async def test_a_sandbox_comes_back_as_it_was_at_a_moment() -> None:
     with a_folder() as lost_folder, a_folder("backup") as backup, a_folder("restored") as folder:
         async with a_sandbox(lost_folder) as sandbox:
