@@ -5,7 +5,7 @@ ARGS ?=
 
 BIN := .venv/bin
 PROTOS_BIN := .venv-protos/bin
-EVERYTHING := .[server,embedded,dev]
+EVERYTHING := .[server,embedded,docs,dev]
 CHECKS := format lint types protos breaking generated oldest wheel imports migrations compose
 
 # What the example for Node needs; without npm its test is left out.
@@ -15,12 +15,13 @@ MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test check protos dist clean $(CHECKS:%=check-%)
+.PHONY: help install up demo docs test check protos dist clean $(CHECKS:%=check-%)
 
 help:
 	@echo "make install   set up .venv with everything (PYTHON=python3.12 chooses the interpreter)"
 	@echo "make up        start a payment core with its own Postgres and Valkey (ARGS='--listen 127.0.0.1:0')"
 	@echo "make demo      watch purchases go through escrow, and three disputes"
+	@echo "make docs      build the documentation site into build/docs, without a network"
 	@echo "make test      run the tests (ARGS='tests/unit -k money')"
 	@echo "make check     everything but the tests; one step alone: make check-STEP with"
 	@echo "               $(CHECKS)"
@@ -35,6 +36,9 @@ up: .venv/.installed
 
 demo: .venv/.installed
 	@exec $(BIN)/danbao demo $(ARGS)
+
+docs: .venv/.installed
+	@$(BIN)/python -m docs.generator build/docs
 
 test: .venv/.installed $(NODE_EXAMPLE)
 	@$(BIN)/pytest -n logical --maxprocesses=4 --dist worksteal $(ARGS)

@@ -311,10 +311,18 @@ def test_every_alert_says_what_is_the_matter_and_what_to_do() -> None:
     assert len(set(names)) == len(names)
     for rule in ALERTS:
         assert rule["labels"]["severity"] in ("warning", "critical")
-        assert set(rule["annotations"]) == {"summary", "action"}
+        assert set(rule["annotations"]) == {"summary", "action", "runbook"}
         labels = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
         kept = re.findall(r"\bby \(([^)]*)\)", rule["expr"])
         assert labels <= ({"instance"} | {name.strip() for names in kept for name in names.split(",")}), rule["alert"]
+
+
+def test_the_runbook_has_a_section_for_every_alert_and_no_other() -> None:
+    page = Path("docs/operations/runbook.md")
+    sections = re.findall(r"^## (\w+)\n\n\*(\w+)\.\*", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert sections == [(rule["alert"], rule["labels"]["severity"].capitalize()) for rule in ALERTS]
+    for rule in ALERTS:
+        assert rule["annotations"]["runbook"] == f"{page}#{rule['alert'].lower()}"
 
 
 def test_the_queue_alert_is_about_half_of_the_queue() -> None:
