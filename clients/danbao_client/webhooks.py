@@ -9,10 +9,10 @@ that you know.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -50,6 +50,9 @@ _RESOURCES: Final[dict[str, type[Resource]]] = {
 """By the first word of topics."""
 
 _PREFIX: Final = "whsec_"
+
+_SECONDS: Final = re.compile("[0-9]{1,15}")
+"""Since 1970. Python refuses to read thousands of digits, and floats to take hundreds, with errors of their own."""
 
 
 class Event(NamedTuple):
@@ -95,25 +98,30 @@ def verify(
     While a secret is replaced the core signs with both, and one that fits is enough. `at` is the moment at which it came, now
     unless stated: it may be off by the `tolerance`. Raises WebhookError, and ValueError for a secret that is none.
     """
-    raw = body.encode() if isinstance(body, str) else body
+    raw = _bytes(body) if isinstance(body, str) else body
     found = {name.lower(): value for name, value in headers.items()}
     try:
         event_id, sent_at, signatures = (found[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
     except KeyError as missing:
         raise HeadersMissing(f"there is no header {missing.args[0]}") from None
     _must_be_of_now(sent_at, time.time() if at is None else at.timestamp(), tolerance)
-    wanted = hmac.digest(_key(secret), f"{event_id}.{sent_at}.".encode() + raw, hashlib.sha256)
+    wanted = hmac.digest(_key(secret), _bytes(f"{event_id}.{sent_at}.") + raw, hashlib.sha256)
     fitting = [
-        hmac.compare_digest(signature, b"v1," + base64.b64encode(wanted)) for signature in signatures.encode().split(b" ")
+        hmac.compare_digest(signature, b"v1," + base64.b64encode(wanted)) for signature in _bytes(signatures).split(b" ")
     ]
     if not any(fitting):
         raise SignatureMismatch("no signature fits the body and the secret")
     return _event(raw)
 
 
+def _bytes(text: str) -> bytes:
+    """Of what anybody may have sent: servers hand out bytes that are no UTF-8 as lone surrogates, which strictly have none."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 def _must_be_of_now(sent_at: str, now_seconds: float, tolerance: timedelta) -> None:
-    if not (sent_at.isascii() and sent_at.isdigit()):
-        raise TimestampRefused(f"{sent_at!r} is no time")
+    if not _SECONDS.fullmatch(sent_at):
+        raise TimestampRefused("the time of signing is no time")
     late_seconds = now_seconds - int(sent_at)
     if abs(late_seconds) > tolerance.total_seconds():
         raise TimestampRefused(f"it was signed {abs(late_seconds):.0f} seconds {'ago' if late_seconds > 0 else 'ahead'}")
@@ -122,7 +130,7 @@ def _must_be_of_now(sent_at: str, now_seconds: float, tolerance: timedelta) -> N
 def _key(secret: str) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; letters that are not ASCII are another
         key = b""
     if not key:
         raise ValueError("the secret of an endpoint is `whsec_` and Base64, as CreateWebhookEndpoint answered it")
@@ -138,5 +146,5 @@ def _event(raw: bytes) -> Event:
         # Fields and values of enums that a later release has are passed over, as in answers.
         data = None if resource is None else ParseDict(content["data"], resource(), ignore_unknown_fields=True)
         return Event(str(content["id"]), topic, datetime.fromisoformat(content["timestamp"]), data, content)
-    except (ValueError, KeyError, TypeError, ParseError) as error:
+    except (ValueError, KeyError, TypeError, ParseError, RecursionError) as error:
         raise BodyMalformed(f"the body is no event: {error}") from error

@@ -103,6 +103,10 @@ def changed(**headers: str | None) -> Mapping[str, str]:
         (changed(timestamp="yesterday"), TimestampRefused),
         (changed(timestamp="-1"), TimestampRefused),
         (changed(timestamp="\u0661"), TimestampRefused),
+        (changed(timestamp="9" * 400), TimestampRefused),
+        (changed(timestamp="0" * 5000), TimestampRefused),
+        (changed(signature="v1,\udcff"), SignatureMismatch),
+        (changed(id="\udcff"), SignatureMismatch),
         (signed(secrets=(OTHER_SECRET,)), SignatureMismatch),
     ],
 )
@@ -111,9 +115,10 @@ def test_what_is_not_signed_so_is_refused(headers: Mapping[str, str], kind: type
         verify(BODY, headers, SECRET, at=AT)
 
 
-def test_a_body_that_was_written_again_is_refused() -> None:
+@pytest.mark.parametrize("body", [BODY.replace(b",", b", "), "\udcff"])
+def test_a_body_that_was_written_again_is_refused(body: bytes | str) -> None:
     with pytest.raises(SignatureMismatch):
-        verify(BODY.replace(b",", b", "), signed(), SECRET, at=AT)
+        verify(body, signed(), SECRET, at=AT)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -131,7 +136,7 @@ def test_it_is_now_unless_stated() -> None:
         verify(BODY, signed(), SECRET)
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base64", "whsec_abc"])
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base64", "whsec_abc", "whsec_\u00e9"])
 def test_a_secret_that_is_none_is_a_mistake_of_ours(secret: str) -> None:
     with pytest.raises(ValueError, match="whsec_"):
         verify(BODY, signed(), secret, at=AT)
@@ -141,7 +146,7 @@ def test_a_secret_may_be_without_its_prefix() -> None:
     assert verify(BODY, signed(), SECRET.removeprefix("whsec_"), at=AT).id == "0190"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'"x"', b"\xff", with_data("payment.paid", name=5)])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'"x"', b"\xff", b"[" * 100_000, with_data("payment.paid", name=5)])
 def test_what_is_signed_and_no_event_is_told(body: bytes) -> None:
     with pytest.raises(BodyMalformed):
         verify(body, signed_of_bytes(body), SECRET, at=AT)

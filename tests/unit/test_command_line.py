@@ -1,5 +1,6 @@
 """What all commands have in common: `--json`, words for what goes wrong, and what a shell offers at Tab."""
 
+import io
 import json
 import subprocess
 import sys
@@ -10,9 +11,12 @@ from typing import Any, Final
 import grpc
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from danbao.v1 import operations_pb2
 from danbao_client import DanbaoError
+from danbao_core.cli import disputes, proposals
 from danbao_core.cli.app import app
 from danbao_core.cli.output import in_words
 
@@ -109,11 +113,13 @@ def test_every_command_prints_exactly_one_object_where_it_is_asked_to(name: str)
         (("health",), {"DANBAO_ADDRESS": "localhost"}, "is not HOST:PORT"),
         (("health",), {"DANBAO_ADDRESS": "127.0.0.1:1"}, "Does it run at that address"),
         (("keys", "list"), {"DANBAO_ADDRESS": "127.0.0.1:1"}, "set both DANBAO_ADDRESS and DANBAO_KEY"),
+        (("keys", "list"), {"DANBAO_ADDRESS": "127.0.0.1:1", "DANBAO_KEY": "dbk_1\n"}, "is there the end of a line behind it?"),
         (("migrate", *NO_DATABASE), {}, "Does it run, and is its URL right?"),
         (("migrate", "--database-url", "mysql://x/y"), {}, "is its URL right?"),
         (("audit", "--database-url", "x"), {}, "Is its URL right?"),
         (("bench", "--output", "nowhere/bench.json"), {}, "choose another"),
         (("status", "--once", "--metrics", "127.0.0.1:9100"), {}, "as http://127.0.0.1:9100/metrics is one"),
+        (("status", "--once", "--metrics", "http://[::1"), {}, "as http://127.0.0.1:9100/metrics is one"),
         (("status", "--once", "--metrics", "http://127.0.0.1:1"), {}, "is its DANBAO_METRICS_LISTEN set"),
         (("status", "--once"), {"DANBAO_ADDRESS": "127.0.0.1:1"}, "with --metrics URL"),
         (("status",), {}, "print one page with --once"),
@@ -127,6 +133,20 @@ def test_what_goes_wrong_is_said_with_what_to_do(
     assert what_to_do in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("figure", ["12,50", "1,2,3", "1,250,00", ",5", "1250,"])
+def test_a_comma_that_may_be_that_of_decimals_is_no_amount(figure: str) -> None:
+    ended = ran("disputes", "list", "--min", f"{figure} CNY", DANBAO_ADDRESS="127.0.0.1:1", DANBAO_KEY="dbk_1")
+    assert ended.stderr == f"error: --min: '{figure}' is not a decimal figure such as 12.50.\n"
+    assert disputes._parsed("--min", "1,250.00", "CNY").amount_minor == 125_000
+
+
+def test_reasons_of_people_are_shown_as_they_are_written() -> None:
+    table = proposals._table([operations_pb2.Proposal(reason="see [/urgent] and [note]")])
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table)
+    assert "see [/urgent] and [note]" in console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,9 @@ def test_the_settings_are_accepted(service: str) -> None:
 
 def test_the_logins_are_those_that_the_init_script_makes() -> None:
     made = re.findall(r"CREATE ROLE (\w+) LOGIN PASSWORD :'(\w+)_password'", (DEPLOY / "postgres" / "logins.sql").read_text())
-    assert made == [("danbao_owner", "owner"), ("danbao_app", "app")]
+    assert made == [("danbao_owner", "owner"), ("danbao_app", "app"), ("danbao_backup", "backup")]
+    backup = SERVICES["backup"]["environment"]
+    assert (backup["PGHOST"], backup["PGUSER"], backup["PGPASSWORD"]) == ("postgres", "danbao_backup", "${DB_BACKUP_PASSWORD}")
     for service, login in (("migrate", "owner"), ("server", "app"), ("worker", "app")):
         password = f"${{DB_{login.upper()}_PASSWORD}}"
         expected = f"postgresql://danbao_{login}:{password}@postgres/danbao"

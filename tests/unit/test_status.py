@@ -1,12 +1,17 @@
 """`danbao status`: what two looks come to, and how it is shown at 80 columns."""
 
+import asyncio
 import io
+import os
+import pty
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from rich.console import Console
 
+from danbao_core.cli.status.command import _quitting
 from danbao_core.cli.status.figures import Look, Status, Store, status_of
 from danbao_core.cli.status.samples import Samples, Spread
 from danbao_core.cli.status.view import page, seconds_in_words
@@ -138,6 +143,13 @@ def test_a_busy_core_fits_eighty_columns() -> None:
     assert row[1] == "1,004"
 
 
+def test_addresses_in_brackets_are_shown_whole() -> None:
+    here, there = "http://[fd00::1]:9101/metrics", "http://[fe80::1]:9102/metrics"
+    text = shown(a_status({here: a_server()}, {here: a_server()}, silent=(there,)))
+    assert f"{there} does not answer" in text
+    assert "[fd00::1]:9101" in text
+
+
 def test_only_the_busiest_methods_are_shown_where_there_is_no_room() -> None:
     pages = [
         Samples.parse(
@@ -168,3 +180,19 @@ def test_without_a_leader_it_says_that_nobody_looks() -> None:
 )
 def test_times_are_said_as_people_take_them_in(seconds: float, words: str) -> None:
     assert seconds_in_words(seconds) == words
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """What is written to it is typed at the terminal of stdin."""
+    keyboard, terminal = pty.openpty()
+    with os.fdopen(terminal) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        yield keyboard
+    os.close(keyboard)
+
+
+async def test_q_ends_the_page_also_behind_other_keys(keyboard: int) -> None:
+    async with asyncio.timeout(30), _quitting() as asked:
+        os.write(keyboard, b"\x1b[Aq")  # an arrow, and q
+        await asked.wait()

@@ -4,6 +4,7 @@ import typer
 
 from danbao_core.cli import disputes, keyring, keys, proposals
 from danbao_core.cli.audit import audit
+from danbao_core.cli.backup import backup, restore
 from danbao_core.cli.bench.command import bench
 from danbao_core.cli.demo import demo
 from danbao_core.cli.explain import explain
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 for command in (up, serve, migrate, audit, reconcile, replay, demo, health, status, bench, jwks, statement, explain):
     app.command()(command)
+app.command()(backup)
+app.command()(restore)
 app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keyring.app, name="keyring")

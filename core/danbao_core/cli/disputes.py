@@ -1,5 +1,6 @@
 """`danbao disputes`: what arbitrators need: which disputes wait, what both sides say and show, and the award."""
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -154,6 +155,10 @@ def decide(
 # --- Amounts and names ------------------------------------------------------------------------------------------------------
 
 
+_WITH_THOUSANDS: Final = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+"""As in 1,250.00. Another comma may be that of decimals, and 12,50 must not become 1250."""
+
+
 def _full(name: str) -> str:
     return name if "/" in name else f"disputes/{name}"
 
@@ -172,7 +177,7 @@ def _parsed(option: str, figure: str, currency: str) -> "Money":
     from danbao_core.money import MAX_AMOUNT_MINOR, Money
 
     try:
-        money = Money.parse(figure.replace(",", ""), currency)
+        money = Money.parse(figure.replace(",", "") if _WITH_THOUSANDS.fullmatch(figure) else figure, currency)
     except CurrencyUnknown:
         raise CommandFailed(
             "AMOUNT_INVALID", f'{option}: {currency!r} is no currency; an amount is written as in "100.00 CNY".'

@@ -1,7 +1,6 @@
 """Where the running core is that a command talks to."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from danbao_core.supervisor import Endpoint
 
 DEFAULT_FOLDER: Final = Path(".danbao")
-
-_HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]\s]+\]|[^:/\[\]\s]+):\d{1,5}")
-_OTHER_ADDRESSES: Final = ("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:")
-"""As gRPC writes them."""
 
 _CHANNELS_TO_MANY: Final = 8
 _TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
@@ -89,6 +84,8 @@ def find_core(data: Path | None) -> Core:
         if not address or not key:
             missing = "DANBAO_KEY" if address else "DANBAO_ADDRESS"
             raise CommandFailed("NOT_CONFIGURED", f"{missing} is not set: set both DANBAO_ADDRESS and DANBAO_KEY, or neither.")
+        if not (key.isascii() and key.isprintable()):
+            raise CommandFailed("NOT_CONFIGURED", "DANBAO_KEY holds what no key does: is there the end of a line behind it?")
         return Core(address, key, transport=_transport(address))
     return _sandbox(data)
 
@@ -114,9 +111,9 @@ def find_address(data: Path | None) -> tuple[str, dict[str, Any]]:
 
 def _transport(address: str) -> dict[str, Any]:
     """How the environment says that a core is reached, as `Danbao.connect` takes it. Raises CommandFailed."""
-    from danbao_client.channels import Tls, is_local
+    from danbao_client.channels import Tls, is_address, is_local
 
-    if not _HOST_AND_PORT.fullmatch(address) and not address.startswith(_OTHER_ADDRESSES):
+    if not is_address(address):
         raise CommandFailed(
             "NOT_CONFIGURED",
             f"DANBAO_ADDRESS: {address} is not HOST:PORT, as in 127.0.0.1:50051 or [::1]:50051; it has no http:// before it.",

@@ -128,12 +128,13 @@ def _show(output: Output, proposal: "Proposal") -> None:
 
 def _table(proposals: "list[Proposal]") -> "Table":
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("Name", "State", "What", "Reason", "Proposed by", box=box.SIMPLE)
     for each in proposals:
         state = each.State.Name(each.state).removeprefix("STATE_").lower()
-        table.add_row(each.name, state, _in_words(each), each.reason, each.proposer)
+        table.add_row(each.name, state, _in_words(each), escape(each.reason), each.proposer)
     return table
 
 

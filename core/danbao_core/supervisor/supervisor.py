@@ -106,7 +106,7 @@ class Supervisor:
         A folder on which another supervisor runs, and an address in use, are refused before
         anything starts.
         """
-        _make_folder(self._folder)
+        make_folder(self._folder)
         with FolderLock(self._folder):
             remove_endpoint(self._folder)  # of a supervisor that was killed
             with HeldPort(self._listen) as port, HeldPort(_BANK_LISTEN) as bank_port:
@@ -254,7 +254,7 @@ class Supervisor:
             self._report.say(f"endpoint.json does not tell of the change: {error}")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Makes the sandbox's folder, for our eyes only.
 
     As root also the user that runs Postgres may walk through (not read) it, so that its data can

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -125,13 +126,18 @@ async def _quitting() -> AsyncIterator[asyncio.Event]:
             if keys is None:
                 yield asked
                 return
-            loop.add_reader(keys, lambda: asked.set() if sys.stdin.read(1) in ("q", "Q", "") else None)
+            loop.add_reader(keys, lambda: asked.set() if _means_the_end(os.read(keys, 1024)) else None)
             try:
                 yield asked
             finally:
                 loop.remove_reader(keys)
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+
+
+def _means_the_end(typed: bytes) -> bool:
+    """Whether q is among the keys, or nobody can type any more. An arrow is three bytes, and all there is has to be read."""
+    return not typed or b"q" in typed.lower()
 
 
 @contextlib.contextmanager

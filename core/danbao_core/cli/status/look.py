@@ -58,12 +58,17 @@ def find_place(data: Path | None, metrics: Sequence[str]) -> Place:
 
 
 def _page_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        is_page = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        has_path = bool(parts.path.strip("/"))
+    except ValueError:  # brackets without an end, or a port that is none
+        is_page = has_path = False
+    if not is_page:
         raise CommandFailed(
             "METRICS_INVALID", f"{text!r} is not a page for Prometheus, as http://127.0.0.1:9100/metrics is one."
         )
-    return text if parts.path.strip("/") else f"{text.rstrip('/')}/metrics"
+    return text if has_path else f"{text.rstrip('/')}/metrics"
 
 
 async def look_at(place: Place) -> Look:

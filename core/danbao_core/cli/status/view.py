@@ -47,14 +47,12 @@ def seconds_in_words(seconds: float) -> str:
 def _head(status: Status) -> str:
     colour = "green" if status.health == "SERVING" else "red"
     health = f"[bold {colour}]{status.health}[/]" if status.health else ""
-    about = filter(
-        None,
-        (f"[bold]{f'danbao {status.version}'.strip()}[/]", status.address, health, f"[dim]the last {status.seconds:.1f} s[/]"),
-    )
+    name = f"[bold]{f'danbao {status.version}'.strip()}[/]"
+    about = filter(None, (name, _escaped(status.address), health, f"[dim]the last {status.seconds:.1f} s[/]"))
     lines = ["  ".join(about)]
     for name, store in status.stores.items():
         lines.append(f"{name} {store.words}" if store.answers else f"[red]{name} does not answer: {_escaped(store.words)}[/]")
-    lines += [f"[red]{url} does not answer[/]" for url in status.silent]
+    lines += [f"[red]{_escaped(url)} does not answer[/]" for url in status.silent]
     return "\n".join(lines)
 
 
@@ -145,7 +143,7 @@ def _processes(status: Status) -> "Table":
         table.add_column(name, justify="right")
     for each in status.processes:
         kind = f"{each.kind}, leads" if each.leads else each.kind
-        table.add_row(kind, urlsplit(each.url).netloc, f"{each.cores:.2f}", f"{each.memory_bytes / 1048576:,.0f} MiB")
+        table.add_row(kind, _escaped(urlsplit(each.url).netloc), f"{each.cores:.2f}", f"{each.memory_bytes / 1048576:,.0f} MiB")
     return table
 
 
@@ -164,6 +162,7 @@ def _marked(figure: object, words: str, marked: bool) -> str:  # said where it i
 
 
 def _escaped(text: str) -> str:
+    """What may hold brackets that are not ours, as addresses of IPv6 do."""
     from rich.markup import escape
 
     return escape(text)
