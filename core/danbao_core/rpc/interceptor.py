@@ -43,7 +43,7 @@ from danbao_core.rpc.rates import Buckets
 from danbao_core.rpc.secret_fields import without_secrets
 from danbao_core.rpc.seen import Seen, Watch
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
-from danbao_core.rpc.stream import CallerGone, Outlet, Stream, only_message
+from danbao_core.rpc.stream import CallerGone, OnlyMessages, Outlet, Stream
 from danbao_core.rpc.validation import parse, validate
 
 _log = structlog.get_logger("danbao.rpc")
@@ -109,6 +109,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._watch = watch
         self._buckets = buckets
         self._peers = peers
+        self._only_messages = OnlyMessages()
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
@@ -181,7 +182,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         behavior = handler.unary_unary
 
         async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, __: _Again) -> Any:
-            request = parse(message_type, await only_message(context))
+            request = parse(message_type, await self._only_messages.read(context))
             validate(request)
             calls.begin(self._call(name, caller, request, context, seen))
             return await behavior(request, context)
@@ -213,7 +214,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         behavior = handler.unary_stream
 
         async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, again: _Again) -> None:
-            request = parse(message_type, await only_message(context))
+            request = parse(message_type, await self._only_messages.read(context))
             validate(request)
             outlet = Outlet(context, self._stream_idle_seconds)
             calls.begin(self._call(name, caller, request, context, seen)._replace(outlet=outlet))

@@ -12,22 +12,56 @@ from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.validation import parse, validate
 
 MESSAGE_SECONDS: Final = 30.0
-"""So long the only message of a call may take, whatever the caller's own deadline: it has been let in by then."""
+"""So long the only message of a call may take (and a second more), whatever its own deadline: it has been let in by then."""
+
+_LOOKED_AT_SECONDS: Final = 1.0
+"""How often those who wait are looked at."""
 
 
-async def only_message(context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
-    """The bytes of the message of a call that has one.
+class OnlyMessages:
+    """Reads the messages of calls that have one each. One timer sees to all that wait: one for each would cost a tenth of the
+    time of a call."""
 
-    Raises MessageMalformed where the caller says nothing at all, and DeadlinePassed where it takes too long.
-    """
-    try:
-        async with asyncio.timeout(MESSAGE_SECONDS):
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.Task[Any], float] = {}
+        """The tasks that read, the longest first, and until when each may."""
+        self._late: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def read(self, context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
+        """The bytes of a call's message.
+
+        Raises MessageMalformed where the caller says nothing at all, and DeadlinePassed where it takes too long.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        self._waiting[task] = loop.time() + MESSAGE_SECONDS
+        if self._timer is None:
+            self._timer = loop.call_later(_LOOKED_AT_SECONDS, self._look, loop)
+        try:
             data: Any = await context.read()
-    except TimeoutError:
-        raise DeadlinePassed from None
-    if data is grpc.aio.EOF:
-        raise MessageMalformed
-    return bytes(data)
+        except asyncio.CancelledError:
+            if task not in self._late:
+                raise
+            task.uncancel()
+            raise DeadlinePassed from None
+        finally:
+            del self._waiting[task]
+            self._late.discard(task)
+        if data is grpc.aio.EOF:
+            raise MessageMalformed
+        return bytes(data)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ends the waiting of those who have waited for long enough; looks again as long as anybody waits."""
+        self._timer = loop.call_later(_LOOKED_AT_SECONDS, self._look, loop) if self._waiting else None
+        for task, until in self._waiting.items():
+            if until > loop.time():
+                return
+            if task not in self._late:
+                self._late.add(task)
+                task.cancel()
 
 
 class CallerGone(Exception):
