@@ -12,13 +12,14 @@ MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test check protos clean $(CHECKS:%=check-%)
+.PHONY: help install up demo test faults check protos clean $(CHECKS:%=check-%)
 
 help:
 	@echo "make install   set up .venv with everything (PYTHON=python3.12 chooses the interpreter)"
 	@echo "make up        start a payment core with its own Postgres and Valkey (ARGS='--listen 127.0.0.1:0')"
 	@echo "make demo      watch purchases go through escrow, and three disputes"
 	@echo "make test      run the tests (ARGS='tests/unit -k money')"
+	@echo "make faults    run seeds of the fault harness (SEEDS=200 FIRST=1); the report is build/faults.md"
 	@echo "make check     everything but the tests; one step alone: make check-STEP with"
 	@echo "               $(CHECKS)"
 	@echo "make protos    generate the Python code after a change of protos/danbao"
@@ -34,6 +35,10 @@ demo: .venv/.installed
 
 test: .venv/.installed
 	@$(BIN)/pytest -n logical --maxprocesses=4 --dist worksteal $(ARGS)
+
+# Many seeds take long: 200 of them about an hour and a half.
+faults: .venv/.installed
+	@$(BIN)/python -m tests.faults.harness --seeds $(or $(SEEDS),20) --first $(or $(FIRST),1) $(ARGS)
 
 protos: .venv-protos/.installed
 	@$(PROTOS_BIN)/python protos/generate.py
