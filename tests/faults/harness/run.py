@@ -54,8 +54,7 @@ async def run(stack: Stack, seed: int, faults: int = 6) -> Outcome:
     async with stack.client() as client:
         market = Market(seed)
         await market.open(client, record)
-        bank = sandbox_pb2.BankChannel(lost_bps=1_000, refused_bps=500)
-        await client.sandbox.set_bank_behaviour(behaviour=sandbox_pb2.Bank.BEHAVIOUR_ACCEPT, channel=bank)
+        await _the_bank_is(client, lost_bps=1_000, refused_bps=500)
         await _subscribe(stack, client, market, path)
     async with stack.client(_PATIENCE_SECONDS, _DEADLINE_SECONDS) as client:
         enough = asyncio.Event()
@@ -66,6 +65,8 @@ async def run(stack: Stack, seed: int, faults: int = 6) -> Outcome:
             enough.set()
         await trading
     await heal(stack)
+    async with stack.client() as client:
+        await _the_bank_is(client)
     outcome.breaches = await settle(stack, record) or await _breaches(stack, market, record, path, first)
     outcome.breaches += await checks.must_not_leak(stack, tasks_before)
     outcome.asked, outcome.asked_again = len(record.asked), record.asked_again
@@ -74,6 +75,11 @@ async def run(stack: Stack, seed: int, faults: int = 6) -> Outcome:
     outcome.webhooks = len(stack.receiver.got) - first
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+async def _the_bank_is(client: Danbao, **like: int) -> None:
+    channel = sandbox_pb2.BankChannel(**like)
+    await client.sandbox.set_bank_behaviour(behaviour=sandbox_pb2.Bank.BEHAVIOUR_ACCEPT, channel=channel)
 
 
 async def _subscribe(stack: Stack, client: Danbao, market: Market, path: str) -> None:
