@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -157,6 +158,14 @@ async def test_a_planted_bug_is_found(core: Core, trade: Trade, plant: Callable[
         await connection.execute("SET LOCAL session_replication_role = replica")  # bugs do not ask constraints
         breach = await plant(connection, trade)
         assert breach in await found(connection, trade)
+
+
+async def test_a_refused_request_that_was_booked_is_found(core: Core, trade: Trade) -> None:
+    journal = await _last_journal(core.connection, "payment.pay")
+    refused = replace(trade.record.asked[journal["request_id"]], answer=None, refusal="LIMIT_EXCEEDED")
+    asked = trade.record.asked | {journal["request_id"]: refused}
+    breaches = await found(core.connection, trade._replace(record=replace(trade.record, asked=asked)))
+    assert f"{journal['request_id']} was refused (LIMIT_EXCEEDED), and had an effect" in breaches
 
 
 async def test_a_webhook_that_came_under_another_id_or_out_of_order_is_found(core: Core, trade: Trade) -> None:

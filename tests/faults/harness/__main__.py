@@ -1,12 +1,13 @@
 """`make faults SEEDS=200`: many seeds on one stack, a line for each, and a report in build/faults.md and build/faults.json.
 
 The exit code is 1 where something is wrong. A stack on which something is wrong is replaced, so that seeds do not see each
-other's breaches.
+other's breaches. SIGINT and SIGTERM end it after the seed that runs.
 """
 
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,16 +18,20 @@ from tests.faults.harness.run import Outcome, run
 from tests.faults.harness.stack import a_stack
 
 _SEEDS_OF_A_STACK = 8
-"""How many seeds share a stack: what leaks shows in so many, and what earlier ones left open is not yet most of what is done."""
+"""How many seeds share a stack: leaks show in so many, and what earlier ones left open is not yet most of what is done."""
 
 
 async def _run(seeds: Sequence[int], faults: int, report: Path) -> bool:
     """Whether nothing is wrong."""
     outcomes: list[Outcome] = []
     left = list(seeds)
+    for number in (signal.SIGINT, signal.SIGTERM):  # with the seed that runs it is over
+        asyncio.get_running_loop().add_signal_handler(number, left.clear)
     while left:
         async with a_stack() as stack:
-            for _ in range(min(_SEEDS_OF_A_STACK, len(left))):
+            for _ in range(_SEEDS_OF_A_STACK):
+                if not left:
+                    break
                 seed = left.pop(0)
                 try:
                     outcome = await run(stack, seed, faults)

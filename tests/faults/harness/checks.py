@@ -54,6 +54,12 @@ _MONEY: Final = """
     FROM wallet, kept, came
 """
 
+_BY_TIME: Final = {
+    *(f"payment.{event}" for event in ("expire", "ship_by", "auto_confirm", "finish", "hold_expiry")),
+    *("dispute.return", "dispute.settle"),
+}
+"""Journals of what was due before a request came. They stay, even where the request is then refused."""
+
 
 # --- Acknowledged = booked, once ---------------------------------------------------------------------------------------------
 
@@ -68,15 +74,17 @@ async def must_be_booked_once(connection: Connection, record: Record) -> Breache
     moved = await connection.fetch(
         "SELECT request_id, kind, count(*) FROM journal WHERE request_id = ANY($1) GROUP BY 1, 2 ORDER BY 1, 2", ids
     )
-    journals = Counter({row["request_id"]: row["count"] for row in moved})
+    booked: defaultdict[str, set[str]] = defaultdict(set)
+    for row in moved:
+        booked[row["request_id"]].add(row["kind"])
     breaches += [f"{row['request_id']} booked {row['kind']} {row['count']} times" for row in moved if row["count"] > 1]
     for request_id, each in record.asked.items():
         kind = type(each.request).__name__
         if each.answer is not None and remembered[request_id] != 1:
             breaches.append(f"{kind} {request_id} was acknowledged, and is remembered {remembered[request_id]} times")
-        if each.answer is not None and _moves_money(each) and not journals[request_id]:
+        if each.answer is not None and _moves_money(each) and not booked[request_id]:
             breaches.append(f"{kind} {request_id} was acknowledged, and no money moved")
-        if each.refusal and (remembered[request_id] or journals[request_id]):
+        if each.refusal and (remembered[request_id] or booked[request_id] - _BY_TIME):
             breaches.append(f"{kind} {request_id} was refused ({each.refusal}), and had an effect")
     return breaches + await _payments_are_there_once(connection, record)
 
