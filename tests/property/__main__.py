@@ -42,12 +42,12 @@ def main() -> None:
     minutes: float = parser.parse_args().minutes
     postgres = SharedPostgres()
     try:
-        _run(SharedServer(postgres.folder), time.monotonic() + minutes * 60)
+        run(SharedServer(postgres.folder), time.monotonic() + minutes * 60)
     finally:
         postgres.stop()
 
 
-def _run(postgres: SharedServer, end_at: float) -> None:
+def run(postgres: SharedServer, end_at: float) -> None:
     machines = ((Counted, _IN_MEMORY), (on_engine(postgres), _ON_ENGINE))
     on_engines = 0
     while time.monotonic() < end_at:
@@ -57,9 +57,7 @@ def _run(postgres: SharedServer, end_at: float) -> None:
             )
             run_state_machine_as_test(machine, settings=how)
         on_engines += _ON_ENGINE
-        sys.stdout.write(
-            f"{InMemory.done['runs']} runs in memory with {InMemory.done['steps']} steps, {on_engines} on engines\n"
-        )
+        sys.stdout.write(f"{Counted.done['runs']} runs in memory with {Counted.done['steps']} steps, {on_engines} on engines\n")
         sys.stdout.flush()
 
 

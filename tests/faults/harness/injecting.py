@@ -25,7 +25,13 @@ _SESSIONS: Final = "SELECT {0}(pid) FROM pg_stat_activity WHERE application_name
 _ROWS: Final = "SELECT id FROM balance WHERE purpose = 1 ORDER BY version DESC, id LIMIT 2 OFFSET $1"
 _LOCK: Final = "SELECT FROM balance WHERE id = $1 FOR UPDATE"
 _SOMEBODY_WAITS: Final = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
-_FAILING: Final = """
+_WORKING_AGAIN: Final = """
+    DROP TRIGGER IF EXISTS fault ON request;
+    DROP FUNCTION IF EXISTS fault;
+    DROP SEQUENCE IF EXISTS fault_countdown;
+"""
+_FAILING: Final = f"""
+    {_WORKING_AGAIN}
     CREATE SEQUENCE fault_countdown;
     CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
@@ -36,12 +42,9 @@ _FAILING: Final = """
     END $$;
     CREATE TRIGGER fault BEFORE INSERT ON request FOR EACH ROW EXECUTE FUNCTION fault();
 """
-_WORKING_AGAIN: Final = (
-    "DROP TRIGGER IF EXISTS fault ON request; DROP FUNCTION IF EXISTS fault; DROP SEQUENCE IF EXISTS fault_countdown"
-)
 
-_NOT_THERE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError)
-"""What an injection meets where an earlier fault still lasts: then there is nothing to break."""
+_NOT_THERE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError, DanbaoError)
+"""What an injection meets where there is nothing to break."""
 
 
 async def inject(stack: Stack, schedule: list[Injection], record: Record) -> list[str]:
@@ -50,12 +53,21 @@ async def inject(stack: Stack, schedule: list[Injection], record: Record) -> lis
     for injection in schedule:
         await record.calls(injection.after_calls, _PROGRESS_SECONDS)
         try:
-            async with _struck(stack, injection):
-                with contextlib.suppress(AssertionError):  # it is over by the clock
-                    await record.calls(injection.after_calls + injection.lasts_calls, injection.most_seconds)
-        except (*_NOT_THERE, DanbaoError) as error:
-            left_out.append(f"{injection.target}: {injection.fault}: {error!r}")
+            await _inject(stack, injection, record)
+        except _NOT_THERE:  # what an earlier fault ended, and is not back yet
+            await stack.whole_again()
+            try:
+                await _inject(stack, injection, record)
+            except _NOT_THERE as error:
+                left_out.append(f"{injection.target}: {injection.fault}: {error!r}")
     return left_out
+
+
+async def _inject(stack: Stack, injection: Injection, record: Record) -> None:
+    """One fault, from its beginning to its end."""
+    async with _struck(stack, injection):
+        with contextlib.suppress(AssertionError):  # it is over by the clock
+            await record.calls(injection.after_calls + injection.lasts_calls, injection.most_seconds)
 
 
 @contextlib.asynccontextmanager
@@ -82,9 +94,10 @@ async def _struck(stack: Stack, injection: Injection) -> AsyncIterator[None]:
                 healing.callback(stack.receiver.answers.append, answer(200))  # the last one goes on
                 stack.receiver.answers[:] = [answer(500)]
             case Fault.DISK_FULL:
-                if stack.disk.can_be_full:
-                    healing.push_async_callback(stack.disk.make_room)
-                    await stack.disk.fill()
+                if not stack.disk.can_be_full:
+                    raise OSError("Postgres' data have no file system of their own: mounting one takes root")
+                healing.push_async_callback(stack.disk.make_room)
+                await stack.disk.fill()
             case _:
                 await healing.enter_async_context(_struck_by_a_rival(stack, injection))
         yield

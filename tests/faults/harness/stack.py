@@ -133,8 +133,8 @@ class Stack:
         for process in psutil.Process().children():
             with suppress(psutil.NoSuchProcess):
                 command = " ".join(process.cmdline())
-                kinds = {"danbao_core serve": "server", "danbao_workers": "worker", "sandbox-bank": "bank"}
-                kinds |= {str(self._supervisor._postgres.data_folder): "postgres", "valkey-server": "valkey"}
+                kinds = {"danbao_core serve": "server", "danbao_workers": "worker", str(self.folder / "bank"): "bank"}
+                kinds |= {str(self._supervisor._postgres.data_folder): "postgres", str(self.folder / "valkey"): "valkey"}
                 found.update(kind for text, kind in kinds.items() if text in command)
         return found
 
