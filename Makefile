@@ -5,25 +5,30 @@ ARGS ?=
 
 BIN := .venv/bin
 PROTOS_BIN := .venv-protos/bin
-EVERYTHING := .[server,embedded,dev]
-CHECKS := format lint types protos breaking generated oldest imports migrations compose
+EVERYTHING := .[server,embedded,docs,dev]
+CHECKS := format lint types protos breaking generated oldest wheel imports migrations compose
+
+# What the example for Node needs; without npm its test is left out.
+NODE_EXAMPLE := $(if $(shell command -v npm),clients/examples/node/node_modules/.package-lock.json)
 
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test faults model check protos clean $(CHECKS:%=check-%)
+.PHONY: help install up demo docs test faults model check protos dist clean $(CHECKS:%=check-%)
 
 help:
 	@echo "make install   set up .venv with everything (PYTHON=python3.12 chooses the interpreter)"
 	@echo "make up        start a payment core with its own Postgres and Valkey (ARGS='--listen 127.0.0.1:0')"
 	@echo "make demo      watch purchases go through escrow, and three disputes"
+	@echo "make docs      build the documentation site into build/docs, without a network"
 	@echo "make test      run the tests (ARGS='tests/unit -k money')"
 	@echo "make faults    run seeds of the fault harness (SEEDS=200 FIRST=1); the report is build/faults.md"
 	@echo "make model     run the model of the product against it with random steps (MINUTES=60)"
 	@echo "make check     everything but the tests; one step alone: make check-STEP with"
 	@echo "               $(CHECKS)"
 	@echo "make protos    generate the Python code after a change of protos/danbao"
+	@echo "make dist      build the wheel and the sdist into dist/"
 	@echo "make clean     remove the environments and what tools left behind (data of 'make up' stays)"
 
 install: .venv/.installed
@@ -34,7 +39,10 @@ up: .venv/.installed
 demo: .venv/.installed
 	@exec $(BIN)/danbao demo $(ARGS)
 
-test: .venv/.installed
+docs: .venv/.installed
+	@$(BIN)/python -m docs.generator build/docs
+
+test: .venv/.installed $(NODE_EXAMPLE)
 	@$(BIN)/pytest -n logical --maxprocesses=4 --dist worksteal $(ARGS)
 
 # Many seeds take long: 200 of them about an hour and a half.
@@ -46,6 +54,12 @@ model: .venv/.installed
 
 protos: .venv-protos/.installed
 	@$(PROTOS_BIN)/python protos/generate.py
+
+# Both in one go, by what is installed: nothing is fetched. `twine check` says whether an index would take them.
+dist: .venv/.installed
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation
+	@$(BIN)/twine check --strict dist/*
 
 # Every step runs, so that one run tells everything; the end names those that failed.
 check: .venv/.installed .venv-protos/.installed
@@ -79,8 +93,12 @@ check-generated: .venv-protos/.installed
 
 # The contract and the client with the oldest versions that their callers may have.
 check-oldest: .venv-protos/.installed
-	@PYTHONPATH=protos:clients $(PROTOS_BIN)/python -W error -c 'import danbao.v1, importlib, pkgutil, danbao_client; \
+	@PYTHONPATH=protos:clients $(PROTOS_BIN)/python -W error -c 'import danbao.v1, importlib, pkgutil, danbao_client.webhooks; \
 		[importlib.import_module(m.name) for m in pkgutil.iter_modules(danbao.v1.__path__, "danbao.v1.")]'
+
+# What is published: built, looked through, installed alone, and imported with the oldest and the newest versions.
+check-wheel: .venv/.installed .venv-protos/.installed
+	@$(BIN)/pytest -q -m 'wheel and not soak' --durations=0 tests/wheel
 
 check-imports: .venv/.installed
 	@$(BIN)/lint-imports --no-logo
@@ -97,6 +115,7 @@ check-compose: .venv/.installed
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 clean:
+	rm -rf clients/examples/node/node_modules
 	rm -rf .venv .venv-protos .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find protos core workers clients tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -129,6 +148,11 @@ endef
 
 .venv/.installed: pyproject.toml
 	$(call environment,.venv,--editable '$(EVERYTHING)')
+
+clients/examples/node/node_modules/.package-lock.json: clients/examples/node/package-lock.json
+	@echo "Installing into clients/examples/node ..."
+	@npm ci --prefix clients/examples/node --ignore-scripts --no-audit --no-fund --loglevel error || \
+		echo "The example for Node cannot be installed here: its test is left out." >&2
 
 .venv-protos/.installed: protos/requirements.txt
 	$(call environment,.venv-protos,--requirement protos/requirements.txt)

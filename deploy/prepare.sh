@@ -36,7 +36,7 @@ run_as="$(id -u):$(id -g)"
 
 if [ ! -e .env ]; then
 	{
-		for name in DB_ADMIN_PASSWORD DB_OWNER_PASSWORD DB_APP_PASSWORD GRAFANA_PASSWORD; do
+		for name in DB_ADMIN_PASSWORD DB_OWNER_PASSWORD DB_APP_PASSWORD DB_BACKUP_PASSWORD GRAFANA_PASSWORD; do
 			echo "$name=$(openssl rand -hex 24)"
 		done
 		echo "DANBAO_HASH_KEY=$(openssl rand -hex 32)"

@@ -4,6 +4,9 @@
 that is not what the protos say, and exits 1. It needs the packages of requirements.txt beside it,
 in an environment of their own (that file says why).
 
+It also writes `contract.binpb`: the contract, all that it imports and the details of its errors as
+one descriptor set, for what speaks gRPC without generated code (Envoy, `grpcurl -protoset`).
+
 The generated code must not import the package `buf`: callers do not validate, and need not install
 protovalidate. So the protos are first compiled to a descriptor set, the import of
 `buf/validate/validate.proto` is taken out of it, and the code is generated from that. The rules
@@ -35,6 +38,8 @@ CLIENT = ROOT / "clients" / "danbao_client"
 SERVICES = CLIENT / "services"
 REASONS = CLIENT / "errors" / "reasons.py"
 NOT_AT_RUN_TIME = "buf/validate/validate.proto"
+ERROR_DETAILS = "google/rpc/error_details.proto"
+DESCRIPTORS = "contract.binpb"
 GENERATED = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
 
 
@@ -83,8 +88,9 @@ def generate(target: Path) -> None:
     python.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         descriptors = Path(scratch) / "contract.binpb"
-        compile_to_descriptors(names, descriptors)
+        compile_to_descriptors([*names, ERROR_DETAILS], descriptors)
         files = FileDescriptorSet.FromString(descriptors.read_bytes())
+        write_descriptors(files, python)
         generate_client(files, target)
         for file in files.file:
             drop_import(file, NOT_AT_RUN_TIME)
@@ -102,6 +108,15 @@ def generate(target: Path) -> None:
         )
 
 
+def write_descriptors(files: FileDescriptorSet, target: Path) -> None:
+    """Writes the descriptor set for callers without generated code, without comments."""
+    bare = FileDescriptorSet()
+    bare.CopyFrom(files)
+    for file in bare.file:
+        file.ClearField("source_code_info")
+    (target / DESCRIPTORS).write_bytes(bare.SerializeToString(deterministic=True))
+
+
 def generate_client(files: FileDescriptorSet, target: Path) -> None:
     """Writes what the client says of the contract: its services, and the reasons of the core."""
     contract = client_services.Contract(files)
@@ -117,8 +132,9 @@ def contents(root: Path) -> dict[str, bytes]:
     """Every generated file, by its path under the root of the project."""
     stubs = (path for path in root.glob("protos/danbao/v*/*") if path.name.endswith(GENERATED))
     services = (root / SERVICES.relative_to(ROOT)).glob("*.py")
-    reasons = (path for path in (root / REASONS.relative_to(ROOT),) if path.exists())
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in (*stubs, *services, *reasons)}
+    single = (root / path.relative_to(ROOT) for path in (REASONS, PROTOS / DESCRIPTORS))
+    files = (*stubs, *services, *(path for path in single if path.exists()))
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
 def differences() -> dict[str, bytes | None]:

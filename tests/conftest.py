@@ -6,8 +6,7 @@ The server starts when the first test asks for a database; until then nothing wa
 import compileall
 import signal
 import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -21,10 +20,8 @@ import danbao_workers
 from danbao_core.callers import CallerGuard
 from danbao_core.engine import Engine
 from danbao_core.policy import PolicySchedule
-from tests.shared_postgres import SharedPostgres, SharedServer, a_database
-
-_FOLDER = pytest.StashKey[Path]()
-_POSTGRES = pytest.StashKey[SharedPostgres]()
+from danbao_core.testing import lease, plugin
+from tests.shared_postgres import SharedServer, a_database
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,13 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell starts what it puts into the background so; commands under test have to hear Ctrl-C all the same.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _log_briefly()
-    worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
-    if worker_input is not None:
-        config.stash[_FOLDER] = Path(worker_input["danbao_postgres"])
-    elif not config.option.collectonly:
+    if not config.pluginmanager.has_plugin("danbao"):  # an environment that was made before danbao had a plugin
+        config.pluginmanager.register(plugin, "danbao")
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
         _compile()
-        config.stash[_POSTGRES] = SharedPostgres()
-        config.stash[_FOLDER] = config.stash[_POSTGRES].folder
 
 
 def _log_briefly() -> None:
@@ -55,21 +49,11 @@ def _compile() -> None:
             compileall.compile_dir(package.__path__[0], quiet=2)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tells an xdist worker where the server is."""
-    node.workerinput["danbao_postgres"] = str(node.config.stash[_FOLDER])
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if postgres := config.stash.get(_POSTGRES, None):
-        postgres.stop()
-
-
 @pytest.fixture(scope="session")
-def postgres(pytestconfig: pytest.Config) -> SharedServer:
+def postgres(pytestconfig: pytest.Config) -> Iterator[SharedServer]:
     """The running server, which all tests share."""
-    return SharedServer(pytestconfig.stash[_FOLDER])
+    with lease.lease(lease.folder_of(plugin.run_of(pytestconfig)), "postgres") as answer:
+        yield SharedServer(answer["url"])
 
 
 @pytest.fixture(scope="session")

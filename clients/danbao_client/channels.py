@@ -1,6 +1,7 @@
 """Connections to a core: over TLS, or without it where nobody is in between."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,10 @@ _OPTIONS: Final = (
 )
 
 
+_HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]\s]+\]|[^:/\[\]\s]+):\d{1,5}")
+_OTHER_ADDRESSES: Final = ("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:", "xds:")
+
+
 class Tls(NamedTuple):
     """What a client trusts, and how it shows itself. Files are read once, when the client is made."""
 
@@ -32,6 +37,8 @@ def open_channels(
     address: str, count: int = 1, *, tls: Tls | bool = False, insecure: bool = False
 ) -> Sequence[grpc.aio.Channel]:
     """So many channels to one address; see `Danbao.connect`. Raises ValueError, and OSError for a file that cannot be read."""
+    if not is_address(address):
+        raise ValueError(f"{address!r} is not HOST:PORT, as in 127.0.0.1:50051 or [::1]:50051; it has no http:// before it")
     if tls is not False:
         if insecure:
             raise ValueError("tls and insecure exclude each other")
@@ -43,6 +50,11 @@ def open_channels(
             "or insecure=True where the network itself is trusted"
         )
     return [grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(count)]
+
+
+def is_address(address: str) -> bool:
+    """Whether it is HOST:PORT, or another kind of address that gRPC knows by its beginning."""
+    return bool(_HOST_AND_PORT.fullmatch(address)) or address.startswith(_OTHER_ADDRESSES)
 
 
 def is_local(address: str) -> bool:

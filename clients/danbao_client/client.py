@@ -1,6 +1,7 @@
 """The client: channels to one core, and its services."""
 
 import asyncio
+import math
 from types import TracebackType
 from typing import Final
 
@@ -65,22 +66,27 @@ class Danbao:
         others and the client's own certificate. Without TLS the key is sent to this machine itself only, unless
         `insecure=True` says that the network may be trusted with it.
 
-        One attempt of a call may take `deadline_seconds`, all of them together `patience_seconds`. A channel is one connection,
-        which reaches one server process: for load, open several `channels`, which take turns. Nothing is sent before the first
-        call. Raises ValueError for figures that make no sense, for an address elsewhere without TLS and for what is no PEM, and
-        OSError for a file that cannot be read.
+        One attempt of a call may take `deadline_seconds`, and none begins later than `patience_seconds` after the first. A
+        channel is one connection, which reaches one server process: for load, open several `channels`, which take turns.
+        Nothing is sent before the first call. Raises ValueError for figures that make no sense, for what is no address or no
+        key, for an address elsewhere without TLS and for what is no PEM, OSError for a file that cannot be read, and
+        RuntimeError where no event loop runs.
         """
-        if deadline_seconds <= 0 or patience_seconds <= 0:
-            raise ValueError("deadline_seconds and patience_seconds must be more than 0")
+        if not 0 < deadline_seconds < math.inf or not patience_seconds > 0:
+            raise ValueError("deadline_seconds and patience_seconds must be more than 0, and deadline_seconds an end")
         if channels < 1:
             raise ValueError("channels must be at least 1")
-        opened = open_channels(address, channels, tls=tls, insecure=insecure)
-        return cls(Stubs(opened), CallSettings(key, deadline_seconds, patience_seconds))
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # gRPC would take another loop, and fail each call for a reason that is hard to guess
+            raise RuntimeError("make the client where it is used: in a coroutine, not when a module is loaded") from None
+        settings = CallSettings(_sendable(key), deadline_seconds, patience_seconds)
+        return cls(Stubs(open_channels(address, channels, tls=tls, insecure=insecure)), settings)
 
     def with_token(self, token: str) -> "Danbao":
         """The same core, over the same connections, as another caller sees it: a person by the access token of a session, or a
-        service by its key. Closing either closes the connections of both."""
-        return Danbao(self._stubs, self._settings._replace(token=token))
+        service by its key. Closing either closes the connections of both. Raises ValueError for what is no token."""
+        return Danbao(self._stubs, self._settings._replace(token=_sendable(token)))
 
     async def __aenter__(self) -> "Danbao":
         return self
@@ -93,3 +99,10 @@ class Danbao:
     async def close(self) -> None:
         """Closes the connections; calls under way end as CANCELLED."""
         await asyncio.gather(*(channel.close() for channel in self._stubs.channels))
+
+
+def _sendable(token: str) -> str:
+    """The token; gRPC fails calls with one that no header can hold, and does not tell why. Raises ValueError."""
+    if token and not (token.isascii() and token.isprintable()):
+        raise ValueError("the key holds what no key does: is there the end of a line behind it, as in files?")
+    return token

@@ -72,7 +72,8 @@ class Money:
     @property
     def decimal(self) -> Decimal:
         """In the currency's usual unit, with all its decimals. Raises ValueError where ISO 4217 does not list the currency."""
-        return Decimal(self.amount_minor).scaleb(-decimals_of(self.currency))
+        digits = tuple(map(int, str(abs(self.amount_minor))))  # arithmetic would round as the caller's decimal context says
+        return Decimal((int(self.amount_minor < 0), digits, -decimals_of(self.currency)))
 
     @property
     def message(self) -> common_pb2.Money:
@@ -119,6 +120,8 @@ class Money:
         return hash((self.amount_minor, self.currency))
 
     def __str__(self) -> str:
+        if self.currency not in _DECIMALS:
+            return f"{self.amount_minor:,} minor units of {self.currency}"
         return f"{self.decimal:,f} {self.currency}"
 
     def __repr__(self) -> str:

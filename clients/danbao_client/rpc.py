@@ -78,12 +78,13 @@ class Rpc(Generic[Request, Response]):
     def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
         self._stubs = stubs.of(method)
         self._name = _name_of(method)
+        self._kind = GetMessageClass(method.input_type)
         self._carries_request_id = "request_id" in method.input_type.fields_by_name
         self._settings = settings
         self._metadata = settings.metadata
 
     async def __call__(self, request: Request, *, deadline_seconds: float | None = None) -> Response:
-        """Sends a request and answers what the core answers. Raises DanbaoError.
+        """Sends a request and answers what the core answers. Raises DanbaoError, and TypeError for another kind of message.
 
         An attempt that the core says may be repeated, or whose connection was lost, is made again after a growing pause; none
         begins once the client's patience has ended. Each attempt has `deadline_seconds`, the client's default without it. A
@@ -112,6 +113,7 @@ class Rpc(Generic[Request, Response]):
 
     def _identified(self, request: Request) -> tuple[Request, str]:
         """The request as it goes out, and its `request_id`; "" for a request that carries none, because it changes nothing."""
+        _must_be_a(self._kind, request, self._name)
         if not self._carries_request_id:
             return request, ""
         given: str = request.request_id  # type: ignore[attr-defined]  # by its descriptor it has one
@@ -154,18 +156,29 @@ class WatchRpc(Generic[Request, Response]):
     def __init__(self, stubs: Stubs, method: MethodDescriptor, settings: CallSettings) -> None:
         self._stubs = stubs.of(method)
         self._name = _name_of(method)
+        self._kind = GetMessageClass(method.input_type)
         self._metadata = settings.metadata
 
     def __call__(
         self, request: Request, *, deadline_seconds: float | None = None
     ) -> "grpc.aio.UnaryStreamCall[Request, Response]":
-        """Opens a stream, which may last for ever where no deadline is given. Reading from it raises AioRpcError."""
+        """Opens a stream, which may last for ever where no deadline is given. Reading from it raises AioRpcError.
+
+        Raises TypeError for another kind of message.
+        """
+        _must_be_a(self._kind, request, self._name)
         span = CallSpan(self._name)
         call: grpc.aio.UnaryStreamCall[Request, Response] = next(self._stubs)(
             request, timeout=deadline_seconds, metadata=(*self._metadata, *span.carried)
         )
         call.add_done_callback(lambda _: span.end())
         return call
+
+
+def _must_be_a(kind: type[Message], request: object, method: str) -> None:
+    """Raises TypeError for another kind of message: gRPC would send its bytes, which the core reads as what they are not."""
+    if not isinstance(request, kind):
+        raise TypeError(f"{method} takes {kind.__name__}, not {type(request).__name__}")
 
 
 def seconds_before_retry(attempt: int, failure: DanbaoError) -> float:

@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry for calls, where the caller's program has `opentelemetry-api`; without it, nothing."""
+"""Spans of OpenTelemetry for calls, where the caller's program has `opentelemetry-api` and is set up for it; else nothing."""
 
 import asyncio
 from types import TracebackType
@@ -9,13 +9,18 @@ from danbao_client.errors import DanbaoError
 try:
     from opentelemetry import propagate, trace
 except ImportError:
-    _HAS_OPENTELEMETRY = False
+    _TRACER: Any = None
 else:
-    _HAS_OPENTELEMETRY = True
+    _TRACER = trace.get_tracer("danbao_client")  # of the program's provider, once it has one
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 _CANCELLED: Final = "CANCELLED"
+
+
+def _is_traced() -> bool:
+    """Whether the program has set up tracing; spans of one that has not would cost time and go nowhere."""
+    return _TRACER is not None and not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 class CallSpan:
@@ -28,12 +33,11 @@ class CallSpan:
         self.carried: Metadata = ()
         """What tells the core of the trace: metadata to send with every attempt."""
         self._span: Any = None
-        if _HAS_OPENTELEMETRY:
+        if _is_traced():
             facts = {"rpc.system.name": "grpc", "rpc.method": method}
             if request_id:
                 facts["danbao.request_id"] = request_id
-            tracer = trace.get_tracer("danbao_client")
-            self._span = tracer.start_span(method, kind=trace.SpanKind.CLIENT, attributes=facts)
+            self._span = _TRACER.start_span(method, kind=trace.SpanKind.CLIENT, attributes=facts)
             carrier: dict[str, str] = {}
             propagate.inject(carrier, trace.set_span_in_context(self._span))
             self.carried = tuple((name.lower(), value) for name, value in carrier.items())

@@ -1,8 +1,8 @@
 """Requests out of what Python has: amounts, times, mappings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -13,6 +13,9 @@ from danbao_client.money import Money
 
 Request = TypeVar("Request", bound=Message)
 
+_PLAIN: Final = (str, int, Message)
+"""What fields take as it is."""
+
 AnyTime: TypeAlias = datetime | Timestamp
 """A moment; a datetime must know its time zone."""
 AnyDuration: TypeAlias = timedelta | Duration
@@ -20,39 +23,72 @@ AnyMask: TypeAlias = Sequence[str] | FieldMask
 """Names of fields."""
 
 
+class _Shape(NamedTuple):
+    """What has to be known of a kind of request to make one; looked up once, because descriptors are slow to ask."""
+
+    choices: tuple[frozenset[str], ...]
+    """Fields that exclude each other."""
+    lists: frozenset[str]
+    """Fields that take several values; masks are among them."""
+    masks: frozenset[str]
+
+
 def request_of(kind: type[Request], /, **fields: Any) -> Request:
     """A request with these fields; None leaves one out. An `update_mask` that is left out names the fields that are given.
 
     Raises TypeError and ValueError for what a field cannot hold, and ValueError for two of which the contract takes one.
     """
+    shape = _shape(kind)
     given = {name: value for name, value in fields.items() if value is not None}
-    if "update_mask" in fields and "update_mask" not in given:
+    if "update_mask" in shape.masks and "update_mask" not in given:
         given["update_mask"] = [name for name in given if name not in ("request_id", "name")]
-    _must_exclude_nothing(kind.DESCRIPTOR, given)
-    return kind(**{name: _as_contract(kind.DESCRIPTOR.fields_by_name[name], value) for name, value in given.items()})
-
-
-def _must_exclude_nothing(kind: Any, given: Mapping[str, Any]) -> None:
-    """Of a oneof the last would win silently, and what the caller meant would be lost."""
-    for choice in kind.oneofs:
-        chosen = [field.name for field in choice.fields if field.name in given]
-        if len(chosen) > 1:
+    for choice in shape.choices:  # the last would win silently, and what the caller meant would be lost
+        if len(chosen := [name for name in given if name in choice]) > 1:
             raise ValueError(f"give one of {' and '.join(chosen)}, they exclude each other")
+    for name, value in given.items():
+        if not isinstance(value, _PLAIN) or name in shape.lists:
+            given[name] = _as_contract(shape, name, value)
+    return kind(**given)
 
 
-def _as_contract(field: Any, value: Any) -> Any:
-    if isinstance(value, str) and field.is_repeated:
-        raise TypeError(f"{field.name} takes a sequence, such as [{value!r}], not a single text")
-    if isinstance(value, Money):
-        return value.message
-    if isinstance(value, datetime):
-        return _timestamp(field.name, value)
-    if isinstance(value, timedelta):
-        duration = Duration()
-        duration.FromTimedelta(value)
-        return duration
-    if field.message_type is not None and field.message_type.full_name == FieldMask.DESCRIPTOR.full_name:
-        return value if isinstance(value, FieldMask) else FieldMask(paths=_paths(field.name, value))
+_shapes: Final[dict[type[Message], _Shape]] = {}
+
+
+def _shape(kind: type[Message]) -> _Shape:
+    if kind not in _shapes:
+        _shapes[kind] = _looked_up(kind)
+    return _shapes[kind]
+
+
+def _looked_up(kind: type[Message]) -> _Shape:
+    descriptor = kind.DESCRIPTOR
+    masks = frozenset(
+        field.name
+        for field in descriptor.fields
+        if field.message_type is not None and field.message_type.full_name == FieldMask.DESCRIPTOR.full_name
+    )
+    return _Shape(
+        choices=tuple(frozenset(field.name for field in choice.fields) for choice in descriptor.oneofs),
+        lists=frozenset(field.name for field in descriptor.fields if field.is_repeated) | masks,
+        masks=masks,
+    )
+
+
+def _as_contract(shape: _Shape, name: str, value: Any) -> Any:
+    """A value as the message takes it; messages and scalars are left as they are."""
+    match value:
+        case str() if name in shape.lists:
+            raise TypeError(f"{name} takes a sequence, such as [{value!r}], not a single text")
+        case Money():
+            return value.message
+        case datetime():
+            return _timestamp(name, value)
+        case timedelta():
+            duration = Duration()
+            duration.FromTimedelta(value)
+            return duration
+        case list() | tuple() if name in shape.masks:
+            return FieldMask(paths=value)
     return value
 
 
@@ -62,9 +98,3 @@ def _timestamp(name: str, value: datetime) -> Timestamp:
     timestamp = Timestamp()
     timestamp.FromDatetime(value)
     return timestamp
-
-
-def _paths(name: str, value: Any) -> Sequence[str]:
-    if isinstance(value, str):
-        raise TypeError(f"{name} takes a sequence, such as [{value!r}], not a single text")
-    return list(value)

@@ -17,6 +17,9 @@ _EXPONENTS: Final[dict[str, int]] = {
     currency.code: currency.exponent for currency in iso4217.Currency if currency.exponent is not None
 }
 
+CURRENCIES: Final = tuple(sorted(_EXPONENTS))
+"""The codes of all of them."""
+
 
 def exponent(currency: str) -> int:
     """How many decimal places the minor unit of a currency stands for: CNY 2, JPY 0, KWD 3.

@@ -34,6 +34,7 @@ from danbao_core.rpc.by_name import find_by_name
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.interceptor import SERVICES, Interceptor
 from danbao_core.rpc.paging import Pages
+from danbao_core.rpc.peers import Peers, networks_of
 from danbao_core.rpc.rates import Buckets, Rates
 from danbao_core.rpc.read_pool import ReadPool
 from danbao_core.rpc.seen import Watch
@@ -150,6 +151,7 @@ class Server:
             settings.stream_idle_seconds,
             watch,
             Buckets(Rates.of(settings)),
+            Peers(networks_of(settings.proxies)),
         )
         server = grpc.aio.server(
             interceptors=[interceptor],

@@ -44,6 +44,15 @@ def _address_or_nothing(text: str) -> str:
     return text and _address(text)
 
 
+def _networks(text: str) -> str:
+    try:
+        for each in filter(None, map(str.strip, text.split(","))):
+            ipaddress.ip_network(each)
+    except ValueError:
+        raise ValueError("must be addresses or networks, separated by commas, as in 10.0.0.7,10.1.0.0/24") from None
+    return text
+
+
 def _bank_url(text: str) -> str:
     """Without user, query or fragment, so that nothing secret is in it and paths can be put behind it."""
     if text and not _BANK_URL.fullmatch(text):
@@ -137,6 +146,9 @@ class Settings(BaseSettings):
         gt=0,
         le=1_000_000,
         description="How often an address may call a method without a token, for each process; ten seconds' worth at once.",
+    )
+    proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "", description="Addresses and networks of proxies that are believed from whom their calls come (x-forwarded-for)."
     )
     stream_idle_seconds: float = Field(
         300.0, gt=0, le=86_400, description="How long a stream may stay without a message, or an answer without being read."

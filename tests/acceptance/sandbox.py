@@ -8,74 +8,28 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from danbao_client import Danbao
 from danbao_core.supervisor import Endpoint, read_endpoint
+from tests.acceptance import commands
+from tests.acceptance.commands import Result, RunningCommand
 from tests.integration.sandboxes import eventually, give_sandbox_data, gone
 from tests.rpc_client import HASH_KEY
 
 _COMMAND = (sys.executable, "-m", "danbao_core")
 _START_SECONDS = 90.0
-_COMMAND_SECONDS = 120.0
 
 
-class Result(NamedTuple):
-    """What a command left: its exit code and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def answer(self) -> dict[str, Any]:
-        """The one JSON object on stdout. Fails where there is anything else."""
-        answer = json.loads(self.out)
-        assert isinstance(answer, dict)
-        return answer
-
-
-class RunningCommand:
-    """A `danbao` command under way."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @property
-    def is_running(self) -> bool:
-        return self._process.returncode is None
-
-    async def line(self) -> str:
-        """The next line on stdout."""
-        assert self._process.stdout is not None
-        async with asyncio.timeout(_COMMAND_SECONDS):
-            return (await self._process.stdout.readline()).decode()
-
-    def send(self, number: signal.Signals) -> None:
-        """Sends it a signal; SIGINT is what Ctrl-C sends."""
-        self._process.send_signal(number)
-
-    async def result(self) -> Result:
-        """Waits for its end."""
-        async with asyncio.timeout(_COMMAND_SECONDS):
-            out, err = await self._process.communicate()
-        assert self._process.returncode is not None
-        return Result(self._process.returncode, out.decode(), err.decode())
+def environment_of(added: dict[str, str]) -> dict[str, str]:
+    """Of a command that knows of no core but the one it is told of."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DANBAO_")}
+    return environment | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))} | added
 
 
 async def started(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> RunningCommand:
     """Starts a `danbao` command that knows of no core but the one it is told of; `env` is added to the environment."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DANBAO_")}
-    process = await asyncio.create_subprocess_exec(
-        *_COMMAND,
-        *map(str, arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))} | (env or {}),
-        cwd=cwd,
-    )
-    return RunningCommand(process)
+    return await commands.run([*map(str, arguments)], environment_of(env or {}), cwd or Path.cwd())
 
 
 async def danbao(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> Result:
@@ -109,9 +63,8 @@ async def a_server(database_url: str, stopped: list[dict[str, Any]] | None = Non
 class Sandbox:
     """A sandbox that runs."""
 
-    def __init__(self, folder: Path, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._process = process
 
     @property
     def endpoint(self) -> Endpoint:
@@ -136,13 +89,21 @@ class Sandbox:
         for pid in self.endpoint.pids[role]:
             os.kill(pid, signal.SIGKILL)
 
+
+class OwnSandbox(Sandbox):
+    """A sandbox that one test has for itself, Postgres and all: it may die."""
+
+    def __init__(self, folder: Path, process: asyncio.subprocess.Process) -> None:
+        super().__init__(folder)
+        self._process = process
+
     async def end(self) -> None:
         """Waits until it has ended, with everything that belonged to it."""
         await self._process.communicate()
 
 
 @asynccontextmanager
-async def a_sandbox(folder: Path, *arguments: str) -> AsyncIterator[Sandbox]:
+async def a_sandbox(folder: Path, *arguments: str) -> AsyncIterator[OwnSandbox]:
     """Starts `danbao up` on a folder, which may hold an earlier one's data; stops it at the end if it still runs.
 
     On a folder that does not exist it finds its Postgres initialised.
@@ -163,14 +124,14 @@ async def a_sandbox(folder: Path, *arguments: str) -> AsyncIterator[Sandbox]:
         async with asyncio.timeout(_START_SECONDS):
             ready = await process.stdout.readline()
         assert ready, f"danbao up ended with exit code {await process.wait()}; see {folder}/logs"
-        yield Sandbox(folder, process)
+        yield OwnSandbox(folder, process)
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
         await process.communicate()
 
 
-async def killed_with_all_its_children(sandbox: Sandbox) -> None:
+async def killed_with_all_its_children(sandbox: OwnSandbox) -> None:
     """Kills the supervisor with `kill -9`, and waits until everything that it had started is gone, too."""
     pids = [pid for pids in sandbox.endpoint.pids.values() for pid in pids]
     sandbox.kill("supervisor")

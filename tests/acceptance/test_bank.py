@@ -2,21 +2,18 @@
 
 import signal
 import sqlite3
-from collections.abc import AsyncIterator
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
-import pytest
 
 from danbao.v1 import accounts_pb2, common_pb2, identity_pb2, sandbox_pb2
 from danbao_client import Danbao
 from danbao_core.bootstrap import SAMPLE_SHOP
 from danbao_core.ids import uuid7
-from tests.acceptance.sandbox import Sandbox, a_sandbox, danbao, started
+from tests.acceptance.sandbox import Sandbox, danbao, started
 from tests.banks import a_free_port
-from tests.integration.sandboxes import a_folder
 from tests.rpc_client import until
 
 SHOP = f"accounts/{SAMPLE_SHOP}"
@@ -24,14 +21,6 @@ CARD = "4242424242424242"
 Funding = accounts_pb2.Funding
 OPEN = (Funding.STATE_PENDING, Funding.STATE_UNKNOWN)
 SHANGHAI = timezone(timedelta(hours=8))
-
-
-@pytest.fixture(scope="module")
-async def banked() -> AsyncIterator[Sandbox]:
-    """A sandbox of these tests' own: no other moves its clock."""
-    with a_folder() as folder:
-        async with a_sandbox(folder) as running:
-            yield running
 
 
 async def a_day_later(client: Danbao) -> str:
@@ -69,11 +58,11 @@ async def settled(client: Danbao, fundings: list[accounts_pb2.Funding]) -> list[
     return now
 
 
-async def test_a_planted_difference_is_found_named_and_explained(banked: Sandbox) -> None:
-    async with banked.client() as client:
+async def test_a_planted_difference_is_found_named_and_explained(sandbox: Sandbox) -> None:
+    async with sandbox.client() as client:
         card = await a_card(client, "5555555555554444")
         (funding,) = await settled(client, [await client.accounts.TopUp(a_top_up(card, 700))])
-        with sqlite3.connect(banked.folder / "bank" / "bank.sqlite", timeout=10) as database:
+        with sqlite3.connect(sandbox.folder / "bank" / "bank.sqlite", timeout=10) as database:
             planted = str(uuid7())
             database.execute(
                 "INSERT INTO transfer SELECT ?, direction, token, 55, currency, reason, settles_at, booked_at, NULL "
@@ -82,22 +71,22 @@ async def test_a_planted_difference_is_found_named_and_explained(banked: Sandbox
             )
         database.close()
         day = await a_day_later(client)
-    found = await banked.danbao("reconcile", "--day", day)
+    found = await sandbox.danbao("reconcile", "--day", day)
     (difference,) = found.answer["differences"]
     assert (found.code, difference["kind"], difference["transfer_id"]) == (1, "KIND_MISSING_HERE", planted)
     assert difference["there"] == {"amount_minor": "55", "currency_code": "USD"}
-    assert (await banked.danbao("reconcile", "--settle", difference["name"])).answer["error"]["reason"] == "NOTE_MISSING"
-    settled_now = await banked.danbao("reconcile", "--settle", difference["name"], "--note", "planted by a test")
+    assert (await sandbox.danbao("reconcile", "--settle", difference["name"])).answer["error"]["reason"] == "NOTE_MISSING"
+    settled_now = await sandbox.danbao("reconcile", "--settle", difference["name"], "--note", "planted by a test")
     assert (settled_now.code, settled_now.answer["differences"]) == (0, [])
-    shown = await danbao("reconcile", "--data", banked.folder)
+    shown = await danbao("reconcile", "--data", sandbox.folder)
     assert "No open difference." in shown.out
-    statement = banked.folder / "bank" / "statements" / f"{day}.csv"
+    statement = sandbox.folder / "bank" / "statements" / f"{day}.csv"
     assert planted in statement.read_text()
-    assert (await banked.danbao("audit")).answer["holds"]
+    assert (await sandbox.danbao("audit")).answer["holds"]
 
 
-async def test_a_day_that_is_not_over_is_refused_in_words(banked: Sandbox) -> None:
-    refused = await banked.danbao("reconcile", "--day", "2999-01-01")
+async def test_a_day_that_is_not_over_is_refused_in_words(sandbox: Sandbox) -> None:
+    refused = await sandbox.danbao("reconcile", "--day", "2999-01-01")
     assert (refused.code, refused.answer["error"]["reason"]) == (1, "DAY_NOT_OVER")
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from danbao.v1 import common_pb2, payments_pb2
 from danbao_core.bootstrap import SAMPLE_BUYER, SAMPLE_SHOP
-from danbao_core.cli.bench import echo
+from danbao_core.cli.bench import command, echo
 from danbao_core.cli.bench.figures import CONTENDERS, RULES
-from tests.acceptance.sandbox import Result, Sandbox, danbao
+from tests.acceptance.commands import Result
+from tests.acceptance.sandbox import Sandbox, danbao
 from tests.integration.sandboxes import a_folder
 
 SHORT = ("--rounds", "1", "--seconds", "0.2", "--accounts", "40")
@@ -30,11 +31,25 @@ async def bench(temporary: Path, *arguments: str | Path) -> Result:
     return await danbao("bench", *SHORT, *arguments, env={"TMPDIR": str(temporary)})
 
 
-async def test_every_contender_has_its_turn_and_the_books_hold(tmp_path: Path, temporary: Path) -> None:
-    told = await bench(temporary, "--json", tmp_path / "bench.json", "--chart", tmp_path / "bench.svg")
+async def test_every_contender_has_its_turn_and_is_profiled_and_the_books_hold(tmp_path: Path, temporary: Path) -> None:
+    told = await bench(
+        temporary, "--profile", "--webhooks", "--output", tmp_path / "bench.json", "--chart", tmp_path / "bench.svg"
+    )
     assert told.code == 0, told.err
     answer: dict[str, Any] = json.loads((tmp_path / "bench.json").read_text())
+    must_be_figures(answer)
+    must_be_a_profile(answer["profile"])
+    assert all(figure > 0 for figure in answer["webhooks"].values())
+    assert answer["audit"] == {"holds": True, "breaches": []}
 
+    assert parse(tmp_path / "bench.svg").getroot().tag.endswith("svg")
+    for part in ("unary / echo", "under cProfile", "Webhooks: "):
+        assert part in told.out
+    assert list(temporary.iterdir()) == []
+
+
+def must_be_figures(answer: dict[str, Any]) -> None:
+    """One of each contender, and the ratios that follow from them."""
     assert (answer["rounds"], answer["seconds"], answer["accounts"]) == (1, 0.2, 40)
     assert set(answer["machine"]) == {"cores", "system", "architecture", "python", "postgres"}
     assert list(answer["figures"]) == list(CONTENDERS)
@@ -51,32 +66,21 @@ async def test_every_contender_has_its_turn_and_the_books_hold(tmp_path: Path, t
         assert ratio["first_mark"] == rule.first_mark
     assert set(answer["cores"]) == set(CONTENDERS) - {"pgbench", "pgbench_single"}
     assert all(set(cores) == {"load", "server", "echo", "postgres"} for cores in answer["cores"].values())
-    assert answer["audit"] == {"holds": True, "breaches": []}
-
-    assert parse(tmp_path / "bench.svg").getroot().tag.endswith("svg")
-    assert "unary / echo" in told.out
-    assert list(temporary.iterdir()) == []
 
 
-async def test_only_what_is_asked_for_is_run_and_profiled(tmp_path: Path, temporary: Path) -> None:
-    told = await bench(
-        temporary, "--only", "unary", "--only", "echo", "--profile", "--webhooks", "--json", tmp_path / "bench.json"
-    )
-    assert told.code == 0, told.err
-    assert "Webhooks: " in told.out
-    answer = json.loads((tmp_path / "bench.json").read_text())
-    assert list(answer["figures"]) == ["echo", "unary"]
-    assert all(figure > 0 for figure in answer["webhooks"].values())
-    assert list(answer["ratios"]) == ["unary_to_echo"]
-    parts = [line["part"] for line in answer["profile"]["budget"]]
+def must_be_a_profile(profile: dict[str, Any]) -> None:
+    """Where the time of a unary call goes, and the functions that take most of it."""
     steps = ["authentication", "parse", "validate", "hash", "convert", "answer", "log_and_count"]
     phases = [f"engine: {phase}" for phase in ("begin", "gather", "decide", "persist", "commit")]
-    assert parts == [*steps, *phases, "echo: all of it", "unary: all of it"]
-    assert all(line["microseconds"] > 0 and line["how"] for line in answer["profile"]["budget"])
+    assert [line["part"] for line in profile["budget"]] == [*steps, *phases, "echo: all of it", "unary: all of it"]
+    assert all(line["microseconds"] > 0 and line["how"] for line in profile["budget"])
     for load in ("unary", "bulk"):
-        names = " ".join(function["name"] for function in answer["profile"]["functions"][load])
-        assert "danbao_core/" in names
-    assert "under cProfile" in told.out
+        assert "danbao_core/" in " ".join(function["name"] for function in profile["functions"][load])
+
+
+def test_only_what_is_asked_for_is_run() -> None:
+    assert command._chosen([]) == list(CONTENDERS)
+    assert command._chosen(["unary", "echo"]) == ["echo", "unary"], "in their order"
 
 
 @pytest.mark.parametrize(

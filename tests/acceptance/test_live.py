@@ -28,7 +28,7 @@ from tests.integration.sandboxes import a_postgres
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 AUTHORITY = Authority()
-PASSWORDS = {"DB_OWNER_PASSWORD": "of-the-owner", "DB_APP_PASSWORD": "of-the-servers"}
+PASSWORDS = {"DB_OWNER_PASSWORD": "of-the-owner", "DB_APP_PASSWORD": "of-the-servers", "DB_BACKUP_PASSWORD": "of-backups"}
 
 
 class Logins(NamedTuple):

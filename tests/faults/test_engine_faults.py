@@ -11,7 +11,7 @@ import pytest
 
 from danbao_core.accounts import Purpose, balance_id
 from danbao_core.engine import Answer, Engine
-from danbao_core.engine.engine import ATTEMPTS
+from danbao_core.engine.deciding import ATTEMPTS
 from danbao_core.errors import DatabaseUnavailable, RetriesExhausted
 from danbao_core.policy import PolicySchedule
 from tests.builders import a_merchant, an_account

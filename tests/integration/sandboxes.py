@@ -18,7 +18,7 @@ import psutil
 from danbao_core.embedded import PostgresServer, folders
 from danbao_core.embedded.account import postgres_account
 from danbao_core.supervisor import Endpoint
-from tests.temporary import a_temporary_folder
+from danbao_core.testing.temporary import a_temporary_folder
 
 _HOST = Path(__file__).with_name("sandbox_host.py")
 
@@ -54,7 +54,8 @@ def obedient_roles() -> Roles:
 def a_folder(name: str = "sandbox", *, closed: bool = False) -> Iterator[Path]:
     """A folder that does not exist yet and that other users may walk to, unless `closed`."""
     parent = a_temporary_folder("danbao-test-")
-    parent.chmod(0o700 if closed else 0o711)
+    if closed:
+        parent.chmod(0o700)
     try:
         yield parent / name
     finally:
@@ -73,7 +74,6 @@ async def give_data(postgres: Path) -> None:
     """
     if not _initialised:
         parent = a_temporary_folder("danbao-test-data-")
-        parent.chmod(0o711)
         atexit.register(shutil.rmtree, parent)
         server = PostgresServer(parent / "postgres")
         await server.prepare()

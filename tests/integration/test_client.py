@@ -188,10 +188,55 @@ def test_it_needs_nothing_of_the_core() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 
-@pytest.mark.parametrize("wrong", [{"deadline_seconds": 0}, {"patience_seconds": -1}, {"channels": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"deadline_seconds": 0},
+        {"deadline_seconds": float("inf")},
+        {"deadline_seconds": float("nan")},
+        {"patience_seconds": -1},
+        {"patience_seconds": float("nan")},
+        {"channels": 0},
+    ],
+)
 async def test_figures_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}.* must be"):
         Danbao.connect("127.0.0.1:1", key=KEY, **wrong)
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1", "http://127.0.0.1:50051", "::1", ""])
+async def test_what_is_no_address_is_told_as_such(address: str) -> None:
+    for transport in ({}, {"tls": True}, {"insecure": True}):
+        with pytest.raises(ValueError, match="is not HOST:PORT"):
+            Danbao.connect(address, key=KEY, **transport)
+
+
+@pytest.mark.parametrize("wrong", [f"{KEY}\n", "\u043a\u043b\u044e\u0447"])
+async def test_a_key_that_no_header_holds_is_told_as_such(wrong: str) -> None:
+    with pytest.raises(ValueError, match="the end of a line") as caught:
+        Danbao.connect("127.0.0.1:1", key=wrong)
+    assert wrong not in str(caught.value)
+    async with Danbao.connect("127.0.0.1:1") as danbao:
+        with pytest.raises(ValueError, match="the end of a line"):
+            danbao.with_token(wrong)
+
+
+async def test_a_client_that_is_made_where_no_loop_runs_is_told_where_to_make_it() -> None:
+    with pytest.raises(RuntimeError, match="in a coroutine"):
+        await asyncio.to_thread(Danbao.connect, "127.0.0.1:1", key=KEY)
+
+
+async def test_another_kind_of_message_is_not_sent() -> None:
+    server = ScriptedServer(payments_pb2.Payment())
+    other: Any = payments_pb2.Payment(name="payments/1")
+    async with server.called() as danbao:
+        with pytest.raises(TypeError, match=r"PaymentService/GetPayment takes GetPaymentRequest, not Payment"):
+            await danbao.payments.GetPayment(other)
+        with pytest.raises(TypeError, match="takes CreatePaymentRequest, not dict"):
+            await danbao.payments.CreatePayment({})  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="takes WatchPaymentsRequest, not Payment"):
+            danbao.payments.WatchPayments(other)
+    assert not server.received
 
 
 # --- A call that succeeds ---------------------------------------------------------------------------------------------------

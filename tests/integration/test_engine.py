@@ -28,7 +28,7 @@ from danbao_core.ids import uuid7
 from danbao_core.money import Money
 from danbao_core.payments import CreatePayment, Mode, PayPayment
 from danbao_core.policy import PolicySchedule
-from danbao_core.trail import AuditEvent, audit_event
+from danbao_core.trail import AuditEvent, Outbox, audit_event
 from tests.builders import a_merchant, a_payment, an_account, origin
 from tests.engines import available, breaches, together, transfer
 
@@ -177,6 +177,8 @@ class Poison(Command[AuditEvent], frozen=True):
             case "breaks a CHECK":
                 account: Account = book[Account, self.account_id]
                 return Decision(trace, [account.replace(kind=7, version=account.version + 1)])
+            case "NUL in an event":
+                return Decision(trace, [Outbox(self.ids().take(), "a\0b", self.account_id, 1, b"", book.now, self.account_id)])
             case "exists":
                 return Decision(trace, [trace.replace(id=self.account_id), trace.replace(id=self.account_id)])
             case "version not raised":
@@ -207,6 +209,22 @@ async def test_a_poisonous_command_fails_alone(engine: Engine, database_url: str
     assert isinstance(outcomes.pop(17), InternalFault)
     assert all(isinstance(outcome, Answer) for outcome in outcomes), outcomes
     assert await available(engine, payer) == 60
+    assert await breaches(database_url) == []
+
+
+@pytest.mark.parametrize(("way", "place"), [("NUL in an event", 17), ("breaks a CHECK", 190)])
+async def test_a_poisonous_command_takes_nothing_along_that_was_written_ahead_of_it(
+    engine: Engine, connection: Connection, database_url: str, way: str, place: int
+) -> None:
+    payer, payee = await an_account(engine, funds_minor=300), await a_merchant(engine)
+    good = [transfer(payer, payee) for _ in range(200)]
+    poison = Poison(origin=origin(), way=way, account_id=payer.id)
+    events = await connection.fetchval("SELECT count(*) FROM outbox")
+    outcomes = await together(engine, [*good[:place], poison, *good[place:]])
+    assert isinstance(outcomes.pop(place), InternalFault)
+    assert all(isinstance(outcome, Answer) for outcome in outcomes), outcomes
+    assert await available(engine, payer) == 100
+    assert await connection.fetchval("SELECT count(*) FROM outbox") == events + 200
     assert await breaches(database_url) == []
 
 

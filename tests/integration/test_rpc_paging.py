@@ -15,7 +15,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from danbao.v1 import accounts_pb2, disputes_pb2, operations_pb2, payments_pb2
 from danbao_client import Danbao
 from danbao_core.accounts import Account
-from danbao_core.cli import pages
 from danbao_core.engine import Engine, reads
 from danbao_core.ids import uuid7
 from danbao_core.money import Money
@@ -218,18 +217,15 @@ async def test_proposals_and_open_items_are_looked_at_so_many_a_page(core: Core,
         assert bool(first.next_page_token) == (most <= len(items))
 
 
-async def test_the_keys_are_listed_by_the_page_and_walked_by_the_command_line(
-    core: Core, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_keys_are_listed_by_the_page_and_walked_by_the_client(core: Core) -> None:
     for _ in range(3):
         await core.caller("payments.read")
     stored = await core.connection.fetch("SELECT id FROM service_key ORDER BY id DESC")
     newest_first = [f"serviceKeys/{row['id']}" for row in stored]
     page = await core.operator.ask(ListServiceKeys(page_size=2))
     assert [key.name for key in page.service_keys] == newest_first[:2]
-    monkeypatch.setattr(pages, "PAGE_SIZE", 2)
     async with Danbao.connect(core.server.address, key=str(core.operator.token)) as danbao:
-        found = await pages.all_items(danbao.operations.ListServiceKeys, ListServiceKeys(), "service_keys")
+        found = [key async for key in danbao.operations.list_service_keys(page_size=2)]
     assert [key.name for key in found] == newest_first
 
 

@@ -244,7 +244,7 @@ def test_tls_may_be_reached_from_other_machines() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["core.example:50051", "192.0.2.1:50051", "[2001:db8::1]:50051", "dns:///core:50051", "core"]
+    "address", ["core.example:50051", "192.0.2.1:50051", "[2001:db8::1]:50051", "dns:///core:50051", "core:1"]
 )
 async def test_a_key_goes_over_no_network_without_tls(address: str) -> None:
     with pytest.raises(ValueError, match=r"without TLS.*pass tls"):

@@ -69,12 +69,16 @@ class Watch:
         )
         self.call = method(request, timeout=SECONDS, metadata=[("authorization", f"Bearer {caller.token}")])
         self.cursor = ""
+        self._begins_now = not request.cursor
 
     async def message(self) -> Any:
         """The next message, whatever it is."""
         message = await self.call.read()
         assert message is not grpc.aio.EOF, "it ended"
         self.cursor = message.cursor
+        if self._begins_now:
+            assert not message.event_id, "the first message of a watch from now on has only a cursor"
+            self._begins_now = False
         return message
 
     async def next(self) -> Any:
@@ -84,7 +88,9 @@ class Watch:
         return message
 
     async def heartbeat(self) -> str:
-        """The cursor of the next sign of life."""
+        """The cursor of the next sign of life: for a while nothing happened."""
+        if self._begins_now:
+            await self.message()
         while (message := await self.message()).event_id:
             pass
         return str(message.cursor)
@@ -269,10 +275,21 @@ async def test_a_strange_account_is_not_there(core: Core, shop: Shop) -> None:
 
 async def test_a_cursor_that_was_made_up_is_refused(core: Core, shop: Shop) -> None:
     cursors = Cursors(bytes.fromhex(HASH_KEY))
-    good = cursors.cursor(1)
-    for cursor in ("x", good[:-2], good[::-1], cursors.cursor(10**9), Cursors(b"another").cursor(1)):
+    good = cursors.cursor(1, None)
+    for cursor in ("x", good[:-2], good[::-1], Cursors(b"another").cursor(1, None)):
         refusal = await Watch(shop.keeper, cursor=cursor).end()
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"), cursor
+
+
+async def test_a_cursor_of_what_a_restored_database_has_lost_is_refused(core: Core, shop: Shop) -> None:
+    """Nor does it skip anything once another event stands in its place."""
+    await shop.sell()
+    watch = Watch(shop.keeper, cursor="beginning")
+    await watch.next()
+    await core.connection.execute("UPDATE event SET id = gen_random_uuid()")
+    for lost in (watch.cursor, Cursors(bytes.fromhex(HASH_KEY)).cursor(10**9, None)):
+        refusal = await Watch(shop.keeper, cursor=lost).end()
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED")
 
 
 async def test_who_does_not_read_is_cut_off_and_goes_on_from_the_last_cursor(

@@ -9,12 +9,14 @@ import sys
 import time
 from collections import Counter
 from typing import ClassVar
+from uuid import uuid4
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
+from danbao_core.testing import lease
 from tests.property.cores import InMemory, on_engine
-from tests.shared_postgres import SharedPostgres, SharedServer
+from tests.shared_postgres import SharedServer
 
 _IN_MEMORY = 100
 _ON_ENGINE = 5
@@ -40,11 +42,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Runs the model of the product against it.")
     parser.add_argument("--minutes", type=float, default=60.0, help="how long")
     minutes: float = parser.parse_args().minutes
-    postgres = SharedPostgres()
-    try:
-        run(SharedServer(postgres.folder), time.monotonic() + minutes * 60)
-    finally:
-        postgres.stop()
+    with lease.lease(lease.folder_of(uuid4().hex), "postgres") as answer:
+        run(SharedServer(answer["url"]), time.monotonic() + minutes * 60)
 
 
 def run(postgres: SharedServer, end_at: float) -> None:

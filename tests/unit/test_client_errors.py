@@ -1,8 +1,11 @@
 """The client's errors: one class for each reason of the core, no more and no less."""
 
+import copy
 import importlib
+import pickle
 import pkgutil
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +17,7 @@ import danbao.v1
 import danbao_client
 import danbao_core
 from danbao.v1 import payments_pb2
-from danbao_client import DanbaoError, FieldInvalid, InsufficientFunds
+from danbao_client import DanbaoError, FieldInvalid, InsufficientFunds, OrderNoTaken
 from danbao_core import errors
 from danbao_core.rpc.status import status_of
 from tests.unit.test_errors import an_example
@@ -90,3 +93,14 @@ def test_a_reason_of_tomorrow_is_told_by_its_name() -> None:
     error = raised_for(status_of(ReasonOfTomorrow()))
     assert type(error) is DanbaoError
     assert error.reason == "REASON_OF_TOMORROW"
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_it_crosses_processes_with_all_that_it_tells(again: Callable[[DanbaoError], DanbaoError]) -> None:
+    error = raised_for(status_of(errors.OrderNoTaken("payments/1", "A-1")))
+    error.unanswered = (payments_pb2.CreatePaymentRequest(request_id="mine"),)
+    error.add_note("while selling")
+    found = again(error)
+    assert type(found) is OrderNoTaken
+    assert (str(found), found.args) == (str(error), error.args)
+    assert vars(found) == vars(error)

@@ -1,6 +1,6 @@
 """Amounts of the client: exact, or refused."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import iso4217
@@ -74,6 +74,7 @@ def test_a_currency_of_tomorrow_is_counted_in_minor_units() -> None:
     money = Money.of_minor(5, "QQQ")
     assert money + money == Money.of_minor(10, "QQQ")
     assert repr(money) == 'Money.of_minor(5, "QQQ")'
+    assert str(money) == "5 minor units of QQQ"
     with pytest.raises(ValueError, match="QQQ"):
         _ = money.decimal
     with pytest.raises(ValueError, match="ISO 4217"):
@@ -105,3 +106,11 @@ def test_it_compares_with_answers_and_reads_well() -> None:
     assert len({Money("1", "CNY"), Money("1.00", "CNY"), Money("1", "USD")}) == 2
     with pytest.raises(AttributeError):
         Money("1", "CNY").amount_minor = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("figure", ["-123456.78", "123456789012345678901234567890.12"])
+def test_it_is_exact_whatever_the_callers_decimals_are_rounded_to(figure: str) -> None:
+    with localcontext(prec=4):
+        money = Money(figure, "CNY")
+        assert (repr(money), str(money).replace(",", "")) == (f'Money("{figure}", "CNY")', f"{figure} CNY")
+        assert money.decimal.compare_total(Decimal(figure)) == 0

@@ -10,12 +10,14 @@ from typing import Any
 
 import promql_parser
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from prometheus_client.registry import Collector
 from ruamel.yaml import YAML
 
 from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.keyring import Keyring
 from danbao_core.metrics_page import registry_of
+from danbao_core.rpc.interceptor import SERVICES as INTERCEPTED
 from danbao_core.rpc.seen import RpcMetrics
 from danbao_core.rpc.status import CODES
 from danbao_core.settings import Settings
@@ -91,7 +93,9 @@ def test_the_settings_are_accepted(service: str) -> None:
 
 def test_the_logins_are_those_that_the_init_script_makes() -> None:
     made = re.findall(r"CREATE ROLE (\w+) LOGIN PASSWORD :'(\w+)_password'", (DEPLOY / "postgres" / "logins.sql").read_text())
-    assert made == [("danbao_owner", "owner"), ("danbao_app", "app")]
+    assert made == [("danbao_owner", "owner"), ("danbao_app", "app"), ("danbao_backup", "backup")]
+    backup = SERVICES["backup"]["environment"]
+    assert (backup["PGHOST"], backup["PGUSER"], backup["PGPASSWORD"]) == ("postgres", "danbao_backup", "${DB_BACKUP_PASSWORD}")
     for service, login in (("migrate", "owner"), ("server", "app"), ("worker", "app")):
         password = f"${{DB_{login.upper()}_PASSWORD}}"
         expected = f"postgresql://danbao_{login}:{password}@postgres/danbao"
@@ -119,11 +123,14 @@ def test_every_image_has_a_version() -> None:
     assert bases == ["python:3.13-slim"] * 2
 
 
-def test_only_grpc_with_tls_is_published_beyond_this_machine() -> None:
+def test_only_grpc_and_envoy_are_published_beyond_this_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published.pop("server") == ["50051:50051"]
+    assert published.pop("envoy") == ["8443:8443"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert COMPOSE["networks"]["inside"] == {"internal": True}
+    assert [name for name, service in SERVICES.items() if "web" in service["networks"]] == ["server", "envoy"]
+    assert SERVICES["envoy"]["networks"] == ["web", "outside"]
     sends = {"worker"}  # messages and webhooks; nothing reaches it from outside
     assert all(SERVICES[name]["networks"] == ["inside"] for name in SERVICES.keys() - sends if "ports" not in SERVICES[name])
 
@@ -165,6 +172,61 @@ def test_the_image_has_our_folders_and_not_ours_to_give() -> None:
     assert {line[1:] for line in ignored if line.startswith("!")} == sources
     assert all((ROOT / source).exists() for source in sources)
     assert not any(source.startswith("deploy") for source in sources)
+
+
+# --- Envoy ------------------------------------------------------------------------------------------------------------------
+
+
+def found_in(node: Any, name: str) -> list[Any]:
+    """Every value under this name, however deep."""
+    if isinstance(node, dict):
+        return [value for key, value in node.items() if key == name] + found_in(list(node.values()), name)
+    return [found for each in node for found in found_in(each, name)] if isinstance(node, list) else []
+
+
+ENVOY = read_yaml(DEPLOY / "envoy" / "envoy.yaml")
+ROUTES = found_in(ENVOY, "routes")[0]
+
+
+def test_envoy_knows_the_whole_contract() -> None:
+    (descriptors,) = found_in(ENVOY, "proto_descriptor")
+    assert f"./protos/contract.binpb:{descriptors}:ro" in SERVICES["envoy"]["volumes"]
+    files = FileDescriptorSet.FromString((ROOT / "protos" / "contract.binpb").read_bytes()).file
+    known = {f"{file.package}.{service.name}" for file in files for service in file.service}
+    assert known == set(INTERCEPTED) == set(found_in(ENVOY, "services")[0])
+    details = {f"{file.package}.{message.name}" for file in files for message in file.message_type}
+    assert {"google.rpc.ErrorInfo", "google.rpc.BadRequest", "google.rpc.RetryInfo", "google.rpc.ResourceInfo"} <= details
+
+
+def test_envoy_ends_no_stream_and_every_other_call() -> None:
+    stream, one = ROUTES
+    for service in INTERCEPTED.values():
+        for method in service.methods:
+            path = f"/{service.full_name}/{method.name}"
+            streams = method.client_streaming or method.server_streaming
+            assert bool(re.fullmatch(stream["match"]["safe_regex"]["regex"], path)) == streams, path
+            assert path.startswith(one["match"]["prefix"])
+    assert stream["route"]["timeout"] == "0s"
+    assert float(stream["route"]["idle_timeout"].rstrip("s")) >= 4 * Settings.model_fields["watch_heartbeat_seconds"].default
+    assert one["route"]["timeout"] != "0s"
+
+
+def test_envoy_refuses_before_its_memory_is_used_up() -> None:
+    (heap,) = found_in(ENVOY, "max_heap_size_bytes")
+    assert SERVICES["envoy"]["deploy"]["resources"]["limits"]["memory"] == "512m"
+    assert heap <= 0.8 * 512 * 1024**2
+
+
+def test_envoy_speaks_tls_on_both_sides_and_is_believed_by_the_server_alone() -> None:
+    (listener,) = ENVOY["static_resources"]["listeners"]
+    (cluster,) = ENVOY["static_resources"]["clusters"]
+    ports = [found_in(each, "port_value")[0] for each in (listener, cluster)]
+    assert [f"{port}:{port}" for port in ports] == SERVICES["envoy"]["ports"] + SERVICES["server"]["ports"]
+    assert found_in(listener, "filter_chains")[0][0]["transport_socket"]["name"] == "envoy.transport_sockets.tls"
+    assert found_in(cluster, "sni") == ["server"], "which deploy/prepare.sh puts into every certificate"
+    (web,) = COMPOSE["networks"]["web"]["ipam"]["config"]
+    assert OURS["server"]["environment"]["DANBAO_PROXIES"] == web["subnet"]
+    assert "DANBAO_PROXIES" not in OURS["worker"]["environment"]
 
 
 # --- Alerts and the dashboard -----------------------------------------------------------------------------------------------
@@ -249,10 +311,18 @@ def test_every_alert_says_what_is_the_matter_and_what_to_do() -> None:
     assert len(set(names)) == len(names)
     for rule in ALERTS:
         assert rule["labels"]["severity"] in ("warning", "critical")
-        assert set(rule["annotations"]) == {"summary", "action"}
+        assert set(rule["annotations"]) == {"summary", "action", "runbook"}
         labels = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
         kept = re.findall(r"\bby \(([^)]*)\)", rule["expr"])
         assert labels <= ({"instance"} | {name.strip() for names in kept for name in names.split(",")}), rule["alert"]
+
+
+def test_the_runbook_has_a_section_for_every_alert_and_no_other() -> None:
+    page = Path("docs/operations/runbook.md")
+    sections = re.findall(r"^## (\w+)\n\n\*(\w+)\.\*", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert sections == [(rule["alert"], rule["labels"]["severity"].capitalize()) for rule in ALERTS]
+    for rule in ALERTS:
+        assert rule["annotations"]["runbook"] == f"{page}#{rule['alert'].lower()}"
 
 
 def test_the_queue_alert_is_about_half_of_the_queue() -> None:

@@ -1,6 +1,7 @@
 """The feed reads on, whatever goes wrong and whose call it was begun in."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -39,6 +40,15 @@ async def what_is_told(pool: Any) -> Any:
     async with feed.running():
         with feed.handing_to(watcher, 0):
             return await watcher.next(20)
+
+
+async def test_who_begins_now_is_told_at_once_from_where_to_go_on() -> None:
+    watcher = Watcher(EventFilter(frozenset({"payment"}), ordering_id=SUBJECT), Outlet(cast("Any", None), 60))
+    watch = watching.Watching(cast("Any", Events()), b"key", heartbeat_seconds=3600).watch(watcher, "")
+    async with asyncio.timeout(20), contextlib.aclosing(watch):
+        first = await anext(watch)
+    assert first.event is None
+    assert first.cursor
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Why a call failed: gRPC's code, and what `google.rpc.Status` says beside it."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -71,6 +71,10 @@ class DanbaoError(Exception):
         self.unanswered: tuple[payments_pb2.CreatePaymentRequest, ...] = ()
         """Of `Danbao.payments.stream`: what was taken from the caller and has no result, oldest first, each under the
         `request_id` that it went out with. Sending these again is safe, and tells what became of them; empty elsewhere."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles with all that it tells: errors cross processes, as those of workers and of parallel tests do."""
+        return type(self), (self.code, self.reason, self.message), vars(self)
 
     @property
     def is_transient(self) -> bool:

@@ -4,6 +4,7 @@ import typer
 
 from danbao_core.cli import disputes, keyring, keys, proposals
 from danbao_core.cli.audit import audit
+from danbao_core.cli.backup import backup, restore
 from danbao_core.cli.bench.command import bench
 from danbao_core.cli.demo import demo
 from danbao_core.cli.explain import explain
@@ -15,6 +16,7 @@ from danbao_core.cli.replay import replay
 from danbao_core.cli.sandbox_bank import sandbox_bank
 from danbao_core.cli.serve import serve
 from danbao_core.cli.statement import statement
+from danbao_core.cli.status.command import status
 from danbao_core.cli.up import up
 
 app = typer.Typer(
@@ -23,8 +25,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (up, serve, migrate, audit, reconcile, replay, demo, health, bench, jwks, statement, explain):
+for command in (up, serve, migrate, audit, reconcile, replay, demo, health, status, bench, jwks, statement, explain):
     app.command()(command)
+app.command()(backup)
+app.command()(restore)
 app.command("sandbox-bank")(sandbox_bank)
 app.add_typer(keys.app, name="keys")
 app.add_typer(keyring.app, name="keyring")

@@ -72,18 +72,16 @@ async def _read(database_url: str, progress: Callable[[str], None]) -> "list[Che
 
     from danbao_core.audit import NotAuditable
     from danbao_core.audit import audit as audit_database
+    from danbao_core.cli.databases import does_not_answer
 
     try:
         return await audit_database(database_url, progress)
     except NotAuditable as error:
         raise CommandFailed("NOT_AUDITABLE", f"The database cannot be audited: {error}.") from None
     except OSError as error:
-        why = error.strerror or str(error) or "no answer in time"
-        raise CommandFailed(
-            "DATABASE_UNAVAILABLE", f"The database does not answer ({why}). Does it run, and is its URL right?"
-        ) from None
+        raise CommandFailed("DATABASE_UNAVAILABLE", does_not_answer(error)) from None
     except (ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandFailed("DATABASE_UNAVAILABLE", f"The database cannot be read: {error}") from None
+        raise CommandFailed("DATABASE_UNAVAILABLE", f"The database cannot be read ({error}). Is its URL right?") from None
 
 
 async def _ask(core: Core) -> "list[Check]":

@@ -1,16 +1,15 @@
 """`danbao disputes`: what arbitrators need: which disputes wait, what both sides say and show, and the award."""
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from uuid import uuid4
 
 import typer
 
 from danbao_core.cli.locate import DataOption, SecondOperatorOption, find_core, find_operators_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
-from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -76,20 +75,19 @@ def list_disputes(  # noqa: PLR0913, PLR0917  # typer makes an option of each
         from danbao.v1.disputes_pb2 import Dispute, ListDisputesRequest
 
         queue = not awaiting_compensation and not any(state.value in _ENDED for state in states or ())
-        request = ListDisputesRequest(
-            payment=of if of.startswith("payments/") else "",
-            account="" if of.startswith("payments/") else of,
-            states=[Dispute.State.Value(f"STATE_{state.name}") for state in states or ()],
-            reasons=[Dispute.Reason.Value(f"REASON_{reason.name}") for reason in reasons or ()],
-            min_amount=_amount_of("--min", least),
-            max_amount=_amount_of("--max", most),
-            awaiting_compensation=awaiting_compensation,
-            order=ListDisputesRequest.ORDER_RESPOND_BY if queue else ListDisputesRequest.ORDER_UNSPECIFIED,
-        )
-        if respond_before is not None:
-            request.respond_before.FromDatetime(respond_before.replace(tzinfo=None))
         async with find_core(data).client() as danbao:
-            found = await all_items(danbao.disputes.ListDisputes, request, "disputes")
+            disputes = danbao.disputes.list(
+                payment=of if of.startswith("payments/") else "",
+                account="" if of.startswith("payments/") else of,
+                states=[Dispute.State.Value(f"STATE_{state.name}") for state in states or ()],
+                reasons=[Dispute.Reason.Value(f"REASON_{reason.name}") for reason in reasons or ()],
+                respond_before=respond_before and respond_before.replace(tzinfo=UTC),
+                min_amount=_amount_of("--min", least),
+                max_amount=_amount_of("--max", most),
+                awaiting_compensation=awaiting_compensation,
+                order=ListDisputesRequest.ORDER_RESPOND_BY if queue else ListDisputesRequest.ORDER_UNSPECIFIED,
+            )
+            found = [each async for each in disputes]
         output.result({"disputes": [_as_dict(each) for each in found]}, _table(found))
 
     run(command, as_json=as_json)
@@ -107,15 +105,11 @@ def show(
     """Show a dispute: what was done, by whom and why, and what both sides show."""
 
     async def command(output: Output) -> None:
-        from danbao.v1.disputes_pb2 import GetDisputeRequest, ListDisputeStepsRequest, ListEvidenceRequest
-
         full_name = _full(name)
         async with find_core(data).client() as danbao:
-            dispute = await danbao.disputes.GetDispute(GetDisputeRequest(name=full_name))
-            asked = ListDisputeStepsRequest(dispute=full_name)
-            steps = (await all_items(danbao.disputes.ListDisputeSteps, asked, "steps"))[::-1]
-            shown = ListEvidenceRequest(dispute=full_name)
-            evidence = (await all_items(danbao.disputes.ListEvidence, shown, "evidence"))[::-1]
+            dispute = await danbao.disputes.get(full_name)
+            steps = [each async for each in danbao.disputes.list_steps(dispute=full_name)][::-1]
+            evidence = [each async for each in danbao.disputes.list_evidence(dispute=full_name)][::-1]
             saved = {} if save is None else await _saved(danbao, evidence, save)
         answer = {
             "dispute": _as_dict(dispute),
@@ -144,23 +138,25 @@ def decide(
     """
 
     async def command(output: Output) -> None:
-        from danbao.v1.disputes_pb2 import DecideDisputeRequest, GetDisputeRequest
-
         async with find_operators_core(data, second_operator=second_operator).client() as danbao:
-            dispute = await danbao.disputes.GetDispute(GetDisputeRequest(name=_full(name)))
+            dispute = await danbao.disputes.get(_full(name))
             currency = dispute.amount.currency_code
-            request = DecideDisputeRequest(
-                request_id=str(uuid4()), name=dispute.name, award=_message(_parsed("--award", award, currency)), text=text
+            decided = await danbao.disputes.decide(
+                dispute.name,
+                award=_message(_parsed("--award", award, currency)),
+                compensation=_message(_parsed("--compensation", compensation, currency)) if compensation else None,
+                text=text,
             )
-            if compensation:
-                request.compensation.CopyFrom(_message(_parsed("--compensation", compensation, currency)))
-            decided = await danbao.disputes.DecideDispute(request)
         output.result({"dispute": _as_dict(decided)}, _head(decided))
 
     run(command, as_json=as_json)
 
 
 # --- Amounts and names ------------------------------------------------------------------------------------------------------
+
+
+_WITH_THOUSANDS: Final = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+"""As in 1,250.00. Another comma may be that of decimals, and 12,50 must not become 1250."""
 
 
 def _full(name: str) -> str:
@@ -181,7 +177,7 @@ def _parsed(option: str, figure: str, currency: str) -> "Money":
     from danbao_core.money import MAX_AMOUNT_MINOR, Money
 
     try:
-        money = Money.parse(figure.replace(",", ""), currency)
+        money = Money.parse(figure.replace(",", "") if _WITH_THOUSANDS.fullmatch(figure) else figure, currency)
     except CurrencyUnknown:
         raise CommandFailed(
             "AMOUNT_INVALID", f'{option}: {currency!r} is no currency; an amount is written as in "100.00 CNY".'
@@ -209,13 +205,11 @@ async def _saved(danbao: "Danbao", evidence: "list[Evidence]", folder: Path) -> 
     """
     import hashlib
 
-    from danbao.v1.disputes_pb2 import GetEvidenceRequest
-
     saved: dict[str, str] = {}
     for number, each in enumerate(evidence, start=1):
         if not each.HasField("file"):
             continue
-        file = (await danbao.disputes.GetEvidence(GetEvidenceRequest(name=each.name))).file
+        file = (await danbao.disputes.get_evidence(each.name)).file
         if hashlib.sha256(file.content).digest() != file.sha256:
             raise CommandFailed("EVIDENCE_HASH_MISMATCH", f"The file of {each.name} is not the one that was submitted.")
         path = folder / f"{number:02}-{_word(each, 'party')}{_ENDINGS.get(file.media_type, '.bin')}"

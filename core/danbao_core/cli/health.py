@@ -5,7 +5,7 @@ from typing import Any, Final
 import typer
 
 from danbao_core.cli.locate import DataOption, find_address, transport_in_words
-from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
+from danbao_core.cli.output import HINTS, CommandFailed, JsonOption, Output, run
 
 _ANSWER_SECONDS: Final = 5.0
 
@@ -14,7 +14,7 @@ def health(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Ask the core's standard health service; no key is needed. Exit code 0: it serves. 1: it does not, or does not answer."""
 
     async def command(output: Output) -> None:
-        status = await _status(*find_address(data))
+        status = await health_status(*find_address(data))
         output.result({"status": status}, status)
         if status != "SERVING":
             raise typer.Exit(1)
@@ -22,7 +22,8 @@ def health(data: DataOption = None, as_json: JsonOption = False) -> None:
     run(command, as_json=as_json)
 
 
-async def _status(address: str, transport: dict[str, Any]) -> str:
+async def health_status(address: str, transport: dict[str, Any]) -> str:
+    """What the core says of itself, such as SERVING. Raises CommandFailed where it does not answer."""
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -36,5 +37,5 @@ async def _status(address: str, transport: dict[str, Any]) -> str:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
         except grpc.aio.AioRpcError as error:
             code = error.code().name
-            raise CommandFailed(code, f"{address} does not answer: {error.details()} ({code})") from None
+            raise CommandFailed(code, f"{address} does not answer: {error.details()} ({code}).{HINTS.get(code, '')}") from None
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

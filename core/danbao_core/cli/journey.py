@@ -8,20 +8,10 @@ from typing import Final
 import pyotp
 from stdnum.cn import ric
 
-from danbao.v1.accounts_pb2 import Account, TopUpRequest
-from danbao.v1.common_pb2 import Money
-from danbao.v1.identity_pb2 import BindInstrumentRequest, Identity, SetPaymentPasswordRequest, VerifyIdentityRequest
-from danbao.v1.payments_pb2 import ConfirmPaymentRequest, PayPaymentRequest
-from danbao.v1.sandbox_pb2 import ListSentMessagesRequest
-from danbao.v1.sessions_pb2 import CompleteSessionRequest, RegisterPersonRequest
-from danbao.v1.verification_pb2 import (
-    AnswerChallengeRequest,
-    ConfirmTotpRequest,
-    CreateChallengeRequest,
-    EnrollTotpRequest,
-    Factor,
-)
-from danbao_client import Danbao, DanbaoError
+from danbao.v1.accounts_pb2 import Account
+from danbao.v1.identity_pb2 import Identity
+from danbao.v1.verification_pb2 import CreateChallengeRequest, Factor
+from danbao_client import ApprovalRequired, Danbao, Money
 from danbao_core.cli.output import CommandFailed
 from danbao_core.cli.story import CURRENCY, Step, Told
 
@@ -64,58 +54,49 @@ class Journey(Told):
     async def _register(self) -> None:
         password = secrets.token_urlsafe(12)
         self.secrets.append(password)
-        challenge = await self._person.sessions.RegisterPerson(
-            RegisterPersonRequest(
-                phone=self._phone,
-                login_password=password,
-                display_name="Lin Xiao",
-                currency_codes=[CURRENCY],
-                device_id="phone-of-lin-xiao",
-            )
+        challenge = await self._person.sessions.register_person(
+            phone=self._phone,
+            login_password=password,
+            display_name="Lin Xiao",
+            currency_codes=[CURRENCY],
+            device_id="phone-of-lin-xiao",
         )
         approval = await self._answered(challenge.name, await self._code_on_the_phone())
-        tokens = await self._person.sessions.CompleteSession(
-            CompleteSessionRequest(approval=approval, device_id="phone-of-lin-xiao")
-        )
+        tokens = await self._person.sessions.complete(approval=approval, device_id="phone-of-lin-xiao")
         self._person = self._danbao.with_token(tokens.access_token)
         self._buyer = tokens.account
-        await self._person.accounts.SetPaymentPassword(
-            SetPaymentPasswordRequest(payment_password=_PAYMENT_PASSWORD, login_password=password)
-        )
+        await self._person.accounts.set_payment_password(payment_password=_PAYMENT_PASSWORD, login_password=password)
         await self._step("A person registers", "With the code that came to the phone; an access token is good for ten minutes.")
 
     async def _prove_identity(self) -> None:
         identity = Identity()
         for channel in _CHANNELS:
-            identity = await self._person.accounts.VerifyIdentity(
-                VerifyIdentityRequest(
-                    account=self._buyer,
-                    channel=channel,
-                    real_name=_REAL_NAME,
-                    document=Identity.DOCUMENT_RESIDENT_ID,
-                    number=self._number,
-                )
+            identity = await self._person.accounts.verify_identity(
+                account=self._buyer,
+                channel=channel,
+                real_name=_REAL_NAME,
+                document=Identity.DOCUMENT_RESIDENT_ID,
+                number=self._number,
             )
         await self._step(
             f"Three channels confirm that it is {identity.real_name}, {identity.number}",
             "That is level II: 100,000 yuan a year. What is stored of it is encrypted, and shown masked.",
         )
-        card = await self._person.accounts.BindInstrument(
-            BindInstrumentRequest(account=self._buyer, card_number=_CARD_NUMBER, payment_password=_PAYMENT_PASSWORD)
+        card = await self._person.accounts.bind_instrument(
+            account=self._buyer, card_number=_CARD_NUMBER, payment_password=_PAYMENT_PASSWORD
         )
-        amount = Money(amount_minor=_TOP_UP_MINOR, currency_code=CURRENCY)
-        await self._person.accounts.TopUp(TopUpRequest(account=self._buyer, amount=amount))
+        await self._person.accounts.top_up(account=self._buyer, amount=Money.of_minor(_TOP_UP_MINOR, CURRENCY))
         self._topped_up_minor = _TOP_UP_MINOR
         await self._step(
             f"They bind the card that ends in {card.last_four}, and top up", "Its number went to the bank and is not kept."
         )
 
     async def _enrol(self) -> pyotp.TOTP:
-        enrolled = await self._person.verification.EnrollTotp(EnrollTotpRequest(label="Authenticator"))
+        enrolled = await self._person.verification.enroll_totp(label="Authenticator")
         authenticator = pyotp.TOTP(enrolled.secret)
         self.secrets.append(enrolled.secret)
-        await self._person.verification.ConfirmTotp(
-            ConfirmTotpRequest(name=enrolled.factor.name, code=authenticator.at(int(time.time()) - _TOTP_SECONDS))
+        await self._person.verification.confirm_totp(
+            enrolled.factor.name, code=authenticator.at(int(time.time()) - _TOTP_SECONDS)
         )
         await self._step("They enrol an authenticator", "By the QR code, an SVG picture; a code works once.")
         return authenticator
@@ -123,12 +104,9 @@ class Journey(Told):
     async def _buy(self, authenticator: pyotp.TOTP) -> None:
         name = await self._order("CAMERA-1", "A camera", _PRICE_MINOR)
         payments = self._person.payments
-        with_password = PayPaymentRequest(name=name, payment_password=_PAYMENT_PASSWORD)
         try:
-            await payments.PayPayment(with_password)
-        except DanbaoError as refused:
-            if refused.reason != "APPROVAL_REQUIRED":
-                raise
+            await payments.pay(name, payment_password=_PAYMENT_PASSWORD)
+        except ApprovalRequired as refused:
             factors = refused.metadata["factors"].replace(",", " or ")
         else:
             raise CommandFailed("NOT_REFUSED", "3,000 yuan went through on a payment password alone.")
@@ -136,27 +114,27 @@ class Journey(Told):
             f"They buy a camera: the payment password alone is refused, {factors} would do",
             "Over 1,000 yuan a day it takes a second factor. Nothing moved; the payment waits.",
         )
-        challenge = await self._person.verification.CreateChallenge(
-            CreateChallengeRequest(pay=CreateChallengeRequest.PayPurpose(payment=name), factor=Factor.KIND_TOTP)
+        challenge = await self._person.verification.create_challenge(
+            pay=CreateChallengeRequest.PayPurpose(payment=name), factor=Factor.KIND_TOTP
         )
         approval = await self._answered(challenge.name, authenticator.now())
-        await payments.PayPayment(PayPaymentRequest(name=name, payment_password=_PAYMENT_PASSWORD, approval=approval))
+        await payments.pay(name, payment_password=_PAYMENT_PASSWORD, approval=approval)
         await self._step(
             "They approve it with the authenticator, and pay",
             "The approval is of this payment, payee and amount; it was used up in the commit that moved the money.",
         )
         await self._ship(name, "SF0000000000003")
-        await payments.ConfirmPayment(ConfirmPaymentRequest(name=name, payment_password=_PAYMENT_PASSWORD))
+        await payments.confirm(name, payment_password=_PAYMENT_PASSWORD)
         await self._step("The camera arrives, and they confirm", "The money leaves escrow for the seller, less the fee.")
 
     async def _answered(self, challenge: str, code: str) -> str:
         """The approval for a challenge."""
-        answer = await self._person.verification.AnswerChallenge(AnswerChallengeRequest(name=challenge, code=code))
-        return answer.name
+        approval = await self._person.verification.answer_challenge(challenge, code=code)
+        return approval.name
 
     async def _code_on_the_phone(self) -> str:
-        sent = await self._danbao.sandbox.ListSentMessages(ListSentMessagesRequest(address=self._phone))
-        code = sent.messages[0].parameters["code"]
+        sent = [message async for message in self._danbao.sandbox.list_sent_messages(address=self._phone)]
+        code = sent[0].parameters["code"]
         self.digits.append(code)
         return code
 

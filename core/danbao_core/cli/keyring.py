@@ -111,7 +111,10 @@ def reseal(
     """
 
     async def command(output: Output) -> None:
+        from danbao_core.cli.databases import must_be_usable
+
         place = _place(file, data, database_url)
+        await must_be_usable(place.database_url)
         if not anyway:
             await _must_know_the_key(place)
         async with _working(place.database_url) as (engine, pool):
@@ -224,10 +227,12 @@ async def _must_know_the_key(place: _Place) -> None:
     connected again."""
     import asyncpg
 
+    from danbao_core.cli.databases import does_not_answer
+
     try:
         connection = await asyncpg.connect(place.database_url)  # as the login: the servers' role is shown no connections
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandFailed("DATABASE_UNUSABLE", f"The database does not answer: {error}") from None
+        raise CommandFailed("DATABASE_UNUSABLE", does_not_answer(error)) from None
     try:
         since = await connection.fetchval(
             "SELECT min(engine.started_at) FROM engine JOIN pg_stat_activity ON datname = current_database() "
@@ -249,6 +254,7 @@ async def _working(database_url: str) -> AsyncIterator["tuple[Engine, asyncpg.Po
     import asyncpg
 
     from danbao_core import logs, server_role
+    from danbao_core.cli.databases import does_not_answer
     from danbao_core.engine import Engine
     from danbao_core.policy import PolicySchedule
 
@@ -259,7 +265,7 @@ async def _working(database_url: str) -> AsyncIterator["tuple[Engine, asyncpg.Po
             database_url, min_size=1, max_size=2, server_settings=server_role.AS_SERVER, connect=server_role.connect
         )
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandFailed("DATABASE_UNUSABLE", f"The database does not answer: {error}") from None
+        raise CommandFailed("DATABASE_UNUSABLE", does_not_answer(error)) from None
     async with pool:
         await engine.start()
         try:

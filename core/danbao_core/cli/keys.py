@@ -8,9 +8,9 @@ from uuid import uuid4
 import typer
 
 from danbao_core.cli import keys_in_database
+from danbao_core.cli.completion import scopes
 from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
-from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,7 +32,10 @@ MOST_GRACE_SECONDS: Final = 30 * 24 * 3600
 @app.command()
 def create(
     service: Annotated[str, typer.Argument(help="The service that calls with it: of a-z, 0-9, dot, dash and underscore.")],
-    scope: Annotated[list[str], typer.Option(metavar="SCOPE", help="What it may do, such as payments.write. Repeat it.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(metavar="SCOPE", help="What it may do, such as payments.write. Repeat it.", autocompletion=scopes),
+    ],
     account: Annotated[str, typer.Option(metavar="NAME", help="accounts/UUID for which alone it acts.")] = "",
     data: DataOption = None,
     database_url: Annotated[
@@ -63,10 +66,8 @@ def list_keys(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List all service keys, revoked ones included, newest first."""
 
     async def command(output: Output) -> None:
-        from danbao.v1.operations_pb2 import ListServiceKeysRequest
-
         async with find_core(data).client() as danbao:
-            keys = await all_items(danbao.operations.ListServiceKeys, ListServiceKeysRequest(), "service_keys")
+            keys = [key async for key in danbao.operations.list_service_keys()]
         output.result({"service_keys": [_as_dict(key) for key in keys]}, _table(keys))
 
     run(command, as_json=as_json)

@@ -64,11 +64,12 @@ async def _carried_out(database_url: str, command: "Command[ServiceKey]") -> "Se
     import asyncpg
 
     from danbao_core import logs
+    from danbao_core.cli.databases import does_not_answer, must_be_usable
     from danbao_core.engine import Engine
     from danbao_core.errors import Refusal
     from danbao_core.policy import PolicySchedule
-    from danbao_core.server_role import RoleRefused
 
+    await must_be_usable(database_url)
     logs.configure("warning")
     engine = Engine(database_url, policies=PolicySchedule.load())
     try:
@@ -79,9 +80,5 @@ async def _carried_out(database_url: str, command: "Command[ServiceKey]") -> "Se
             await engine.stop()
     except Refusal as refusal:
         raise CommandFailed(refusal.reason, str(refusal)) from None
-    except asyncpg.UndefinedTableError:
-        raise CommandFailed("DATABASE_UNUSABLE", "The database is empty: run `danbao migrate` first.") from None
-    except RoleRefused as error:
-        raise CommandFailed("DATABASE_UNUSABLE", f"--database-url: its login cannot make keys: {error}.") from None
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandFailed("DATABASE_UNUSABLE", f"--database-url: the database does not answer: {error}") from None
+        raise CommandFailed("DATABASE_UNUSABLE", does_not_answer(error)) from None

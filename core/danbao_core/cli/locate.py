@@ -13,12 +13,17 @@ from danbao_core.cli.output import CommandFailed
 
 if TYPE_CHECKING:
     from danbao_client import Danbao
+    from danbao_core.supervisor import Endpoint
 
 DEFAULT_FOLDER: Final = Path(".danbao")
 
 _CHANNELS_TO_MANY: Final = 8
 _TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
 """As DANBAO_INSECURE of a server may be written."""
+
+_NOTHING_HERE: Final = (
+    "No danbao is running here. Start one (danbao up), or name one: --data DIR, or DANBAO_ADDRESS and DANBAO_KEY."
+)
 
 DataOption = Annotated[
     Path | None,
@@ -79,13 +84,10 @@ def find_core(data: Path | None) -> Core:
         if not address or not key:
             missing = "DANBAO_KEY" if address else "DANBAO_ADDRESS"
             raise CommandFailed("NOT_CONFIGURED", f"{missing} is not set: set both DANBAO_ADDRESS and DANBAO_KEY, or neither.")
+        if not (key.isascii() and key.isprintable()):
+            raise CommandFailed("NOT_CONFIGURED", "DANBAO_KEY holds what no key does: is there the end of a line behind it?")
         return Core(address, key, transport=_transport(address))
-    if data is None and not DEFAULT_FOLDER.exists():
-        raise CommandFailed(
-            "NOT_RUNNING",
-            "No danbao is running here. Start one (danbao up), or name one: --data DIR, or DANBAO_ADDRESS and DANBAO_KEY.",
-        )
-    return _sandbox(data or DEFAULT_FOLDER)
+    return _sandbox(data)
 
 
 def find_operators_core(data: Path | None, *, second_operator: bool) -> Core:
@@ -109,8 +111,13 @@ def find_address(data: Path | None) -> tuple[str, dict[str, Any]]:
 
 def _transport(address: str) -> dict[str, Any]:
     """How the environment says that a core is reached, as `Danbao.connect` takes it. Raises CommandFailed."""
-    from danbao_client.channels import Tls, is_local
+    from danbao_client.channels import Tls, is_address, is_local
 
+    if not is_address(address):
+        raise CommandFailed(
+            "NOT_CONFIGURED",
+            f"DANBAO_ADDRESS: {address} is not HOST:PORT, as in 127.0.0.1:50051 or [::1]:50051; it has no http:// before it.",
+        )
     ca, cert, key = (os.environ.get(f"DANBAO_TLS_{name}", "") for name in ("CA", "CLIENT_CERT", "CLIENT_KEY"))
     if (cert or key) and not (ca and cert and key):
         raise CommandFailed(
@@ -140,18 +147,25 @@ def transport_in_words() -> Iterator[None]:
         raise CommandFailed("NOT_CONFIGURED", f"DANBAO_TLS_*: {error}.") from None
 
 
-def _sandbox(folder: Path) -> Core:
+def sandbox_endpoint(data: Path | None) -> "Endpoint":
+    """Where the sandbox of a folder is, ./.danbao without one. Raises CommandFailed, with what to do, where there is none."""
     from danbao_core.supervisor import NotRunning, read_endpoint
 
+    if data is None and not DEFAULT_FOLDER.exists():
+        raise CommandFailed("NOT_RUNNING", _NOTHING_HERE)
     try:
-        endpoint = read_endpoint(folder)
+        return read_endpoint(data or DEFAULT_FOLDER)
     except NotRunning as error:
         raise CommandFailed("NOT_RUNNING", str(error)) from None
+
+
+def _sandbox(data: Path | None) -> Core:
+    endpoint = sandbox_endpoint(data)
     has_one_server = len(endpoint.pids["server"]) == 1
     return Core(
         endpoint.address,
         endpoint.operator_key,
-        folder,
+        data or DEFAULT_FOLDER,
         endpoint.database_url,
         endpoint.second_operator_key,
         has_one_server=has_one_server,

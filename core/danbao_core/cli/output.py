@@ -18,6 +18,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 _INTERRUPTED_EXIT_CODE: Final = 130
 _WIDTH_OF_FILES: Final = 400
 
+_WHERE: Final = " Does it run at that address, and is DANBAO_TLS_CA set where, and only where, it has TLS?"
+_KEY: Final = " Set DANBAO_KEY to a key of this core that is in use; `danbao keys create` makes one."
+HINTS: Final = {
+    "UNAVAILABLE": _WHERE,
+    "DEADLINE_EXCEEDED": _WHERE,
+    "UNIMPLEMENTED": " It is no sandbox, or of another release than this command.",
+    "TOKEN_MISSING": _KEY,
+    "TOKEN_INVALID": _KEY,
+    "KEY_REVOKED": _KEY,
+    "SCOPE_MISSING": " Set DANBAO_KEY to a key that has it.",
+}
+"""What to do, by the reason of a refusal, or by the code where the core gave none."""
+
 
 class CommandFailed(Exception):
     """A command cannot do what it was asked for: `reason` for programs, the message for people."""
@@ -88,11 +101,13 @@ def run(
 
 
 def in_words(error: "DanbaoError") -> str:
-    """A failed call for people: the core's own words, or that it did not answer."""
+    """A failed call for people: the core's own words, or that it did not answer; and what to do, where that is known."""
+    code = error.code.name
+    hint = HINTS.get(error.reason or code, "")
     if error.reason:
-        return f"{error.message} ({error.reason})"
-    did_not_answer = error.code.name in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-    return f"The core {'does not answer' if did_not_answer else 'failed'}: {error.message} ({error.code.name})"
+        return f"{error.message} ({error.reason}){hint}"
+    did_not_answer = code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+    return f"The core {'does not answer' if did_not_answer else 'failed'}: {error.message} ({code}){hint}"
 
 
 def _fast_loop() -> "Callable[[], AbstractEventLoop]":

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import typer
 
+from danbao_core.cli.completion import currencies
 from danbao_core.cli.locate import DataOption, SecondOperatorOption, find_core, find_operators_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
-from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,11 +24,11 @@ def list_proposals(data: DataOption = None, as_json: JsonOption = False) -> None
     """List the proposals that wait for another operator, newest first."""
 
     async def command(output: Output) -> None:
-        from danbao.v1.operations_pb2 import ListProposalsRequest, Proposal
+        from danbao.v1.operations_pb2 import Proposal
 
-        request = ListProposalsRequest(states=[Proposal.STATE_PENDING])
         async with find_core(data).client() as danbao:
-            proposals = await all_items(danbao.operations.ListProposals, request, "proposals")
+            pending = danbao.operations.list_proposals(states=[Proposal.STATE_PENDING])
+            proposals = [each async for each in pending]
         output.result({"proposals": [_as_dict(each) for each in proposals]}, _table(proposals))
 
     run(command, as_json=as_json)
@@ -59,7 +59,7 @@ def grant(
 @app.command("pay-out-fees")
 def pay_out_fees(
     amount: Annotated[str, typer.Argument(help="How much, such as 1250.00.")],
-    currency: Annotated[str, typer.Argument(help="Such as CNY.")],
+    currency: Annotated[str, typer.Argument(help="Such as CNY.", autocompletion=currencies)],
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="accounts/UUID of the operator's own.")],
     reason: Annotated[str, typer.Option(help="Why; it is written down with the movement.")],
     instrument: Annotated[
@@ -128,12 +128,13 @@ def _show(output: Output, proposal: "Proposal") -> None:
 
 def _table(proposals: "list[Proposal]") -> "Table":
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("Name", "State", "What", "Reason", "Proposed by", box=box.SIMPLE)
     for each in proposals:
         state = each.State.Name(each.state).removeprefix("STATE_").lower()
-        table.add_row(each.name, state, _in_words(each), each.reason, each.proposer)
+        table.add_row(each.name, state, _in_words(each), escape(each.reason), each.proposer)
     return table
 
 

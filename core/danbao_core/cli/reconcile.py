@@ -1,13 +1,11 @@
 """`danbao reconcile`: the bank's statements against the books."""
 
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
 
 import typer
 
 from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
-from danbao_core.cli.pages import all_items
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,22 +34,20 @@ def reconcile(
     """
 
     async def command(output: Output) -> None:
-        from danbao.v1 import operations_pb2
+        from danbao.v1.operations_pb2 import ListReconciliationsRequest, ReconciliationDifference
 
         async with find_core(data).client() as danbao:
             if settle:
                 if not note:
                     raise CommandFailed("NOTE_MISSING", "Say with --note what the difference comes from.")
-                request = operations_pb2.SettleDifferenceRequest(request_id=str(uuid4()), name=settle, note=note)
-                await danbao.operations.SettleDifference(request)
+                await danbao.operations.settle_difference(settle, note=note)
             if day:
                 with output.progress.status(f"Reconciling {day} ..."):
                     await _reconciled(danbao, day, timeout)
-            newest = operations_pb2.ListReconciliationsRequest(page_size=_DAYS_SHOWN)
+            newest = ListReconciliationsRequest(page_size=_DAYS_SHOWN)
             days = list((await danbao.operations.ListReconciliations(newest)).reconciliations)
-            state = operations_pb2.ReconciliationDifference.STATE_OPEN
-            sought = operations_pb2.ListReconciliationDifferencesRequest(states=[state])
-            found = await all_items(danbao.operations.ListReconciliationDifferences, sought, "differences")
+            states = [ReconciliationDifference.STATE_OPEN]
+            found = [each async for each in danbao.operations.list_reconciliation_differences(states=states)]
         answer = {"days": [_as_dict(each) for each in days], "differences": [_as_dict(each) for each in found]}
         output.result(answer, _days(days), _differences(found) if found else "No open difference.")
         if found:
@@ -64,19 +60,13 @@ async def _reconciled(danbao: "Danbao", day: str, timeout_seconds: float) -> Non
     """Returns when the worker has reconciled a day. Raises CommandFailed where it has not in time, and DanbaoError."""
     import asyncio
 
-    from danbao.v1 import operations_pb2
-
-    asked = await danbao.operations.StartReconciliation(
-        operations_pb2.StartReconciliationRequest(request_id=str(uuid4()), day=day)
-    )
-    newest = operations_pb2.ListReconciliationsRequest()
+    asked = await danbao.operations.start_reconciliation(day=day)
     try:
         async with asyncio.timeout(timeout_seconds):
             while True:
-                days = await all_items(danbao.operations.ListReconciliations, newest, "reconciliations")
-                if any(each.name == asked.name and each.state == each.STATE_DONE for each in days):
-                    return
-                newest.page_token = ""
+                async for each in danbao.operations.list_reconciliations():
+                    if each.name == asked.name and each.state == each.STATE_DONE:
+                        return
                 await asyncio.sleep(_PAUSE_SECONDS)
     except TimeoutError:
         message = f"{day} waits still: does a worker run, and does the bank answer? The worker's log says."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from danbao_core.cli.completion import currencies
 from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, in_words, run
 
@@ -28,7 +29,9 @@ def replay(
         Path, typer.Argument(help="CSV with the columns order_no, customer, date, quantity and amount_CODE (as amount_usd).")
     ],
     merchant: Annotated[str, typer.Option(metavar="NAME", help="Who sells; the account is made at the first run.")],
-    currency: Annotated[str, typer.Option(metavar="CODE", help="ISO 4217 code of the amounts, such as USD.")],
+    currency: Annotated[
+        str, typer.Option(metavar="CODE", help="ISO 4217 code of the amounts, such as USD.", autocompletion=currencies)
+    ],
     data: DataOption = None,
     concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Most purchases of one date at once.")] = 64,
     patience: Annotated[

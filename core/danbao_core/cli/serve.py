@@ -19,6 +19,7 @@ def serve(
     import uvloop
 
     from danbao_core import logs, server, settings
+    from danbao_core.cli.output import Output
     from danbao_core.migrations import MigrationError
     from danbao_core.opening import StartFailed
 
@@ -41,5 +42,5 @@ def serve(
         gc.set_threshold(50_000, 20, 20)
         uvloop.run(server.serve(configured, ready))
     except (settings.SettingsError, StartFailed, MigrationError) as error:
-        typer.echo(f"error: {error}", err=True)
+        Output(as_json=as_json).failure("START_FAILED", str(error))
         raise typer.Exit(1) from None

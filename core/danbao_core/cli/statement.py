@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from danbao_core.cli.completion import currencies
 from danbao_core.cli.locate import DataOption, find_core
 from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 
@@ -38,7 +39,7 @@ class Language(StrEnum):
 
 def statement(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Whose, as in accounts/01a202b3-….")],
-    currency: Annotated[str, typer.Argument(metavar="CURRENCY", help="Of which wallet, as in CNY.")],
+    currency: Annotated[str, typer.Argument(metavar="CURRENCY", help="Of which wallet, as in CNY.", autocompletion=currencies)],
     period: Annotated[
         str, typer.Argument(metavar="PERIOD", help="A month, as in 2026-10, or days, as in 2026-10-01..2026-10-31.")
     ],

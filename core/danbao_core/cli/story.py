@@ -4,20 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from danbao.v1.accounts_pb2 import Account, CreateAccountRequest, ListBalancesRequest, TopUpRequest
-from danbao.v1.common_pb2 import Money
-from danbao.v1.operations_pb2 import AuditCheck, AuditLedgerRequest
-from danbao.v1.payments_pb2 import (
-    CancelPaymentRequest,
-    ConfirmPaymentRequest,
-    CreatePaymentRequest,
-    GetPaymentRequest,
-    Payment,
-    PayPaymentRequest,
-    Shipment,
-    ShipPaymentRequest,
-)
-from danbao_client import Danbao
+from danbao.v1.accounts_pb2 import Account
+from danbao.v1.operations_pb2 import AuditCheck
+from danbao.v1.payments_pb2 import Payment, Shipment
+from danbao_client import Danbao, Money
 from danbao_core.cli.output import CommandFailed
 
 CURRENCY: Final = "CNY"
@@ -58,29 +48,27 @@ class Told:
         self.steps: list[Step] = []
 
     async def _account(self, kind: Account.Kind.ValueType, display_name: str) -> str:
-        request = CreateAccountRequest(kind=kind, display_name=display_name, currency_codes=[CURRENCY])
-        return (await self._danbao.accounts.CreateAccount(request)).name
+        account = await self._danbao.accounts.create(kind=kind, display_name=display_name, currency_codes=[CURRENCY])
+        return account.name
 
     async def _order(self, order_no: str, subject: str, amount_minor: int) -> str:
-        payment = await self._danbao.payments.CreatePayment(
-            CreatePaymentRequest(
-                payer=self._buyer,
-                payee=self._seller,
-                amount=Money(amount_minor=amount_minor, currency_code=CURRENCY),
-                order_no=order_no,
-                subject=subject,
-            )
+        payment = await self._danbao.payments.create(
+            payer=self._buyer,
+            payee=self._seller,
+            amount=Money.of_minor(amount_minor, CURRENCY),
+            order_no=order_no,
+            subject=subject,
         )
         self._payments.append(payment.name)
         return payment.name
 
     async def _ship(self, name: str, tracking_no: str) -> None:
         shipment = Shipment(method=Shipment.METHOD_EXPRESS, carrier="SF Express", tracking_no=tracking_no)
-        await self._danbao.payments.ShipPayment(ShipPaymentRequest(name=name, shipment=shipment))
+        await self._danbao.payments.ship(name, shipment=shipment)
 
     async def _step(self, what: str, why: str) -> None:
         """Looks where the money is, and shows it. Raises CommandFailed where it is not all there."""
-        payments = [await self._danbao.payments.GetPayment(GetPaymentRequest(name=name)) for name in self._payments]
+        payments = [await self._danbao.payments.get(name) for name in self._payments]
         money_minor = {
             "buyer": await self._balance_minor(self._buyer),
             "seller": await self._balance_minor(self._seller),
@@ -101,8 +89,8 @@ class Told:
         return sum(payment.fee.amount_minor for payment in payments if payment.state == Payment.STATE_SUCCEEDED)
 
     async def _balance_minor(self, account: str) -> int:
-        answer = await self._danbao.accounts.ListBalances(ListBalancesRequest(name=account))
-        return sum(wallet.available.amount_minor + wallet.held.amount_minor for wallet in answer.balances)
+        wallets = [wallet async for wallet in self._danbao.accounts.list_balances(account)]
+        return sum(wallet.available.amount_minor + wallet.held.amount_minor for wallet in wallets)
 
 
 class Story(Told):
@@ -113,8 +101,7 @@ class Story(Told):
         self._buyer = await self._account(Account.KIND_PERSONAL, "Lin Xiao")
         self._seller = await self._account(Account.KIND_MERCHANT, "Book Pavilion")
         await self._step("A buyer and a seller open accounts", "Each has one wallet, in yuan, with nothing in it.")
-        amount = Money(amount_minor=_TOP_UP_MINOR, currency_code=CURRENCY)
-        await self._danbao.accounts.TopUp(TopUpRequest(account=self._buyer, amount=amount))
+        await self._danbao.accounts.top_up(account=self._buyer, amount=Money.of_minor(_TOP_UP_MINOR, CURRENCY))
         self._topped_up_minor = _TOP_UP_MINOR
         await self._step("The buyer tops up", "Money comes in from outside; a sandbox books it at once.")
         await self._first_purchase()
@@ -122,24 +109,24 @@ class Story(Told):
 
     async def audit(self) -> Sequence[AuditCheck]:
         """Every invariant of the ledger, over the whole database."""
-        answer = await self._danbao.operations.AuditLedger(AuditLedgerRequest(), deadline_seconds=_AUDIT_SECONDS)
+        answer = await self._danbao.operations.audit_ledger(deadline_seconds=_AUDIT_SECONDS)
         return answer.checks
 
     async def _first_purchase(self) -> None:
         payments = self._danbao.payments
         name = await self._order("PAVILION-1", "Dream of the Red Chamber", _FIRST_MINOR)
         await self._step("The buyer orders a book", "A payment is created. No money moves yet.")
-        await payments.PayPayment(PayPaymentRequest(name=name))
+        await payments.pay(name)
         await self._step("The buyer pays", "The money waits in escrow: the buyer no longer has it, the seller not yet.")
         await self._ship(name, "SF0000000000001")
         await self._step("The seller ships", "The buyer now has ten days to confirm; after that, time confirms.")
-        await payments.ConfirmPayment(ConfirmPaymentRequest(name=name))
+        await payments.confirm(name)
         await self._step("The buyer confirms", "The money leaves escrow for the seller, less the platform's fee.")
 
     async def _second_purchase(self) -> None:
         payments = self._danbao.payments
         name = await self._order("PAVILION-2", "Journey to the West", _SECOND_MINOR)
-        await payments.PayPayment(PayPaymentRequest(name=name))
+        await payments.pay(name)
         await self._step("The buyer orders another book and pays", "Again the money waits in escrow.")
-        await payments.CancelPayment(CancelPaymentRequest(name=name))
+        await payments.cancel(name)
         await self._step("It is out of print: the order is called off", "All of it returns to the buyer, without a fee.")

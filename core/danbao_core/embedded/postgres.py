@@ -35,6 +35,7 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "wal_level": "replica",
     "max_wal_size": "2GB",
+    "max_slot_wal_keep_size": "4GB",  # a backup that nobody brings up to date any more fills no disk
     "checkpoint_timeout": "15min",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -127,13 +128,28 @@ class PostgresServer:
 
         An initialisation that was interrupted leaves nothing that a later start would trust.
         """
-        self._account = postgres_account()
-        self._home = folders.data_folder(self._wanted, self._account)
-        self._sockets = folders.socket_folder(self._home, _SOCKET, self._account)
-        self._bin = binaries.postgres_bin(self._account)
+        self._settle_in()
         if not self.data_folder.exists():
             await self._initialise()
         self._check_version()
+
+    async def adopt(self, fill: Callable[[Path], None]) -> None:
+        """Takes on data that `fill` puts into the folder that it is given, in the place of new ones. Raises StartError where
+        there are data already, and what `fill` raises, which then leaves nothing.
+        """
+        home = self._settle_in()
+        if self.data_folder.exists():
+            raise StartError(f"There are data in {self.data_folder} already.")
+        partial = home / "data.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            await asyncio.to_thread(fill, partial)
+            self._give(partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        partial.rename(self.data_folder)
+        _sync_folder(home)
 
     async def launch(self) -> Child:
         """Starts the server process and returns at once, for a supervisor that then calls
@@ -175,6 +191,21 @@ class PostgresServer:
             await self._query(DATABASE, "SELECT 1")
         except asyncpg.InvalidCatalogNameError:
             await self._query("postgres", f"CREATE DATABASE {DATABASE}")
+
+    def _settle_in(self) -> Path:
+        """Settles who runs it and where, and answers where. Raises StartError."""
+        self._account = postgres_account()
+        self._home = folders.data_folder(self._wanted, self._account)
+        self._sockets = folders.socket_folder(self._home, _SOCKET, self._account)
+        self._bin = binaries.postgres_bin(self._account)
+        return self._home
+
+    def _give(self, data: Path) -> None:
+        """Lets whoever runs it, and nobody else, work with these data."""
+        data.chmod(0o700)
+        if self._account is not None:
+            for path in (data, *data.rglob("*")):
+                os.chown(path, self._account.uid, self._account.gid, follow_symlinks=False)
 
     async def _initialise(self) -> None:
         self._on_step("Setting up a new database")

@@ -245,6 +245,13 @@ class Book:
                 updates.append((rows[values], loaded_version))
         return statements.Change(table, inserts, updates)
 
+    async def write_ahead(self, connection: Connection) -> None:
+        """Writes what was decided so far and no later command can change: the rows of tables that are written ahead."""
+        ready = sorted((row_type for row_type, rows in self._touched.items() if row_type.table.ahead and rows), key=_by_rank)
+        changes = [self._change(row_type, self._touched.pop(row_type)) for row_type in ready]
+        if changes:
+            await persist_at_once(connection, changes)
+
     async def persist(self, connection: Connection, batch: statements.NumberedBatch) -> None:
         """Writes what changed, and counts the batch. Raises Restart where a row is no longer what was loaded, although it was
         locked, and RuntimeError where the engine has no row."""

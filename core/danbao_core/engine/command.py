@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -114,3 +114,13 @@ class Command(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
 
 
 AnyCommand = Command[Any]
+
+
+class Guard(Protocol):
+    """Checks, in the commit itself, that the caller of a command may still call."""
+
+    def keys(self, origin: Origin) -> Iterable[Key]:
+        """The rows that tell."""
+
+    def check(self, origin: Origin, book: "Book") -> None:
+        """Raises the Refusal, if any."""

@@ -5,9 +5,10 @@ costs no more than any other and an idle engine commits a single command at once
 
     begin     a transaction, where the end of the last one has not begun it already
     gather    which rows do the commands need? read without locks until they name nothing new, then lock, then read the rest;
-              learn the time
-    decide    each command in turn, on the book that the ones before it left
-    persist   everything that changed, set by set; count the batch on the engine's row
+              learn the time (gathering.py)
+    decide    each command in turn, on the book that the ones before it left (deciding.py); of a large batch, what is final is
+              written meanwhile
+    persist   everything else that changed, set by set; count the batch on the engine's row
     commit    once, mostly beginning the next transaction in the same round trip; then every caller is answered
 
 What can go wrong, and what then happens, is in `failures.py` and in `Engine._carry_out`.
@@ -15,23 +16,24 @@ What can go wrong, and what then happens, is in `failures.py` and in `Engine._ca
 
 import asyncio
 import contextlib
+import itertools
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from time import perf_counter
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
 
 from danbao_core.engine import connection as connections
-from danbao_core.engine.book import Book, NotLoaded, RowNeeded
-from danbao_core.engine.command import AnyCommand, Command, Origin
+from danbao_core.engine.book import Book
+from danbao_core.engine.command import AnyCommand, Command, Guard
 from danbao_core.engine.connection import Connection
-from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, is_connection_loss, remedy
+from danbao_core.engine.deciding import ATTEMPTS, Decider, handed_over
+from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, internal_fault, is_connection_loss, remedy
+from danbao_core.engine.gathering import gather, name_ahead
 from danbao_core.engine.metrics import EngineMetrics
-from danbao_core.engine.requests import Request, answer_again, remembered
-from danbao_core.engine.rows import READ, WRITE, Key, Place
 from danbao_core.engine.statements import NumberedBatch
 from danbao_core.engine.timeline import Timeline
 from danbao_core.engine.waiting import Answer, Outcome, Postponed, Waiting
@@ -47,9 +49,6 @@ from danbao_core.errors import (
 from danbao_core.ids import uuid7
 from danbao_core.policy import PolicySchedule
 
-ATTEMPTS: Final = 5
-"""How often a batch is tried while other transactions are in its way."""
-
 _RECONNECT_SECONDS: Final = 0.5
 
 _TURNS_BETWEEN_BATCHES: Final = 10
@@ -58,16 +57,6 @@ batch costs as much as some of its payments, and a turn in which nothing happens
 
 _log = structlog.get_logger("danbao.engine")
 R = TypeVar("R", bound=msgspec.Struct)
-
-
-class Guard(Protocol):
-    """Checks, in the commit itself, that the caller of a command may still call."""
-
-    def keys(self, origin: Origin) -> Iterable[Key]:
-        """The rows that tell."""
-
-    def check(self, origin: Origin, book: Book) -> None:
-        """Raises the Refusal, if any."""
 
 
 class Engine:
@@ -95,7 +84,7 @@ class Engine:
         self._guard = guard
         self._batch_max = batch_max
         self._queue_max = queue_max
-        self._request_retention = request_retention
+        self._decider = Decider(guard, request_retention)
         self._connect_timeout_seconds = connect_timeout_seconds
         self._doubt_patience_seconds = doubt_patience_seconds
         self._queue: deque[Waiting] = deque()
@@ -197,7 +186,7 @@ class Engine:
                 await self._carry_out(batch)
             except BaseException as error:
                 # Nothing may leave callers waiting for ever, whatever it was.
-                self._refuse(batch, _internal_fault("the engine failed", error))
+                self._refuse(batch, internal_fault("the engine failed", error))
                 if not isinstance(error, Exception):
                     raise
             for _ in range(_TURNS_BETWEEN_BATCHES):
@@ -282,7 +271,7 @@ class Engine:
     async def _split(self, batch: list[Waiting], error: Exception) -> None:
         """Finds the command that cannot be written; the others are carried out."""
         if len(batch) == 1:
-            self._refuse(batch, _internal_fault("a command cannot be written", error, batch[0].command))
+            self._refuse(batch, internal_fault("a command cannot be written", error, batch[0].command))
         else:
             self.metrics.splits += 1
             middle = len(batch) // 2
@@ -298,9 +287,9 @@ class Engine:
             await self._chain.begin(connection)
             book = Book(policies=self.policies, stripe=self._stripe)
             stopwatch.lap("begin")
-            await self._gather(connection, book, batch)
+            await gather(connection, book, batch, self._guard)
             stopwatch.lap("gather")
-            outcomes = [self._decide(waiting, book) for waiting in batch]
+            outcomes = await self._decider.decide_all(connection, book, batch)
             stopwatch.lap("decide")
             if not book.changed:
                 await self._chain.end(connection, "ROLLBACK")  # so that repeats and refusals write nothing at all
@@ -313,7 +302,7 @@ class Engine:
             await self._roll_back(connection, error)
             raise
         try:
-            status = await self._chain.end(connection, "COMMIT")
+            status = await self._end(connection)
         except Exception as error:
             if is_connection_loss(error):
                 raise CommitInDoubt(self._batch_no, outcomes) from error
@@ -324,89 +313,15 @@ class Engine:
         self.metrics.count_batch("committed", _size(batch))
         return outcomes
 
-    async def _gather(self, connection: Connection, book: Book, batch: Sequence[Waiting]) -> None:
-        """Loads what the commands need, so that every row that may change is locked, in one order for all engines.
-
-        Commands whose keys do not depend on rows skip the first, unlocked reading. Rows that are only looked at are read when
-        every lock is held, so they are as fresh as the locked ones. Raises Restart where the locked rows name more rows.
-        """
-        book.discovering = True
-        dependent = [waiting for waiting in batch if self._name_keys(waiting, book)]
-        if dependent:
-            await book.learn_time(connection)
-        while new := {key.place for waiting in dependent for key in waiting.keys if not book.knows(key)}:
-            await book.load(connection, new, READ)
-            for waiting in dependent:
-                self._name_keys(waiting, book)
-        writes: set[Place] = set()
-        shares: set[Place] = set()
-        reads: set[Place] = set()
-        for waiting in batch:
-            for place, hold in waiting.keys:
-                (writes if hold is WRITE else reads if hold is READ else shares).add(place)
-        await book.lock(connection, writes, shares)
-        await book.load(connection, reads - writes - shares, READ)
-        await book.learn_time(connection)
-        for waiting in dependent:
-            self._name_keys(waiting, book)
-            if not all(book.holds(key) for key in waiting.keys):
-                raise Restart("a row names another one than before")
-        book.discovering = False
-
-    def _name_keys(self, waiting: Waiting, book: Book) -> bool:
-        """Asks a command for its keys; answers whether they depend on rows."""
-        command = waiting.command
-        book.asked = False
-        waiting.fault = None
-        try:
-            waiting.keys = [*command.keys(book), *waiting.needed]
-        except Refusal as refusal:
-            waiting.keys, waiting.fault = [], refusal
-        except Exception as error:
-            waiting.keys, waiting.fault = [], _internal_fault("a command failed to name its keys", error, command)
-        if command.origin.request_id:
-            waiting.keys.append(Request.read_key(command.origin.caller, command.origin.request_id))
-        if self._guard is not None:
-            waiting.keys.extend(self._guard.keys(command.origin))
-        return book.asked
-
-    def _decide(self, waiting: Waiting, book: Book) -> Outcome:
-        """The outcome of one command; its changes are in the book only where it succeeded."""
-        command = waiting.command
-        origin = command.origin
-        try:
-            if self._guard is not None:
-                self._guard.check(origin, book)
-            if origin.request_id and (request := book.get(Request, origin.caller, origin.request_id)):
-                return Answer(answer_again(command, request), replayed=True)
-            if waiting.fault is not None:
-                return waiting.fault
-            decision = command.decide(book)
-            changes = list(decision.changes)
-            if origin.traceparent:
-                changes = [row.traced(origin.traceparent) for row in changes]
-            if origin.request_id and decision.refusal is None:
-                changes.append(remembered(command, decision.result, book.now, self._request_retention))
-            book.merge(changes)
-        except Refusal as refusal:
-            return refusal
-        except Restart:
-            raise  # of the whole batch
-        except (RowNeeded, NotLoaded) as error:
-            return self._with_more_rows(waiting, book, error)
-        except Exception as error:
-            return _internal_fault("a command failed to decide", error, command)
-        return decision.refusal or Answer(decision.result, replayed=False)
-
-    def _with_more_rows(self, waiting: Waiting, book: Book, error: RowNeeded | NotLoaded) -> Outcome:
-        """Postpones a command that lacks a row: one that it asks for, or one that another command of the batch let it name."""
-        if isinstance(error, RowNeeded) and not set(error.keys) <= set(waiting.needed):
-            waiting.needed.extend(error.keys)
-            waiting.postponements += 1
-            return Postponed() if waiting.postponements < ATTEMPTS else RetriesExhausted()
-        if isinstance(error, NotLoaded) and book.changed:
-            return Postponed()
-        return _internal_fault("a command did not name a row that it needs", error, waiting.command)
+    async def _end(self, connection: Connection) -> str:
+        """Commits. While Postgres writes to the disk, there is time to ask those who wait for their keys."""
+        if not self._queue:
+            return await self._chain.end(connection, "COMMIT")
+        committing = asyncio.create_task(self._chain.end(connection, "COMMIT"), name="danbao-engine-commit")
+        await handed_over()
+        book = Book(policies=self.policies, stripe=self._stripe)
+        name_ahead(itertools.islice(self._queue, self._batch_max), book, self._guard)
+        return await committing
 
     def _answer(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
         postponed = []
@@ -489,9 +404,3 @@ def _told_as(outcome: Answer[Any] | Refusal) -> str:
     if isinstance(outcome, Answer):
         return "replayed" if outcome.replayed else "answered"
     return "failed" if isinstance(outcome, InternalFault) else "refused"
-
-
-def _internal_fault(what: str, error: BaseException, command: AnyCommand | None = None) -> InternalFault:
-    fault_id = uuid7()
-    _log.error(what, fault_id=str(fault_id), command=type(command).__name__, exc_info=error)
-    return InternalFault(fault_id=fault_id)

@@ -4,6 +4,12 @@ from enum import Enum
 from typing import Any, Final
 
 import asyncpg
+import structlog
+
+from danbao_core.errors import InternalFault
+from danbao_core.ids import uuid7
+
+_log = structlog.get_logger("danbao.engine")
 
 
 class Remedy(Enum):
@@ -74,6 +80,13 @@ def retry_cause(error: BaseException) -> str:
     if isinstance(error, Restart):
         return "restart"
     return _CAUSES.get(getattr(error, "sqlstate", None) or "", "other")
+
+
+def internal_fault(what: str, error: BaseException, command: object = None) -> InternalFault:
+    """What a caller is told of a fault of ours; the log has the rest, under the same id."""
+    fault_id = uuid7()
+    _log.error(what, fault_id=str(fault_id), command=type(command).__name__, exc_info=error)
+    return InternalFault(fault_id=fault_id)
 
 
 def is_connection_loss(error: BaseException) -> bool:

@@ -28,7 +28,19 @@ class Postponed(Exception):
 class Waiting:
     """A command, who waits for it, and what is known of it while its batch is made."""
 
-    __slots__ = ("answer", "command", "deadline", "fault", "keys", "needed", "postponements", "queued_at", "size", "timeline")
+    __slots__ = (
+        "answer",
+        "command",
+        "deadline",
+        "fault",
+        "keys",
+        "named_for_stripe",
+        "needed",
+        "postponements",
+        "queued_at",
+        "size",
+        "timeline",
+    )
 
     def __init__(
         self,
@@ -47,6 +59,8 @@ class Waiting:
             timeline.queued_at = queued_at
         self.size = command.size
         self.keys: list[Key] = []
+        self.named_for_stripe: int | None = None
+        """The stripe for which the keys were named, where they depend on nothing else; None where they have to be named yet."""
         self.needed: list[Key] = []  # what its decision found out to need beyond them
         self.postponements = 0
         self.fault: Refusal | None = None

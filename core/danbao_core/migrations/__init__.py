@@ -1,5 +1,10 @@
-"""The schema, as numbered SQL files in dbmate's format, and the runner that brings a database up to date."""
+"""The schema, as numbered SQL files in dbmate's format, and the runner that brings a database up to date while others use it.
 
+Servers of the release before go on working on what a migration leaves (ARCHITECTURE.md, "Upgrades"), so it only adds. One that
+locks a table waits a second for it at most, because everybody else waits behind it, and is tried again.
+"""
+
+import asyncio
 import hashlib
 from collections.abc import Callable
 from importlib import resources
@@ -12,8 +17,14 @@ from danbao_core import server_role
 _LOCK: Final = 0x44414E424D494752
 """The advisory lock under which one runner at a time works ("DANBMIGR")."""
 
-_TIMEOUTS: Final = "SET lock_timeout = '10s'; SET statement_timeout = '10min'"
-"""A migration that waits for a busy table must not make everybody else wait behind it."""
+_TIMEOUTS: Final = "SET lock_timeout = '1s'; SET statement_timeout = '10min'"
+"""Less than the two seconds that an engine waits for locks: servers notice no more than a pause."""
+
+_TRIES: Final = 60
+_PAUSE_SECONDS: Final = 1.0
+_UNBOUND: Final = "transaction:false"
+"""Behind `-- migrate:up`: each statement is a transaction of its own, as CREATE INDEX CONCURRENTLY must be, and takes as long
+as it takes, while nobody waits. A statement ends with a semicolon at the end of its line; each must bear to be repeated."""
 
 
 class MigrationError(Exception):
@@ -21,10 +32,11 @@ class MigrationError(Exception):
 
 
 class Migration(NamedTuple):
-    """One file: its name without ending, and its statements."""
+    """One file: its name without ending, its statements, and whether all of them are one transaction."""
 
     version: str
     up: str
+    is_atomic: bool = True
 
     @property
     def checksum(self) -> str:
@@ -41,8 +53,9 @@ async def migrate(database_url: str, mode: str, progress: Callable[[str], None] 
     """Applies what is missing and answers the names of what was applied; a repeat applies nothing.
 
     The first run writes into the database whether it is "live" or a "sandbox", for good. Raises MigrationError where the
-    database is of the other mode, has a migration that this release does not know, or one whose text was changed, and where the
-    cluster lacks the servers' role and the login may not make it. Each run grants that role what it needs of every table.
+    database is of the other mode, has a migration that this release does not know, or one whose text was changed, where the
+    cluster lacks the servers' role and the login may not make it, and where somebody holds a table for minutes. Each run grants
+    that role what it needs of every table. `progress` is told each migration, and what it waits for.
     """
     connection = await asyncpg.connect(database_url)
     try:
@@ -54,9 +67,7 @@ async def migrate(database_url: str, mode: str, progress: Callable[[str], None] 
         if applied and (found := await connection.fetchval("SELECT mode FROM installation")) is not None:
             _must_be_of(mode, found)  # before anything is changed
         for migration in missing:
-            if progress is not None:
-                progress(migration.version)
-            await _apply(connection, migration)
+            await _apply_in_turn(connection, migration, progress or (lambda _: None))
         await _settle_mode(connection, mode)
         await server_role.grant(connection)
         return [migration.version for migration in missing]
@@ -66,26 +77,33 @@ async def migrate(database_url: str, mode: str, progress: Callable[[str], None] 
 
 async def must_be_current(connection: "asyncpg.Connection[Any] | asyncpg.Pool[Any]", mode: str) -> None:
     """Raises MigrationError where the database lacks a migration of this release or is of the other mode."""
+    await must_have_all(connection)
+    _must_be_of(mode, await connection.fetchval("SELECT mode FROM installation"))
+
+
+async def must_have_all(connection: "asyncpg.Connection[Any] | asyncpg.Pool[Any]") -> None:
+    """Raises MigrationError where the database lacks a migration of this release, or has one that it does not know."""
     if await connection.fetchval("SELECT to_regclass('installation')") is None:
         raise MigrationError("the database is empty: run `danbao migrate` first")
     rows = await connection.fetch("SELECT version, checksum FROM schema_migration ORDER BY version")
     missing = _missing(available(), {row["version"]: row["checksum"] for row in rows})
     if missing:
         raise MigrationError(f"the database lacks migration {missing[0].version}: run `danbao migrate` first")
-    _must_be_of(mode, await connection.fetchval("SELECT mode FROM installation"))
 
 
 def _parse(version: str, text: str) -> Migration:
     _, marker, rest = text.partition("-- migrate:up")
     if not marker:
         raise MigrationError(f"migration {version} has no line `-- migrate:up`")
-    return Migration(version, rest.partition("-- migrate:down")[0].strip())
+    options, _, body = rest.partition("\n")
+    up = body.partition("-- migrate:down")[0].strip()
+    return Migration(version, up, is_atomic=options.strip() != _UNBOUND)
 
 
 def _missing(known: list[Migration], applied: dict[str, str]) -> list[Migration]:
     unknown = applied.keys() - {migration.version for migration in known}
     if unknown:
-        raise MigrationError(f"the database has migration {min(unknown)}, which this release does not know: it is newer")
+        raise MigrationError(f"the database has migration {min(unknown)}, which this release does not know: use a newer one")
     for migration in known:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise MigrationError(f"migration {migration.version} was changed after it was applied: restore its text")
@@ -111,14 +129,38 @@ async def _applied(connection: "asyncpg.Connection[Any]") -> dict[str, str]:
     return {row["version"]: row["checksum"] for row in rows}
 
 
+async def _apply_in_turn(connection: "asyncpg.Connection[Any]", migration: Migration, progress: Callable[[str], None]) -> None:
+    """Applies a migration as soon as nobody holds what it locks. Raises MigrationError where that takes minutes."""
+    progress(migration.version)
+    for _ in range(_TRIES):
+        try:
+            await _apply(connection, migration)
+            return
+        except asyncpg.LockNotAvailableError:
+            progress(f"{migration.version}, which waits for a table")
+            await asyncio.sleep(_PAUSE_SECONDS)  # in which those who waited behind it have their turn
+    raise MigrationError(f"migration {migration.version} waits for a table that somebody holds: look for old transactions")
+
+
 async def _apply(connection: "asyncpg.Connection[Any]", migration: Migration) -> None:
-    async with connection.transaction():
-        await connection.execute(migration.up)
-        await connection.execute(
-            "INSERT INTO schema_migration (version, checksum, applied_at) VALUES ($1, $2, now())",
-            migration.version,
-            migration.checksum,
-        )
+    if migration.is_atomic:
+        async with connection.transaction():
+            await connection.execute(migration.up)
+            await _record(connection, migration)
+        return
+    await connection.execute("SET lock_timeout = 0; SET statement_timeout = 0")
+    for statement in migration.up.split(";\n"):
+        await connection.execute(statement)
+    await connection.execute(_TIMEOUTS)
+    await _record(connection, migration)
+
+
+async def _record(connection: "asyncpg.Connection[Any]", migration: Migration) -> None:
+    await connection.execute(
+        "INSERT INTO schema_migration (version, checksum, applied_at) VALUES ($1, $2, now())",
+        migration.version,
+        migration.checksum,
+    )
 
 
 async def _settle_mode(connection: "asyncpg.Connection[Any]", mode: str) -> None:

@@ -63,6 +63,12 @@ async def read_log(pool: "Pool") -> EventLog:
     return EventLog(*record)
 
 
+async def read_event_id(pool: "Pool", position: int) -> UUID | None:
+    """The event at a position; None where it is no longer kept."""
+    found = await pool.fetch("SELECT id FROM event WHERE position = $1", position)
+    return found[0]["id"] if found else None
+
+
 async def read_events(pool: "Pool", wanted: EventFilter, *, after: int, up_to: int, limit: int) -> tuple[list[Event], int]:
     """The first events behind a position, up to another one, and the position up to which that is all of them."""
     arguments: list[Any] = [after, up_to, limit]

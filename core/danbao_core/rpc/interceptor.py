@@ -38,6 +38,7 @@ from danbao_core.ids import uuid7
 from danbao_core.rpc import call as calls
 from danbao_core.rpc.authentication import Authenticator
 from danbao_core.rpc.gate import Gate
+from danbao_core.rpc.peers import Peers
 from danbao_core.rpc.rates import Buckets
 from danbao_core.rpc.secret_fields import without_secrets
 from danbao_core.rpc.seen import Seen, Watch
@@ -98,6 +99,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         stream_idle_seconds: float,
         watch: Watch,
         buckets: Buckets,
+        peers: Peers,
     ) -> None:
         self._gate = gate
         self._authenticator = authenticator
@@ -106,6 +108,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._stream_idle_seconds = stream_idle_seconds
         self._watch = watch
         self._buckets = buckets
+        self._peers = peers
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[..., Awaitable[Any]], details: Any) -> Any:
@@ -138,12 +141,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
         async def answer(given: Any, context: "_Context[Any, Any]") -> Any:
             authorization, traceparent = _headers(context)
             seen = begin(name, traceparent)
+            seen.peer = self._peers.of(context)
             try:
                 with self._gate:
                     # The caller first: strangers make the server work as little as possible.
                     caller = await self._authenticator.caller(authorization, scope)
                     seen.caller = caller.label
-                    self._buckets.take(caller, name, context.peer())
+                    self._buckets.take(caller, name, seen.peer)
                     again = functools.partial(self._authenticator.caller, authorization, scope)
                     return await serve(given, caller, context, seen, again)
             except Refusal as refusal:
@@ -157,7 +161,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 seen.refuse(told)
                 await _refuse(context, told)
             finally:
-                end(seen, context)
+                end(seen)
 
         return wrap(answer, response_serializer=handler.response_serializer)
 
@@ -228,13 +232,12 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self, name: str, caller: calls.Caller, request: Message | None, context: "_Context[Any, Any]", seen: Seen
     ) -> calls.Call:
         request_id = seen.request_id = getattr(request, "request_id", "")
-        peer = seen.peer = context.peer()
         content = (
             content_hash(self._hash_key, name, without_secrets(request).SerializeToString(deterministic=True))
             if request is not None and request_id
             else b""
         )
-        return calls.Call(caller, name, peer, self._wall_clock(), request_id, content, context, seen)
+        return calls.Call(caller, name, seen.peer, self._wall_clock(), request_id, content, context, seen)
 
 
 def _refusal_for(error: Exception, name: str) -> Refusal:

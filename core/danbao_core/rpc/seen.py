@@ -138,12 +138,12 @@ class Watch:
             reading.set(trace)
         return Seen(self.metrics, method, trace)
 
-    def ender(self, method: str) -> Callable[[Seen, Any], None]:
-        """What is to be called with each call of a method that is over, and its context."""
+    def ender(self, method: str) -> Callable[[Seen], None]:
+        """What is to be called with each call of a method that is over."""
         metrics = self.metrics.of(method)
         calls = metrics.calls
 
-        def end(seen: Seen, context: Any) -> None:
+        def end(seen: Seen) -> None:
             self.metrics.in_flight -= 1
             seen.ended_at = perf_counter()
             seconds = seen.ended_at - seen.began_at
@@ -152,11 +152,11 @@ class Watch:
             calls[outcome] = calls.get(outcome, 0) + 1
             if seen.trace is not None and self._tracer is not None:
                 self._tracer.finish(seen.trace, seen)
-            self._write(seen, seconds, seen.peer or context.peer())
+            self._write(seen, seconds)
 
         return end
 
-    def _write(self, seen: Seen, seconds: float, peer: str) -> None:
+    def _write(self, seen: Seen, seconds: float) -> None:
         """The line of a call in the log."""
         facts: dict[str, Any] = {
             "method": seen.method,
@@ -164,7 +164,7 @@ class Watch:
             "reason": seen.reason,
             "caller": seen.caller,
             "request_id": seen.request_id,
-            "peer": peer,
+            "peer": seen.peer,
             "milliseconds": round(seconds * 1e3, 3),
             "replayed": seen.replayed,
         }
@@ -175,4 +175,4 @@ class Watch:
             self._log.error("rpc", **facts, fault_id=seen.refusal.metadata.get("fault_id", ""))
         else:
             facts["event"] = "rpc"
-            self._write_line(facts, f"{seen.caller}\n{seen.request_id}\n{peer}")
+            self._write_line(facts, f"{seen.caller}\n{seen.request_id}\n{seen.peer}")

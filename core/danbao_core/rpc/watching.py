@@ -11,12 +11,13 @@ import contextvars
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
 
 import asyncpg
 import structlog
 
-from danbao_core.notification_errors import CursorExpired, CursorInvalid, WatchTooSlow
-from danbao_core.notifications.events import Event, EventFilter, read_events, read_log
+from danbao_core.notification_errors import CursorExpired, WatchTooSlow
+from danbao_core.notifications.events import Event, EventFilter, read_event_id, read_events, read_log
 from danbao_core.rpc.cursors import BEGINNING, Cursors
 from danbao_core.rpc.stream import Outlet
 
@@ -53,6 +54,8 @@ class Watcher:
         self.outlet = outlet
         self.position = 0
         """Up to here everything was told, or waits."""
+        self.event_id: UUID | None = None
+        """Of the event at that position, whether it was wanted or not; None where it is not kept."""
         self._waiting: deque[Event] = deque()
         self._woken = asyncio.Event()
         outlet.on_end = self._woken.set
@@ -60,7 +63,8 @@ class Watcher:
     def take(self, events: Sequence[Event], position: int) -> None:
         """Takes over the wanted ones of the events up to a position, where it has not come so far yet."""
         wanted = [event for event in events if event.position > self.position and self.wanted.wants(event)]
-        self.position = max(self.position, position)
+        if position > self.position:
+            self.position, self.event_id = position, events[-1].id
         if len(self._waiting) + len(wanted) > MOST_BUFFERED:
             self.outlet.end(WatchTooSlow())
         elif wanted:
@@ -161,12 +165,14 @@ class Watching:
         self._heartbeat_seconds = heartbeat_seconds
 
     async def watch(self, watcher: Watcher, cursor: str) -> AsyncGenerator[Seen, None]:
-        """What happens from a cursor on, and a sign of life where nothing does.
+        """What happens from a cursor on, and a sign of life where nothing does. Without a cursor one comes first.
 
         Raises CursorInvalid, CursorExpired, WatchTooSlow, and what else ends the watcher's outlet.
         """
         async with self._feed.running():
             after = await self._begin(cursor)
+            if not cursor:  # whoever lost the connection before anything happens would begin anew, and miss what did meanwhile
+                yield Seen(self._cursors.cursor(after, await read_event_id(self._pool, after)), None)
             while after < self._feed.position:
                 watcher.outlet.must_go_on()
                 events, seen_up_to = await read_events(
@@ -177,12 +183,18 @@ class Watching:
                 for event in events:
                     yield self._seen(event)
             with self._feed.handing_to(watcher, after):
+                event_id = await read_event_id(self._pool, after)
+                if watcher.position == after:  # the feed has not gone on meanwhile
+                    watcher.event_id = event_id
                 while True:
                     told = await watcher.next(self._heartbeat_seconds)
-                    yield Seen(self._cursors.cursor(watcher.position), None) if told is None else self._seen(told)
+                    if told is not None:
+                        yield self._seen(told)
+                    else:
+                        yield Seen(self._cursors.cursor(watcher.position, watcher.event_id), None)
 
     def _seen(self, event: Event) -> Seen:
-        return Seen(self._cursors.cursor(event.position), event)
+        return Seen(self._cursors.cursor(event.position, event.id), event)
 
     async def _begin(self, cursor: str) -> int:
         """The position behind which a watch begins."""
@@ -191,12 +203,13 @@ class Watching:
             return max(self._feed.position, log.last_position)
         if cursor == BEGINNING:
             return log.forgotten_position
-        position = self._cursors.position(cursor)
-        if position > log.last_position:
-            raise CursorInvalid
-        if position < log.forgotten_position:
+        place = self._cursors.place(cursor)
+        if not log.forgotten_position <= place.position <= log.last_position:
             raise CursorExpired
-        return position
+        event_id = await read_event_id(self._pool, place.position)
+        if event_id is not None and not place.is_of(event_id):
+            raise CursorExpired  # the database was brought back to an earlier moment
+        return place.position
 
     async def _must_be_kept(self, position: int) -> None:
         """Raises CursorExpired where events behind a position are forgotten."""

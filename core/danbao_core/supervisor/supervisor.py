@@ -62,7 +62,8 @@ class Supervisor:
     """A sandbox in one folder. Make one per run.
 
     `prepare` gets the database URL and the operators' keys once Postgres answers, before any process
-    of `roles` starts.
+    of `roles` starts. With a `database_url` the sandbox works on that database, of a Postgres that is
+    not its own; without one it has a Postgres in its folder.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Supervisor:
         roles: tuple[Role, ...],
         report: Report,
         prepare: Callable[[str, OperatorKeys], Awaitable[None]] = prepare_database,
+        *,
+        database_url: str = "",
     ) -> None:
         self._folder = folder.absolute()
         self._listen = listen
@@ -79,6 +82,7 @@ class Supervisor:
         self._report = report
         self._prepare = prepare
         logs = self._folder / "logs"
+        self._database_url = database_url
         self._postgres = PostgresServer(self._folder / "postgres", log=logs / "postgres.log", on_step=report.step)
         self._valkey = ValkeyServer(self._folder / "valkey", log=logs / "valkey.log", on_step=report.step)
         self._processes: dict[str, list[SupervisedProcess]] = {}
@@ -102,7 +106,7 @@ class Supervisor:
         A folder on which another supervisor runs, and an address in use, are refused before
         anything starts.
         """
-        _make_folder(self._folder)
+        make_folder(self._folder)
         with FolderLock(self._folder):
             remove_endpoint(self._folder)  # of a supervisor that was killed
             with HeldPort(self._listen) as port, HeldPort(_BANK_LISTEN) as bank_port:
@@ -144,21 +148,15 @@ class Supervisor:
         kept(keyring_file, lambda: keyring.written(keyring.FIRST_ID, bytes.fromhex(hash_key)).strip())  # as without a file
         _make_log_folder(self._folder / "logs")
 
-        self._report.step("Starting Postgres and Valkey")
-        await self._valkey.prepare()
-        self._supervise("valkey", self._valkey, valkey.STOP_STEPS)
-        await self._postgres.prepare()
-        self._supervise("postgres", self._postgres, postgres.STOP_STEPS)
-        await self._all_ready()
-        await self._postgres.ensure_database()
+        database_url = await self._start_stores()
 
         self._report.step("Preparing the database")
-        await self._prepare(self._postgres.database_url, operator_keys)
+        await self._prepare(database_url, operator_keys)
 
         self._report.step("Starting " + " and ".join(role.name for role in self._roles))
         environment = {
             "DANBAO_MODE": "sandbox",
-            "DANBAO_DATABASE_URL": self._postgres.database_url,
+            "DANBAO_DATABASE_URL": database_url,
             "DANBAO_VALKEY_URL": self._valkey.valkey_url,
             "DANBAO_LISTEN": str(address),
             "DANBAO_REUSE_PORT": "true",
@@ -181,7 +179,7 @@ class Supervisor:
             address=str(address),
             operator_key=operator_keys.first,
             second_operator_key=operator_keys.second,
-            database_url=self._postgres.database_url,
+            database_url=database_url,
             valkey_url=self._valkey.valkey_url,
             pids=self._pids(),
             metrics=self._metrics(),
@@ -189,6 +187,20 @@ class Supervisor:
         )
         write_endpoint(self._folder, self._endpoint)
         self._report.ready(self._endpoint)
+
+    async def _start_stores(self) -> str:
+        """Starts Valkey, and Postgres where it is ours; answers the URL of the database."""
+        self._report.step("Starting Valkey" if self._database_url else "Starting Postgres and Valkey")
+        await self._valkey.prepare()
+        self._supervise("valkey", self._valkey, valkey.STOP_STEPS)
+        if not self._database_url:
+            await self._postgres.prepare()
+            self._supervise("postgres", self._postgres, postgres.STOP_STEPS)
+        await self._all_ready()
+        if self._database_url:
+            return self._database_url
+        await self._postgres.ensure_database()
+        return self._postgres.database_url
 
     def _supervise(self, role: str, program: Program, stop_steps: StopSteps) -> None:
         process = SupervisedProcess(role, program, stop_steps, on_change=self._publish_pids, say=self._report.say)
@@ -242,7 +254,7 @@ class Supervisor:
             self._report.say(f"endpoint.json does not tell of the change: {error}")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Makes the sandbox's folder, for our eyes only.
 
     As root also the user that runs Postgres may walk through (not read) it, so that its data can

@@ -137,8 +137,9 @@ class PaymentServiceStub:
     to an account, and a person, are told of the payments that the account pays or is paid by.
 
     Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
-    nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
-    (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
+    nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor, and so does one at the start of
+    a call without a cursor. Events are kept for 90 days (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED,
+    and what is none of ours with CURSOR_INVALID.
     Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
     stops ends it with UNAVAILABLE. Refused with WATCHES_BUSY while the caller has 64 open at the same server.
     """
@@ -252,8 +253,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     to an account, and a person, are told of the payments that the account pays or is paid by.
 
     Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
-    nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
-    (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
+    nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor, and so does one at the start of
+    a call without a cursor. Events are kept for 90 days (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED,
+    and what is none of ours with CURSOR_INVALID.
     Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
     stops ends it with UNAVAILABLE. Refused with WATCHES_BUSY while the caller has 64 open at the same server.
     """
@@ -472,8 +474,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         to an account, and a person, are told of the payments that the account pays or is paid by.
 
         Every message has a cursor; with the last one that was read, another call goes on behind it, over any server, and misses
-        nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor. Events are kept for 90 days
-        (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED, and what is none of ours with CURSOR_INVALID.
+        nothing. Where nothing happens for 15 seconds (a setting) a message comes that has only a cursor, and so does one at the start of
+        a call without a cursor. Events are kept for 90 days (wall time): older cursors are refused, OUT_OF_RANGE with CURSOR_EXPIRED,
+        and what is none of ours with CURSOR_INVALID.
         Who does not read as fast as it happens is cut off, ABORTED with WATCH_TOO_SLOW, and goes on from the last cursor. A server that
         stops ends it with UNAVAILABLE. Refused with WATCHES_BUSY while the caller has 64 open at the same server.
         """

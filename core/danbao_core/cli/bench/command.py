@@ -1,13 +1,14 @@
 """`danbao bench`: every contender in one go, in turns."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from danbao_core.cli.bench import FULL_SECONDS
-from danbao_core.cli.output import CommandFailed, Output, run
+from danbao_core.cli.output import CommandFailed, JsonOption, Output, run
 
 if TYPE_CHECKING:
     from danbao_core.cli.bench.contenders import Readings
@@ -27,9 +28,9 @@ def _chosen(names: list[str]) -> list[str]:
     return [name for name in CONTENDERS if not names or name in names]
 
 
-def bench(
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="Write all figures to this file.")
+def bench(  # noqa: PLR0913, PLR0917  # typer makes an option of each
+    output_file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="Write all figures to this file.")
     ] = None,
     chart_file: Annotated[
         Path | None, typer.Option("--chart", metavar="FILE.svg", dir_okay=False, help="Draw the figures into this file.")
@@ -42,6 +43,7 @@ def bench(
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Run only this contender. Repeat it.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Also show where the time of a server goes.")] = False,
     webhooks: Annotated[bool, typer.Option("--webhooks", help="Also measure how fast webhooks are.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure the core against bare gRPC and bare Postgres, on a sandbox of its own.
 
@@ -51,17 +53,19 @@ def bench(
     names = _chosen(only or [])
 
     async def command(output: Output) -> None:
+        for file in filter(None, (output_file, chart_file)):
+            _must_be_writable(file)
         settings = {"rounds": rounds, "seconds": seconds, "accounts": accounts}
-        await _run(output, names, settings, json_file, chart_file, profile=profile, webhooks=webhooks)
+        await _run(output, names, settings, output_file, chart_file, profile=profile, webhooks=webhooks)
 
-    run(command, as_json=False, when_stopped="The sandbox of the bench is gone.")
+    run(command, as_json=as_json, when_stopped="The sandbox of the bench is gone.")
 
 
 async def _run(
     output: Output,
     names: list[str],
     settings: dict[str, Any],
-    json_file: Path | None,
+    output_file: Path | None,
     chart_file: Path | None,
     *,
     profile: bool,
@@ -85,11 +89,17 @@ async def _run(
     found = ratios(readings.figures, machine["cores"])
     output.say(report.figures_table(readings), report.ratios_table(found))
     answer["audit"] = {"holds": not breaches, "breaches": breaches}
-    _write(json_file, json.dumps(answer, ensure_ascii=False, indent=1) + "\n")
+    _write(output_file, json.dumps(answer, ensure_ascii=False, indent=1) + "\n")
     _write(chart_file, chart(found, readings.figures, machine))
     if breaches:
         raise CommandFailed("AUDIT_FAILED", f"The audit found a breach. {breaches[0]}")
-    output.say("The audit found every invariant to hold.")
+    output.result(answer, "The audit found every invariant to hold.")
+
+
+def _must_be_writable(file: Path) -> None:
+    """Before anything is measured. Raises CommandFailed."""
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        raise CommandFailed("FILE_UNUSABLE", f"{file} cannot be written: choose another, in a folder that exists.")
 
 
 def _write(file: Path | None, text: str) -> None:

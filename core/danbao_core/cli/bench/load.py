@@ -46,8 +46,6 @@ class LoadGenerator:
         self._merchants: list[str] = []
         self._calls: dict[tuple[str, int], Sequence[_Call]] = {}
         self._clients: dict[str, Danbao] = {}
-        self._run = uuid4().hex[:12]
-        self._made = 0
         self._random = random.Random(1)  # noqa: S311 - spreads payments over accounts, protects nothing
 
     async def do(self, job: jobs.Job) -> jobs.JobAnswer:
@@ -88,9 +86,8 @@ class LoadGenerator:
 
     def _request(self, *, hot: bool) -> payments_pb2.CreatePaymentRequest:
         """The next payment: each has a request id of its own."""
-        self._made += 1
         return payments_pb2.CreatePaymentRequest(
-            request_id=f"bench-{self._run}-{self._made:017}",
+            request_id=str(uuid4()),  # as our clients make them
             payer=self._random.choice(self._buyers),
             payee=self._merchants[0] if hot else self._random.choice(self._merchants),
             amount=common_pb2.Money(amount_minor=_AMOUNT_MINOR, currency_code="USD"),

@@ -87,7 +87,7 @@ def _timed_seeing(request_id: str, caller: str, times: int) -> float:
         def see() -> None:
             seen = watch.begin(_METHOD, None)
             seen.caller, seen.request_id, seen.peer = caller, request_id, _PEER
-            end(seen, None)
+            end(seen)
 
         taken = _timed(see, times)
         structlog.reset_defaults()

@@ -1,0 +1,70 @@
+"""Which rows a batch needs, and getting them: read without locks until they name nothing new, then locked in one order."""
+
+from collections.abc import Iterable, Sequence
+
+from danbao_core.engine.book import Book
+from danbao_core.engine.command import Guard
+from danbao_core.engine.connection import Connection
+from danbao_core.engine.failures import Restart, internal_fault
+from danbao_core.engine.requests import Request
+from danbao_core.engine.rows import READ, WRITE, Place
+from danbao_core.engine.waiting import Waiting
+from danbao_core.errors import Refusal
+
+
+async def gather(connection: Connection, book: Book, batch: Sequence[Waiting], guard: Guard | None) -> None:
+    """Loads what the commands need, so that every row that may change is locked, in one order for all engines.
+
+    Commands whose keys do not depend on rows skip the first, unlocked reading. Rows that are only looked at are read when
+    every lock is held, so they are as fresh as the locked ones. Raises Restart where the locked rows name more rows.
+    """
+    book.discovering = True
+    dependent = [waiting for waiting in batch if waiting.named_for_stripe != book.stripe and name_keys(waiting, book, guard)]
+    if dependent:
+        await book.learn_time(connection)
+    while new := {key.place for waiting in dependent for key in waiting.keys if not book.knows(key)}:
+        await book.load(connection, new, READ)
+        for waiting in dependent:
+            name_keys(waiting, book, guard)
+    writes: set[Place] = set()
+    shares: set[Place] = set()
+    reads: set[Place] = set()
+    for waiting in batch:
+        for place, hold in waiting.keys:
+            (writes if hold is WRITE else reads if hold is READ else shares).add(place)
+    await book.lock(connection, writes, shares)
+    await book.load(connection, reads - writes - shares, READ)
+    await book.learn_time(connection)
+    for waiting in dependent:
+        name_keys(waiting, book, guard)
+        if not all(book.holds(key) for key in waiting.keys):
+            raise Restart("a row names another one than before")
+    book.discovering = False
+
+
+def name_ahead(queue: Iterable[Waiting], book: Book, guard: Guard | None) -> None:
+    """Asks commands for their keys before they are in a batch, with a book without rows. Those whose keys depend on rows are
+    asked again."""
+    book.discovering = True
+    for waiting in queue:
+        if waiting.named_for_stripe is None:
+            name_keys(waiting, book, guard)
+
+
+def name_keys(waiting: Waiting, book: Book, guard: Guard | None) -> bool:
+    """Asks a command for its keys; answers whether they depend on rows."""
+    command = waiting.command
+    book.asked = False
+    waiting.fault = None
+    try:
+        waiting.keys = [*command.keys(book), *waiting.needed]
+    except Refusal as refusal:
+        waiting.keys, waiting.fault = [], refusal
+    except Exception as error:
+        waiting.keys, waiting.fault = [], internal_fault("a command failed to name its keys", error, command)
+    if command.origin.request_id:
+        waiting.keys.append(Request.read_key(command.origin.caller, command.origin.request_id))
+    if guard is not None:
+        waiting.keys.extend(guard.keys(command.origin))
+    waiting.named_for_stripe = None if book.asked else book.stripe
+    return book.asked
