@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from tests.faults.harness.schedule import LINKS, PROCESSES, Fault, schedule_of
+from tests.faults.harness.schedule import LINKS, PROCESSES, Fault, days_after, schedule_of
 
 DEFAULT_SEEDS = (18, 42, 64)
 """Those of `test_faults.py`."""
@@ -43,3 +43,4 @@ def test_the_seeds_of_the_default_tests_inject_every_kind_and_last_no_longer_tha
     schedule = [each for seed in DEFAULT_SEEDS for each in schedule_of(seed)]
     assert {each.fault for each in schedule} == set(Fault)
     assert all(each.most_seconds < 2 for each in schedule)
+    assert {days_after(seed) for seed in DEFAULT_SEEDS} == {33, 420}

@@ -10,7 +10,7 @@ from danbao_client import Danbao
 from tests import rpc_requests as requests
 from tests.faults.harness import checks
 from tests.faults.harness.injecting import heal, inject
-from tests.faults.harness.schedule import Injection, schedule_of
+from tests.faults.harness.schedule import Injection, days_after, schedule_of
 from tests.faults.harness.settling import settle
 from tests.faults.harness.stack import Stack
 from tests.faults.harness.workload import Market, Record
@@ -67,7 +67,7 @@ async def run(stack: Stack, seed: int, faults: int = 6) -> Outcome:
     await heal(stack)
     async with stack.client() as client:
         await _the_bank_is(client)
-    outcome.breaches = await settle(stack, record) or await _breaches(stack, market, record, path, first)
+    outcome.breaches = await settle(stack, record, days_after(seed)) or await _breaches(stack, market, record, path, first)
     outcome.breaches += await checks.must_not_leak(stack, tasks_before)
     outcome.asked, outcome.asked_again = len(record.asked), record.asked_again
     outcome.acknowledged = sum(each.answer is not None for each in record.asked.values())

@@ -102,3 +102,9 @@ def schedule_of(seed: int, faults: int = 6) -> list[Injection]:
         injections.append(Injection(after_calls, fault, target, lasts_calls, most_seconds, amount))
         after_calls += lasts_calls if lasts_calls < 5_000 else 0
     return injections
+
+
+def days_after(seed: int) -> int:
+    """How many days pass when the faults are over: beyond every deadline but the end of the refund window, a year on; with one
+    seed in eight beyond that, too. Each day takes time, because it is matched with the bank's statement."""
+    return 420 if seed % 8 == 0 else 33

@@ -16,9 +16,6 @@ from tests.faults.harness.workload import Record, asked, rpcs_of
 
 Ask: TypeAlias = Callable[[Any], Awaitable[Any]]
 
-JUMP_DAYS: Final = 420
-"""Beyond every deadline, the end of the refund window included: no payment has anything before it any more."""
-
 _PATIENCE_SECONDS: Final = 90.0
 _AT_ONCE: Final = 32
 
@@ -47,14 +44,14 @@ _HURRIED: Final = """
 jobs that died with a worker, which are given out again after half a minute."""
 
 
-async def settle(stack: Stack, record: Record) -> list[str]:
-    """Leaves nothing open. Answers in words what does not settle."""
+async def settle(stack: Stack, record: Record, days: int) -> list[str]:
+    """Leaves nothing open, and lets so many days pass. Answers in words what does not settle."""
     async with stack.client() as client, stack.connected() as connection:
         ask = partial(asked, rpcs_of(client), record)
         await ask_again(record, ask)
         for row in await connection.fetch(_TO_BE_DECIDED):  # by a person: time alone only calls for supervisors, every day
             await ask(requests.decide(f"disputes/{row['id']}", 1))
-        await client.sandbox.advance_clock(by=timedelta(days=JUMP_DAYS))
+        await client.sandbox.advance_clock(by=timedelta(days=days))
         return await _until_settled(stack, connection)
 
 
