@@ -14,6 +14,7 @@ from tests.faults.harness.schedule import Injection, days_after, schedule_of
 from tests.faults.harness.settling import settle
 from tests.faults.harness.stack import Stack
 from tests.faults.harness.workload import Market, Record
+from tests.rpc_client import until
 
 _DEADLINE_SECONDS: Final = 1.5
 _PATIENCE_SECONDS: Final = 3.0
@@ -87,8 +88,11 @@ async def _subscribe(stack: Stack, client: Danbao, market: Market, path: str) ->
     async with stack.connected() as connection:
         request = requests.an_endpoint(stack.receiver.url + path, account=market.shop)
         stack.receiver.secrets[path] = (await client.notifications.CreateWebhookEndpoint(request)).secret
-        while await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
-            await asyncio.sleep(0.02)
+
+        async def all_is_in_the_log() -> bool:
+            return not await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)")
+
+        await until(all_is_in_the_log)
         market.told_since = await connection.fetchval("SELECT last_position FROM event_log")
 
 
