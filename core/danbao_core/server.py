@@ -155,7 +155,11 @@ class Server:
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
-            options=[*OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
+            options=[
+                *OPTIONS,
+                ("grpc.so_reuseport", int(settings.reuse_port)),
+                ("grpc.max_allowed_incoming_connections", settings.connections_max),
+            ],
         )
         find_by_name(server)
         accounts_pb2_grpc.add_AccountServiceServicer_to_server(

@@ -128,6 +128,9 @@ class Settings(BaseSettings):
         description="Most commands that wait; more are answered RESOURCE_EXHAUSTED, streams are held up at half of it.",
     )
     pool_size: int = Field(4, ge=1, le=100, description="Database connections for reads; commands and keys have their own.")
+    connections_max: int = Field(
+        500, ge=1, le=100_000, description="Most connections of callers, for each process; each takes a file descriptor."
+    )
     request_retention_days: int = Field(30, ge=1, le=3650, description="How long a request_id is remembered.")
     calls_per_second: float = Field(
         10_000.0,

@@ -8,11 +8,13 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from danbao.v1 import accounts_pb2, operations_pb2, payments_pb2, sandbox_pb2
+from danbao.v1 import accounts_pb2, notifications_pb2, operations_pb2, payments_pb2, sandbox_pb2
+from danbao_core.errors import FieldInvalid
+from danbao_core.rpc.validation import CROWD, validate
 from tests import rpc_client
 from tests.people import who_may
 from tests.rpc_client import Caller, Core, nothing_changes
-from tests.rpc_requests import METHODS, a_payment, changed, is_mutating, money, named, path_of, shipment
+from tests.rpc_requests import METHODS, UNKNOWN, a_payment, changed, is_mutating, mark_read, money, named, path_of, shipment
 from tests.valid_requests import valid_requests
 
 core = rpc_client.core
@@ -32,6 +34,9 @@ UNFREEZE = next(each for each in REQUESTS if isinstance(each, operations_pb2.Unf
 BANK = next(each for each in REQUESTS if isinstance(each, sandbox_pb2.SetBankBehaviourRequest))
 GRANT = next(each for each in REQUESTS if isinstance(each, operations_pb2.CreateProposalRequest))
 WITHDRAW = next(each for each in REQUESTS if isinstance(each, accounts_pb2.WithdrawRequest))
+PREFER = next(each for each in REQUESTS if isinstance(each, notifications_pb2.UpdatePreferencesRequest))
+PREFERENCE = PREFER.preferences[0]
+UPDATE = next(each for each in REQUESTS if isinstance(each, accounts_pb2.UpdateAccountRequest))
 ROTATE = next(each for each in REQUESTS if isinstance(each, operations_pb2.RotateServiceKeyRequest))
 
 
@@ -229,10 +234,22 @@ async def test_a_crowd_of_violations_does_not_keep_the_server_busy(core: Core) -
         changed(KEY, scopes=["S"] * 200_000),
         changed(ACCOUNT, currency_codes=["x"] * 200_000),
         changed(GRANT, grant={"service_key": "serviceKeys/x", "scopes": ["S"] * 200_000}),
+        changed(PREFER, preferences=[PREFERENCE] * 200_000),  # which its rules compare with each other
+        changed(PREFER, preferences=[changed(PREFERENCE, channels=[1] * 200_000)]),
+        changed(UPDATE, update_mask={"paths": ["language"] * 200_000}),
     ]
     for request in requests:
         async with nothing_changes(core):
             assert len(await violations(core.operator, request)) == 1  # in time, or the call fails
+
+
+def test_as_many_items_as_a_field_may_hold_are_no_crowd() -> None:
+    account = f"accounts/{UNKNOWN}"
+    names = [f"{account}/inboxMessages/00000000-0000-7000-8000-{number:012x}" for number in range(CROWD + 1)]
+    validate(mark_read(account, *names[:CROWD]))  # the most that the contract has
+    with pytest.raises(FieldInvalid) as caught:
+        validate(mark_read(account, *names))
+    assert [each.field for each in caught.value.violations] == ["names"]
 
 
 # --- Bytes ------------------------------------------------------------------------------------------------------------------

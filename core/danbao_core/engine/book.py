@@ -9,7 +9,7 @@ from danbao_core.engine import connection as connections
 from danbao_core.engine import statements
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart
-from danbao_core.engine.rows import Hold, Key, Place, Row, loader
+from danbao_core.engine.rows import WRITE, Hold, Key, Place, Row, loader
 from danbao_core.policy import Policy, PolicySchedule
 
 R = TypeVar("R", bound=Row)
@@ -246,9 +246,18 @@ class Book:
         return statements.Change(table, inserts, updates)
 
     async def write_ahead(self, connection: Connection) -> None:
-        """Writes what was decided so far and no later command can change: the rows of tables that are written ahead."""
-        ready = sorted((row_type for row_type, rows in self._touched.items() if row_type.table.ahead and rows), key=_by_rank)
-        changes = [self._change(row_type, self._touched.pop(row_type)) for row_type in ready]
+        """Writes the new rows that were decided so far, of tables that are written ahead. To later commands of the batch they
+        are as if they had been loaded."""
+        changes = []
+        for row_type in sorted((row_type for row_type in self._touched if row_type.table.ahead), key=_by_rank):
+            touched = self._touched.pop(row_type)
+            change = self._change(row_type, touched)
+            if change.updates:
+                self._touched[row_type] = {row.key_values: row for row, _ in change.updates}
+            if row_type.table.mutable:
+                self._take(row_type, [row.key_values for row in change.inserts], change.inserts, WRITE)
+            if change.inserts:
+                changes.append(change._replace(updates=()))
         if changes:
             await persist_at_once(connection, changes)
 

@@ -44,8 +44,8 @@ class Table:
     `rank` is the table's place in the one order in which locks are taken and rows are written. `mutable` tables have a column
     `version`, which every new version of a row increases; rows of the others are written once. A table with a `reading` is none
     in the database: its rows are what that statement finds in others, and are only ever read. New rows are written by key, but
-    those of a table that is `in_order` as they were decided. Rows of one that is written `ahead` go out while later commands of
-    their batch are being decided: nobody else makes rows with their keys, so writing them waits for nobody.
+    those of a table that is `in_order` as they were decided. New rows of one that is written `ahead` go out while later
+    commands of their batch are being decided: nobody else makes rows with their keys, so writing them waits for nobody.
     """
 
     def __init__(
@@ -69,8 +69,6 @@ class Table:
         self.ahead = ahead
         self.key_columns = tuple(by_name[name] for name in key)
         self.mutable = "version" in by_name and "version" not in key
-        if ahead and self.mutable:
-            raise TypeError(f"a row of {name} may change after it was written ahead")
         self._fitting: set[tuple[type, ...]] = set()
 
     def must_take(self, row: "Row") -> None:

@@ -43,7 +43,7 @@ from danbao_core.rpc.rates import Buckets
 from danbao_core.rpc.secret_fields import without_secrets
 from danbao_core.rpc.seen import Seen, Watch
 from danbao_core.rpc.status import CODES, message_of, trailing_metadata
-from danbao_core.rpc.stream import CallerGone, Outlet, Stream
+from danbao_core.rpc.stream import CallerGone, Outlet, Stream, only_message
 from danbao_core.rpc.validation import parse, validate
 
 _log = structlog.get_logger("danbao.rpc")
@@ -166,19 +166,22 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return wrap(answer, response_serializer=handler.response_serializer)
 
     def _way_of(self, handler: Any) -> tuple[Callable[[str, type[Message], Any], _Serve], Callable[..., Any]]:
-        """How calls of a method are served, and what gRPC is given for it."""
+        """How calls of a method are served, and what gRPC is given for it: of every call the messages are still to be read.
+
+        Otherwise gRPC would wait for the only one before anybody has looked at the caller, for as long as it takes.
+        """
         if handler.request_streaming:
             return self._serve_stream, grpc.stream_stream_rpc_method_handler
         if handler.response_streaming:
-            return self._serve_watch, grpc.unary_stream_rpc_method_handler
-        return self._serve_one, grpc.unary_unary_rpc_method_handler
+            return self._serve_watch, grpc.stream_stream_rpc_method_handler
+        return self._serve_one, grpc.stream_unary_rpc_method_handler
 
     def _serve_one(self, name: str, message_type: type[Message], handler: Any) -> _Serve:
         """Serves calls of one message and one answer."""
         behavior = handler.unary_unary
 
-        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, _: _Again) -> Any:
-            request = parse(message_type, data)
+        async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, __: _Again) -> Any:
+            request = parse(message_type, await only_message(context))
             validate(request)
             calls.begin(self._call(name, caller, request, context, seen))
             return await behavior(request, context)
@@ -209,8 +212,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         """Serves calls of one message whose handler answers for as long as its caller listens and may."""
         behavior = handler.unary_stream
 
-        async def serve(data: bytes, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, again: _Again) -> None:
-            request = parse(message_type, data)
+        async def serve(_: object, caller: calls.Caller, context: "_Context[Any, Any]", seen: Seen, again: _Again) -> None:
+            request = parse(message_type, await only_message(context))
             validate(request)
             outlet = Outlet(context, self._stream_idle_seconds)
             calls.begin(self._call(name, caller, request, context, seen)._replace(outlet=outlet))

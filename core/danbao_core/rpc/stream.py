@@ -1,15 +1,33 @@
-"""Streams: messages come in and answers go out, as long as somebody is there for both."""
+"""How messages come in, and on streams answers go out, as long as somebody is there for both."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
 
-from danbao_core.errors import Refusal, ShuttingDown, StreamIdle
+from danbao_core.errors import DeadlinePassed, MessageMalformed, Refusal, ShuttingDown, StreamIdle
 from danbao_core.rpc.gate import Gate
 from danbao_core.rpc.validation import parse, validate
+
+MESSAGE_SECONDS: Final = 30.0
+"""So long the only message of a call may take, whatever the caller's own deadline: it has been let in by then."""
+
+
+async def only_message(context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
+    """The bytes of the message of a call that has one.
+
+    Raises MessageMalformed where the caller says nothing at all, and DeadlinePassed where it takes too long.
+    """
+    try:
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            data: Any = await context.read()
+    except TimeoutError:
+        raise DeadlinePassed from None
+    if data is grpc.aio.EOF:
+        raise MessageMalformed
+    return bytes(data)
 
 
 class CallerGone(Exception):

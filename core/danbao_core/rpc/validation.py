@@ -14,9 +14,12 @@ from danbao_core.rpc.plain_payments import is_plain_payment
 
 _validator: Final = protovalidate.Validator()
 
-_CROWD: Final = 64
-"""More items than any field may hold but those of bulk requests, whose items are validated one by one; each item that breaks
-a rule costs a tenth of a millisecond."""
+CROWD: Final = 100
+"""More items than any field may hold but that of bulk requests, whose items are validated one by one. Each item that breaks a
+rule costs a tenth of a millisecond, and a rule that compares items with each other takes seconds for some thousands of them."""
+
+_BULK: Final = "requests"
+"""The field of bulk requests: no rule looks at its items."""
 
 BULK_BYTES: Final = 2 * 1024 * 1024
 """Most bytes of a bulk request, so that its answer, which tells more of each item, is under the 4 MiB that callers take."""
@@ -62,11 +65,13 @@ def validate(request: Message) -> None:
     """Raises FieldInvalid with every field that breaks a rule; its reason is that of the first one. Where none does, raises
     CardNumberInText with every free text in which a card number stands.
 
-    Of a request with a crowd of items in a field, at whatever depth, only the first violation is told: to collect those of a
-    message of 4 MiB would keep the server busy for minutes.
+    A request with a crowd of items in a field, at whatever depth, is looked at no further: of a message of 4 MiB, the rules
+    would keep the server busy for minutes, or give up.
     """
     if not is_plain_payment(request):
-        _must_be_none(_validator.collect_violations(request, fail_fast=_is_crowded(request)))
+        if crowded := _crowded(request):
+            raise FieldInvalid([Violation(crowded, f"must have at most {CROWD} items, if not less")])
+        _must_be_none(_validator.collect_violations(request, fail_fast=False))
     must_hold_no_card_number(request)
 
 
@@ -94,26 +99,36 @@ def must_be_of_bounded_size(bulk: Message) -> None:
         raise FieldInvalid([Violation("requests", "must be at most 2 MiB together")])
 
 
-def _is_crowded(message: Message) -> bool:
-    """Whether a field of the message, or of one that is set in it, holds a crowd; bulk requests' items aside."""
+def _crowded(message: Message) -> str:
+    """Which field of the message, or of those that are set in it, holds a crowd; empty where none does."""
     places = _places_of_items(message.DESCRIPTOR)
-    if any(len(getattr(message, name)) > _CROWD for name in places.repeated):
-        return True
-    return any(message.HasField(name) and _is_crowded(getattr(message, name)) for name in places.inside)
+    for name in places.repeated:
+        if len(getattr(message, name)) > CROWD:
+            return name
+    for name, many in places.inside:
+        value = getattr(message, name)
+        for each in value if many else [value] if message.HasField(name) else ():
+            if found := _crowded(each):
+                return f"{name}.{found}"
+    return ""
 
 
 class _Places(NamedTuple):
     """Where items can be: in which fields of a message, and inside which other messages of it."""
 
     repeated: tuple[str, ...]
-    inside: tuple[str, ...]
+    inside: tuple[tuple[str, bool], ...]
+    """And whether there are several."""
 
 
 @cache
 def _places_of_items(descriptor: Descriptor) -> _Places:
-    repeated = tuple(field.name for field in descriptor.fields if field.is_repeated)
-    singular = [field for field in descriptor.fields if field.message_type is not None and not field.is_repeated]
-    return _Places(repeated, tuple(field.name for field in singular if any(_places_of_items(field.message_type))))
+    fields = [field for field in descriptor.fields if field.name != _BULK]
+    holders = [field for field in fields if field.message_type is not None and not field.message_type.GetOptions().map_entry]
+    return _Places(
+        tuple(field.name for field in fields if field.is_repeated),
+        tuple((field.name, field.is_repeated) for field in holders if any(_places_of_items(field.message_type))),
+    )
 
 
 def _violation(proto: Any, rule_value: Any) -> Violation:
