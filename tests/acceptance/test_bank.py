@@ -58,6 +58,12 @@ async def settled(client: Danbao, fundings: list[accounts_pb2.Funding]) -> list[
     return now
 
 
+async def wallet_minor(client: Danbao) -> int:
+    """What the shop can spend, in US cents."""
+    answer = await client.accounts.ListBalances(accounts_pb2.ListBalancesRequest(name=SHOP))
+    return next(each.available.amount_minor for each in answer.balances if each.available.currency_code == "USD")
+
+
 async def test_a_planted_difference_is_found_named_and_explained(sandbox: Sandbox) -> None:
     async with sandbox.client() as client:
         card = await a_card(client, "5555555555554444")
