@@ -108,7 +108,7 @@ async def _payments_are_there_once(connection: Connection, record: Record) -> Br
         each.request.request_id: [] if each.answer is None else [UUID(each.answer.name.partition("/")[2])] for each in created
     }
     return [
-        f"CreatePayment {subject} made {len(found[subject])} payments, not {len(ids)}"
+        f"CreatePayment {subject} made {[*map(str, found[subject])]}, and {[*map(str, ids)]} was acknowledged"
         for subject, ids in expected.items()
         if found[subject] != ids
     ]
