@@ -15,7 +15,7 @@ MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo docs test fuzz check protos dist clean $(CHECKS:%=check-%)
+.PHONY: help install up demo docs test fuzz faults model check protos dist clean $(CHECKS:%=check-%)
 
 help:
 	@echo "make install   set up .venv with everything (PYTHON=python3.12 chooses the interpreter)"
@@ -24,6 +24,8 @@ help:
 	@echo "make docs      build the documentation site into build/docs, without a network"
 	@echo "make test      run the tests (ARGS='tests/unit -k money')"
 	@echo "make fuzz      ask every RPC what nobody should (MESSAGES=1000000 SEED=7; REPEAT=... as a failure says)"
+	@echo "make faults    run seeds of the fault harness (SEEDS=200 FIRST=1); the report is build/faults.md"
+	@echo "make model     run the model of the product against it with random steps (MINUTES=60)"
 	@echo "make check     everything but the tests; one step alone: make check-STEP with"
 	@echo "               $(CHECKS)"
 	@echo "make protos    generate the Python code after a change of protos/danbao"
@@ -46,6 +48,13 @@ test: .venv/.installed $(NODE_EXAMPLE)
 
 fuzz: .venv/.installed
 	@MESSAGES='$(MESSAGES)' SEED='$(SEED)' REPEAT='$(REPEAT)' $(BIN)/pytest -m soak -sq tests/integration/test_rpc_mutations.py $(ARGS)
+
+# Many seeds take long: 200 of them about an hour and a half.
+faults: .venv/.installed
+	@$(BIN)/python -m tests.faults.harness --seeds $(or $(SEEDS),20) --first $(or $(FIRST),1) $(ARGS)
+
+model: .venv/.installed
+	@$(BIN)/python -m tests.property --minutes $(or $(MINUTES),60) $(ARGS)
 
 protos: .venv-protos/.installed
 	@$(PROTOS_BIN)/python protos/generate.py

@@ -1,7 +1,5 @@
-"""The sandbox's bank as `danbao up` runs it: a process that dies and comes back, under a core that loses no money by it."""
+"""The sandbox's bank as `danbao up` runs it, and alone. That it dies and comes back is shown in tests/faults."""
 
-import asyncio
-import random
 import signal
 import sqlite3
 from datetime import UTC, timedelta, timezone
@@ -9,7 +7,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
-import asyncpg
 
 from danbao.v1 import accounts_pb2, common_pb2, identity_pb2, sandbox_pb2
 from danbao_client import Danbao
@@ -17,7 +14,6 @@ from danbao_core.bootstrap import SAMPLE_SHOP
 from danbao_core.ids import uuid7
 from tests.acceptance.sandbox import Sandbox, danbao, started
 from tests.banks import a_free_port
-from tests.integration.sandboxes import eventually
 from tests.rpc_client import until
 
 SHOP = f"accounts/{SAMPLE_SHOP}"
@@ -46,15 +42,6 @@ def a_top_up(card: str, amount_minor: int) -> accounts_pb2.TopUpRequest:
     return accounts_pb2.TopUpRequest(request_id=str(uuid4()), account=SHOP, amount=amount, instrument=card)
 
 
-async def behave(client: Danbao, **channel: int) -> None:
-    request = sandbox_pb2.SetBankBehaviourRequest(
-        request_id=str(uuid4()),
-        behaviour=sandbox_pb2.Bank.BEHAVIOUR_ACCEPT,
-        channel=sandbox_pb2.BankChannel(**channel),
-    )
-    await client.sandbox.SetBankBehaviour(request)
-
-
 async def settled(client: Danbao, fundings: list[accounts_pb2.Funding]) -> list[accounts_pb2.Funding]:
     """Fundings as they are when the bank's answer to each is known."""
     now: list[accounts_pb2.Funding] = []
@@ -71,54 +58,10 @@ async def settled(client: Danbao, fundings: list[accounts_pb2.Funding]) -> list[
     return now
 
 
-async def asked_again_now(sandbox: Sandbox) -> None:
-    """Has the bank asked at once of what is open, as it would be when the pauses and the claims of the dead have run out."""
-    connection = await asyncpg.connect(sandbox.endpoint.database_url)
-    await connection.execute("UPDATE funding SET next_attempt_at = now() WHERE next_attempt_at > now()")
-    await connection.close()
-
-
-def moved_minor(sandbox: Sandbox) -> int:
-    """What the bank has given us less what it has taken, by its own books."""
-    with sqlite3.connect(f"file:{sandbox.folder / 'bank' / 'bank.sqlite'}?mode=ro", uri=True) as database:
-        (total,) = database.execute(
-            "SELECT coalesce(sum(CASE direction WHEN 'DEBIT' THEN amount_minor ELSE -amount_minor END), 0) "
-            "FROM transfer WHERE reason = ''"
-        ).fetchone()
-    database.close()
-    return int(total)
-
-
 async def wallet_minor(client: Danbao) -> int:
+    """What the shop can spend, in US cents."""
     answer = await client.accounts.ListBalances(accounts_pb2.ListBalancesRequest(name=SHOP))
     return next(each.available.amount_minor for each in answer.balances if each.available.currency_code == "USD")
-
-
-async def test_processes_that_die_in_the_middle_of_fundings_lose_and_double_nothing(sandbox: Sandbox) -> None:
-    chance = random.Random(7)
-    async with sandbox.client() as client:
-        before, moved_before, card = await wallet_minor(client), moved_minor(sandbox), await a_card(client)
-        await behave(client, answer_delay_ms=50, lost_bps=2_000, refused_bps=1_000)
-        fundings: list[accounts_pb2.Funding] = []
-        for role in ("bank", "worker") * 2:
-            asked = [a_top_up(card, chance.randrange(1, 1_000)) for _ in range(15)]
-            fundings += await asyncio.gather(*map(client.accounts.TopUp, asked))
-            pids = sandbox.endpoint.pids[role]
-            sandbox.kill(role)
-            await eventually(lambda role=role, pids=pids: sandbox.endpoint.pids[role] not in ([], pids))  # type: ignore[misc]
-        assert {each.state for each in fundings} == {Funding.STATE_PENDING}
-        await behave(client)
-        await asked_again_now(sandbox)
-        done = await settled(client, fundings)
-        assert Funding.STATE_SUCCEEDED in {each.state for each in done} <= {Funding.STATE_SUCCEEDED, Funding.STATE_FAILED}
-        came = sum(each.amount.amount_minor for each in done if each.state == Funding.STATE_SUCCEEDED)
-        assert came == moved_minor(sandbox) - moved_before == await wallet_minor(client) - before
-        day = await a_day_later(client)
-    found = await sandbox.danbao("reconcile", "--day", day)
-    assert (found.code, found.answer["differences"]) == (0, [])
-    (counted,) = (each for each in found.answer["days"] if each["day"] == day)
-    assert int(counted["lines"]) == int(counted["entries"]) > 0
-    assert (await sandbox.danbao("audit")).answer["holds"]
 
 
 async def test_a_planted_difference_is_found_named_and_explained(sandbox: Sandbox) -> None:

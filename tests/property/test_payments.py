@@ -1,82 +1,14 @@
-"""The machine of `payments_machine.py`, on decisions alone (many runs) and on a real engine (few)."""
+"""The machine of `payments_machine.py`, on decisions alone (many runs) and on a real engine (few). `make model` goes on."""
 
-import asyncio
-from collections.abc import Iterable
-from typing import Any, ClassVar, TypeVar
-from uuid import uuid4
-
-import asyncpg
-import msgspec
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import invariant, run_state_machine_as_test
+from hypothesis.stateful import run_state_machine_as_test
 
-from danbao_core.audit import audit
-from danbao_core.engine import Command, Engine, Row
-from danbao_core.engine.reads import fetch_rows
-from danbao_core.payments import Mode
-from danbao_core.policy import PolicySchedule
-from danbao_core.sandbox import AdvanceClock
-from tests.builders import origin
-from tests.memory_core import MemoryCore
+from tests.property.cores import InMemory, on_engine
 from tests.property.disputes_machine import DISPUTE_STEPS, DISPUTED
-from tests.property.payments_machine import PaymentsMachine
 from tests.property.payments_model import ENDS, REFUNDED, STEPS
-from tests.shared_postgres import TEMPLATE, SharedServer
-
-R = TypeVar("R", bound=msgspec.Struct)
-S = TypeVar("S", bound=Row)
+from tests.shared_postgres import SharedServer
 
 _QUIET = list(HealthCheck)
-
-
-class InMemory(PaymentsMachine):
-    """Every step is checked."""
-
-    granted: ClassVar[set[type[Command[Any]]]] = set()
-    ended: ClassVar[set[Mode | str]] = set()
-    went_back: ClassVar[set[str]] = set()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.core = MemoryCore()
-
-    @invariant()
-    def holds(self) -> None:
-        self.check()
-
-
-class EngineCore:
-    """A real engine, driven from synchronous code."""
-
-    def __init__(self, runner: asyncio.Runner, database_url: str) -> None:
-        self._runner = runner
-        self._database_url = database_url
-        self._engine = runner.run(self._start())
-
-    async def _start(self) -> Engine:
-        engine = Engine(self._database_url, policies=PolicySchedule.load())
-        await engine.start()
-        return engine
-
-    def carry_out(self, command: Command[R]) -> R:
-        return self._runner.run(self._submit(command))
-
-    async def _submit(self, command: Command[R]) -> R:
-        return (await self._engine.submit(command)).result
-
-    def advance(self, seconds: int) -> None:
-        self.carry_out(AdvanceClock(origin=origin(), by_seconds=seconds))
-
-    def all(self, row_type: type[S]) -> Iterable[S]:
-        return self._runner.run(self._all(row_type))
-
-    async def _all(self, row_type: type[S]) -> list[S]:
-        async with asyncpg.create_pool(self._database_url, min_size=1, max_size=1) as pool:
-            in_key_order = f"SELECT * FROM {row_type.table.name} ORDER BY {', '.join(row_type.table.key)}"
-            return await fetch_rows(pool, row_type, in_key_order)
-
-    def stop(self) -> None:
-        self._runner.run(self._engine.stop())
 
 
 def test_payments_do_what_the_model_says() -> None:
@@ -93,34 +25,7 @@ def test_payments_do_what_the_model_says() -> None:
 
 
 def test_a_real_engine_does_what_the_model_says(postgres: SharedServer) -> None:
-    """Each run has a database of its own, which is audited in the end."""
-
-    class OnEngine(PaymentsMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.runner = asyncio.Runner()
-            self.name = f"test_{uuid4().hex}"
-            self.url = postgres.url_of(self.name)
-            self._administer(f"CREATE DATABASE {self.name} TEMPLATE {TEMPLATE}")
-            self.core: EngineCore = EngineCore(self.runner, self.url)
-
-        def teardown(self) -> None:
-            self.check()
-            self.core.stop()
-            breaches = [check for check in self.runner.run(audit(self.url)) if check.breach]
-            self._administer(f"DROP DATABASE {self.name}")
-            self.runner.close()
-            assert not breaches
-
-        def _administer(self, statement: str) -> None:
-            self.runner.run(_administer(postgres.url_of("postgres"), statement))
-
     run_state_machine_as_test(
-        OnEngine, settings=settings(max_examples=8, stateful_step_count=30, deadline=None, suppress_health_check=_QUIET)
+        on_engine(postgres),
+        settings=settings(max_examples=8, stateful_step_count=30, deadline=None, suppress_health_check=_QUIET),
     )
-
-
-async def _administer(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(statement)
-    await connection.close()
