@@ -55,7 +55,7 @@ VALUES: dict[str, Any] = {
     "danbao.v1.Money": Money("12.50", "CNY"),
     "google.protobuf.Timestamp": datetime(2026, 10, 1, 12, 30, 0, 5, tzinfo=UTC),
     "google.protobuf.Duration": timedelta(seconds=90),
-    "google.protobuf.FieldMask": ["language"],
+    "google.protobuf.FieldMask": ["language", "url", "topics", "description", "unordered"],
 }
 """What Python has for messages, by their kind."""
 
@@ -210,6 +210,21 @@ async def test_a_mask_that_is_left_out_names_what_is_given() -> None:
     )
 
 
+@pytest.mark.parametrize("mask", [["url"], FieldMask(paths=["url"]), []])
+async def test_what_a_mask_does_not_name_is_refused(mask: Any) -> None:
+    with pytest.raises(ValueError, match="description is given, and update_mask does not name it"):
+        await a_service(Notifications).update_webhook_endpoint("webhookEndpoints/1", update_mask=mask, description="shop")
+
+
+async def test_what_a_mask_names_may_be_left_out() -> None:
+    notifications = a_service(Notifications)
+    recorder = Recorder(notifications, Notifications.descriptor.methods_by_name["UpdateWebhookEndpoint"])
+    await notifications.update_webhook_endpoint(
+        "webhookEndpoints/1", update_mask=["url", "description"], url="https://a.example"
+    )
+    assert recorder.request.update_mask.paths == ["url", "description"]
+
+
 async def test_what_excludes_each_other_is_refused() -> None:
     disputes = a_service(Disputes)
     kind = disputes_pb2.RespondDisputeRequest
@@ -228,6 +243,37 @@ async def test_what_excludes_each_other_is_refused() -> None:
 def test_values_that_would_be_misunderstood_are_refused(wrong: dict[str, Any], what: str) -> None:
     with pytest.raises((TypeError, ValueError), match=what):
         a_service(Payments).list(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"payer": 5}, "payer takes a str, not int"),
+        ({"payee": payments_pb2.Payment(name="payments/1")}, "payee takes a str, not Payment"),
+        ({"amount": "12.50"}, 'amount takes an amount such as Money("12.50", "CNY"), not str'),
+        ({"amount": 12.5}, 'amount takes an amount such as Money("12.50", "CNY"), not float'),
+        ({"payer": Money("12.50", "CNY")}, "payer takes a str, not Money"),
+        ({"mode": 2.5}, "mode takes a value of Payment.Mode, not float"),
+        ({"metadata": {"a": 5}}, "metadata takes a mapping from a str to a str, not dict"),
+        ({"expire_after": 5}, "expire_after takes a timedelta, not int"),
+        ({"pay": "yes"}, "pay takes a bool, not str"),
+        ({"mode": "QUICK"}, 'mode: unknown enum label "QUICK"'),
+    ],
+)
+async def test_what_a_field_cannot_hold_is_told_by_its_name(wrong: dict[str, Any], words: str) -> None:
+    fields = {"payer": "accounts/1", "payee": "accounts/2", "amount": Money("1", "CNY")} | wrong
+    with pytest.raises((TypeError, ValueError)) as caught:
+        await a_service(Payments).create(**fields)
+    assert str(caught.value) == words
+
+
+async def test_a_resource_in_place_of_its_name_is_told_as_such() -> None:
+    with pytest.raises(TypeError, match="name takes a str, not Payment"):
+        await a_service(Payments).get(payments_pb2.Payment(name="payments/1"))
+    with pytest.raises(TypeError, match="requests takes a sequence, each a CreatePaymentRequest, not list"):
+        await a_service(Payments).batch_create(requests=[5])
+    with pytest.raises(TypeError, match="created_from takes a datetime with a time zone, not str"):
+        a_service(Payments).list(created_from="2026-10-01")
 
 
 async def test_a_list_goes_over_all_pages_and_leaves_its_request_as_it_was() -> None:
