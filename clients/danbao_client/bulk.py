@@ -12,7 +12,7 @@ import grpc
 
 from danbao.v1 import payments_pb2
 from danbao_client.errors import DanbaoError
-from danbao_client.rpc import CallSettings, StreamRpc, seconds_before_retry
+from danbao_client.rpc import CallSettings, StreamRpc, closing_in_words, seconds_before_retry
 from danbao_client.service import Service
 
 MOST_IN_A_MESSAGE: Final = 256
@@ -39,8 +39,9 @@ class PaymentsInBulk(Service):
         client's patience since the connection was first lost. Results that are refusals are handed out like others and never
         sent again: `DanbaoError.of_result` tells whether they may be.
 
-        Raises DanbaoError where the core refuses the stream, where patience ends, or where no answer comes in the client's
-        deadline: its `unanswered` holds what was taken and has no result, with the ids, to be sent again in whichever way.
+        Raises DanbaoError where the core refuses the stream, where patience ends, where no answer comes in the client's
+        deadline, or where the client is closed: its `unanswered` holds what was taken and has no result, with the ids, to be
+        sent again in whichever way.
         What the requests raise comes after the results of those before, and so does TypeError for what is no request.
         """
         return PaymentStream(self.StreamPayments, requests, self._settings).results()
@@ -79,13 +80,17 @@ class PaymentStream:
                         continue
                     if not attempt:  # patience begins at the first failure since the last result
                         give_up_at = time.monotonic() + self._settings.patience_seconds
-                    failure = self._told(DanbaoError.of(error, self._unanswered[0].request_id))
+                    failure = DanbaoError.of(error)
                     pause_seconds = seconds_before_retry(attempt, failure)
                     if not _may_be_sent_again(failure) or time.monotonic() + pause_seconds >= give_up_at:
                         raise failure from error
                     attempt += 1
                     await asyncio.sleep(pause_seconds)
             await taking
+        except DanbaoError as failure:
+            if self._unanswered:  # else it is one that the requests raised
+                self._tell(failure)
+            raise
         finally:
             taking.cancel()
 
@@ -122,14 +127,7 @@ class PaymentStream:
                     yield result
                 self._answered.set()
             if self._unanswered:
-                raise self._told(
-                    DanbaoError(
-                        grpc.StatusCode.INTERNAL,
-                        "",
-                        "the stream ended and did not answer everything",
-                        request_id=self._unanswered[0].request_id,
-                    )
-                )
+                raise DanbaoError(grpc.StatusCode.INTERNAL, "", "the stream ended and did not answer everything")
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)  # a lost connection is told by the reading side
@@ -140,18 +138,18 @@ class PaymentStream:
         try:
             async with asyncio.timeout(None) as self._reading:
                 self._expect_an_answer()
-                return await call.read()
+                with closing_in_words():
+                    return await call.read()
         except TimeoutError:
             message = f"no answer came within {self._settings.deadline_seconds} seconds"
-            failure = DanbaoError(grpc.StatusCode.DEADLINE_EXCEEDED, "", message, request_id=self._unanswered[0].request_id)
-            raise self._told(failure) from None
+            raise DanbaoError(grpc.StatusCode.DEADLINE_EXCEEDED, "", message) from None
         finally:
             self._reading = None
 
-    def _told(self, failure: DanbaoError) -> DanbaoError:
-        """The error, with what has no result yet, under the ids that it went out with."""
+    def _tell(self, failure: DanbaoError) -> None:
+        """Adds to an error what has no result yet, under the ids that it went out with."""
         failure.unanswered = tuple(self._unanswered)
-        return failure
+        failure.request_id = self._unanswered[0].request_id
 
     def _expect_an_answer(self) -> None:
         """The time for an answer begins when there is something to answer."""

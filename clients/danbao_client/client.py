@@ -97,7 +97,7 @@ class Danbao:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections; calls under way end as CANCELLED."""
+        """Closes the connections. Calls, watches and streams under way raise DanbaoError (CANCELLED), and so do later ones."""
         await asyncio.gather(*(channel.close() for channel in self._stubs.channels))
 
 

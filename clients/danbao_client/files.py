@@ -7,7 +7,7 @@ import grpc
 
 from danbao.v1 import statements_pb2
 from danbao_client.errors import DanbaoError
-from danbao_client.rpc import WatchRpc
+from danbao_client.rpc import WatchRpc, closing_in_words
 
 
 async def chunks_of(
@@ -20,8 +20,9 @@ async def chunks_of(
     """
     call = rpc(request, deadline_seconds=deadline_seconds)
     try:
-        async for chunk in call:
-            yield chunk
+        with closing_in_words():
+            async for chunk in call:
+                yield chunk
     except grpc.aio.AioRpcError as error:
         raise DanbaoError.of(error) from error
     finally:

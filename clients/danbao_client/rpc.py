@@ -5,6 +5,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -101,8 +102,9 @@ class Rpc(Generic[Request, Response]):
         give_up_at = time.monotonic() + self._settings.patience_seconds
         for attempt in itertools.count():
             try:
-                response: Response = await next(self._stubs)(request, timeout=deadline_seconds, metadata=metadata)
-                return response
+                with closing_in_words(request_id):
+                    response: Response = await next(self._stubs)(request, timeout=deadline_seconds, metadata=metadata)
+                    return response
             except grpc.aio.AioRpcError as error:
                 failure = DanbaoError.of(error, request_id)
                 pause_seconds = seconds_before_retry(attempt, failure)
@@ -138,11 +140,12 @@ class StreamRpc(Generic[Request, Response]):
         self._metadata = settings.metadata
 
     def __call__(self, *, deadline_seconds: float | None = None) -> "grpc.aio.StreamStreamCall[Request, Response]":
-        """Opens a stream, which may last for ever where no deadline is given."""
+        """Opens a stream, which may last for ever where no deadline is given. Raises DanbaoError where the client is closed."""
         span = CallSpan(self._name)
-        call: grpc.aio.StreamStreamCall[Request, Response] = next(self._stubs)(
-            timeout=deadline_seconds, metadata=(*self._metadata, *span.carried)
-        )
+        with closing_in_words():
+            call: grpc.aio.StreamStreamCall[Request, Response] = next(self._stubs)(
+                timeout=deadline_seconds, metadata=(*self._metadata, *span.carried)
+            )
         call.add_done_callback(lambda _: span.end())
         return call
 
@@ -164,15 +167,36 @@ class WatchRpc(Generic[Request, Response]):
     ) -> "grpc.aio.UnaryStreamCall[Request, Response]":
         """Opens a stream, which may last for ever where no deadline is given. Reading from it raises AioRpcError.
 
-        Raises TypeError for another kind of message.
+        Raises TypeError for another kind of message, and DanbaoError where the client is closed.
         """
         _must_be_a(self._kind, request, self._name)
         span = CallSpan(self._name)
-        call: grpc.aio.UnaryStreamCall[Request, Response] = next(self._stubs)(
-            request, timeout=deadline_seconds, metadata=(*self._metadata, *span.carried)
-        )
+        with closing_in_words():
+            call: grpc.aio.UnaryStreamCall[Request, Response] = next(self._stubs)(
+                request, timeout=deadline_seconds, metadata=(*self._metadata, *span.carried)
+            )
         call.add_done_callback(lambda _: span.end())
         return call
+
+
+@contextmanager
+def closing_in_words(request_id: str = "") -> Iterator[None]:
+    """Around calls and reads: raises DanbaoError (CANCELLED) where the client is closed, before or meanwhile.
+
+    gRPC raises asyncio's CancelledError in who waits, though nobody cancelled them: a group of tasks would take that for one that
+    went well. Where somebody did cancel the task, it is cancelled.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+    except grpc.aio.UsageError:  # what it says of a call over a closed channel
+        pass
+    else:
+        return
+    raise DanbaoError(grpc.StatusCode.CANCELLED, "", "the client was closed", request_id=request_id)
 
 
 def _must_be_a(kind: type[Message], request: object, method: str) -> None:

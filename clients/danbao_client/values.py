@@ -96,8 +96,8 @@ def _must_be_masked(request: Any, given: dict[str, Any]) -> None:
             raise ValueError(f"{name} is given, and update_mask does not name it: nothing would change it")
 
 
-def _in_words(field: FieldDescriptor) -> str:
-    """What a field takes."""
+def _in_words(field: Any) -> str:
+    """What a field takes, by its descriptor."""
     message, choice = field.message_type, field.enum_type
     if message is not None and message.GetOptions().map_entry:
         key, value = (_WORDS.get(part.cpp_type, "a value") for part in message.fields)

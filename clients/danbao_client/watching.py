@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 import grpc
 
 from danbao_client.errors import DanbaoError
-from danbao_client.rpc import CallSettings, WatchRpc, seconds_before_retry
+from danbao_client.rpc import CallSettings, WatchRpc, closing_in_words, seconds_before_retry
 
 SILENCE_SECONDS: Final = 60.0
 """A core gives a sign of life every 15 seconds; after a silence as long as this the connection is taken for dead."""
@@ -38,7 +38,7 @@ class Watch(Generic[Seen]):
         return cursor
 
     async def __aiter__(self) -> AsyncGenerator[Seen, None]:
-        """Raises DanbaoError where the core refuses, and where patience ends."""
+        """Raises DanbaoError where the core refuses, where patience ends, and where the client is closed."""
         attempt, give_up_at = 0, 0.0
         while True:
             try:
@@ -66,7 +66,8 @@ class Watch(Generic[Seen]):
             while True:
                 try:
                     async with asyncio.timeout(SILENCE_SECONDS):
-                        message: Any = await call.read()
+                        with closing_in_words():
+                            message: Any = await call.read()
                 except TimeoutError:
                     return
                 if message is grpc.aio.EOF:

@@ -14,7 +14,7 @@ from danbao_client import Danbao, DanbaoError, bulk
 from danbao_client.bulk import MOST_IN_A_MESSAGE, MOST_UNANSWERED
 from danbao_core.accounts import Purpose, balance_id
 from tests import rpc_client
-from tests.integration.test_client import KEY, a_create_request, a_refusal
+from tests.integration.test_client import KEY, a_create_request, a_refusal, eventually
 from tests.rpc_client import (
     Core,
     a_core,
@@ -365,6 +365,32 @@ async def test_what_the_requests_raise_comes_after_the_results() -> None:
         with pytest.raises(RuntimeError, match="no more of them"):
             await collected(danbao.payments.stream(failing()), found)
     assert [result.request_id for result in found] == ["first"]
+
+
+async def test_a_stream_of_a_client_that_is_closed_says_so_and_what_has_no_result() -> None:
+    server = StreamServer((1, None))
+    asked_for_more, failures = asyncio.Event(), []
+
+    async def requests() -> AsyncIterator[Request]:
+        yield a_create_request(request_id="1")
+        await asked_for_more.wait()
+        yield a_create_request(request_id="2")
+        await asyncio.Event().wait()  # else the server, which answers no more, would end the stream
+
+    async with server.called() as danbao:
+        results = danbao.payments.stream(requests())
+        assert (await anext(results)).request_id == "1"
+        waiting = asyncio.ensure_future(anext(results))
+        asked_for_more.set()
+        await eventually(lambda: len(server.received[0]) == 2)
+        await danbao.close()
+        for call in (waiting, anext(danbao.payments.stream(each(a_create_request(request_id="2"))))):
+            with pytest.raises(DanbaoError, match="the client was closed") as caught:
+                await call
+            failures.append(caught.value)
+    assert [error.code for error in failures] == [grpc.StatusCode.CANCELLED] * 2
+    assert [[request.request_id for request in error.unanswered] for error in failures] == [["2"], ["2"]]
+    assert {error.request_id for error in failures} == {"2"}
 
 
 async def test_who_stops_reading_the_results_ends_the_stream() -> None:
