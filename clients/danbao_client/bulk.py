@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -42,7 +42,9 @@ class PaymentsInBulk(Service):
         Raises DanbaoError where the core refuses the stream, where patience ends, where no answer comes in the client's
         deadline, or where the client is closed: its `unanswered` holds what was taken and has no result, with the ids, to be
         sent again in whichever way.
-        What the requests raise comes after the results of those before, and so does TypeError for what is no request.
+        What the requests raise comes after the results of those before, and so does TypeError for what is no request; where the
+        stream fails before that, its error notes it. A generator of requests is closed as soon as the stream ends, which it
+        does at once where the results are left by `aclosing`, or the task is cancelled.
         """
         return PaymentStream(self.StreamPayments, requests, self._settings).results()
 
@@ -86,18 +88,18 @@ class PaymentStream:
                         raise failure from error
                     attempt += 1
                     await asyncio.sleep(pause_seconds)
-            await taking
-        except DanbaoError as failure:
-            if self._unanswered:  # else it is one that the requests raised
+        except BaseException as failure:
+            await _stop(taking, failure)
+            if isinstance(failure, DanbaoError):
                 self._tell(failure)
             raise
-        finally:
-            taking.cancel()
+        await taking
 
     async def _take(self) -> None:
-        """Takes requests from the caller, as many as may be unanswered."""
+        """Takes requests from the caller, as many as may be unanswered. Whatever ends it, it closes the caller's generator."""
+        requests = aiter(self._requests)
         try:
-            async for request in self._requests:
+            async for request in requests:
                 self._unanswered.append(_identified(request))
                 self._unsent += 1
                 self._taken.set()
@@ -107,6 +109,8 @@ class PaymentStream:
         finally:
             self._all_taken = True
             self._taken.set()
+            if isinstance(requests, AsyncGenerator):
+                await requests.aclose()
 
     async def _anything_unanswered(self) -> bool:
         """Waits until there is something to send; False where nothing will come any more."""
@@ -149,7 +153,7 @@ class PaymentStream:
     def _tell(self, failure: DanbaoError) -> None:
         """Adds to an error what has no result yet, under the ids that it went out with."""
         failure.unanswered = tuple(self._unanswered)
-        failure.request_id = self._unanswered[0].request_id
+        failure.request_id = self._unanswered[0].request_id if self._unanswered else ""
 
     def _expect_an_answer(self) -> None:
         """The time for an answer begins when there is something to answer."""
@@ -180,6 +184,19 @@ class PaymentStream:
         return message
 
 
+async def _stop(taking: "asyncio.Task[None]", failure: BaseException) -> None:
+    """Ends the taking of requests, whose generator is closed when it returns.
+
+    What they raise meanwhile is noted with the failure, or raised where nothing failed and the results are only left.
+    """
+    taking.cancel()
+    [ended] = await asyncio.gather(taking, return_exceptions=True)
+    if isinstance(ended, Exception):
+        if isinstance(failure, GeneratorExit):
+            raise ended
+        failure.add_note(f"The requests failed, too: {ended!r}")
+
+
 def _may_be_sent_again(failure: DanbaoError) -> bool:
     """Whether a stream that failed is worth another.
 
@@ -202,5 +219,9 @@ def _identified(request: object) -> _Request:
 
 
 async def _each(requests: Iterable[_Request]) -> AsyncGenerator[_Request, None]:
-    for request in requests:
-        yield request
+    try:
+        for request in requests:
+            yield request
+    finally:
+        if isinstance(requests, Generator):
+            requests.close()

@@ -183,8 +183,8 @@ class WatchRpc(Generic[Request, Response]):
 def closing_in_words(request_id: str = "") -> Iterator[None]:
     """Around calls and reads: raises DanbaoError (CANCELLED) where the client is closed, before or meanwhile.
 
-    gRPC raises asyncio's CancelledError in who waits, though nobody cancelled them: a group of tasks would take that for one that
-    went well. Where somebody did cancel the task, it is cancelled.
+    gRPC raises asyncio's CancelledError in who waits, though nobody cancelled them: a group of tasks would take that for a task
+    that went well. Where somebody did cancel the task, it is cancelled.
     """
     try:
         yield

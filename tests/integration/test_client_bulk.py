@@ -1,8 +1,8 @@
 """The Python client's stream of payments: against a real core, and against servers that cut it, refuse it or keep silent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -399,3 +399,84 @@ async def test_who_stops_reading_the_results_ends_the_stream() -> None:
         assert (await anext(results)).request_id
         await results.aclose()
     assert not [task for task in asyncio.all_tasks() if task.get_name() in ("danbao-requests", "danbao-sending")]
+
+
+class Requests:
+    """Endless requests out of a generator of the caller's own, which tells whether it was closed, and may fail then."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.closed = False
+
+    async def without_end(self) -> AsyncIterator[Request]:
+        try:
+            while True:
+                yield a_create_request()
+        finally:
+            await asyncio.sleep(0)  # closing is awaited, not only begun
+            self._close()
+
+    async def one(self) -> AsyncIterator[Request]:
+        try:
+            yield a_create_request()
+            await asyncio.Event().wait()
+        finally:
+            self._close()
+
+    def plain(self) -> Iterator[Request]:
+        try:
+            while True:
+                yield a_create_request()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self.closed = True
+        if self.failure:
+            raise self.failure
+
+
+KINDS = ("without_end", "one", "plain")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_requests_are_closed_when_the_results_are_left(kind: str) -> None:
+    mine = Requests()
+    given = getattr(mine, kind)()  # stays in use, so that nothing but the stream closes it
+    async with StreamServer((10_000, None)).called() as danbao:
+        async with aclosing(danbao.payments.stream(given)) as results:
+            await anext(results)
+            assert not mine.closed
+        assert mine.closed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_requests_are_closed_when_who_reads_is_cancelled(kind: str) -> None:
+    mine = Requests()
+    given = getattr(mine, kind)()
+    server = StreamServer((0, None))
+    async with server.called() as danbao:
+        reading = asyncio.ensure_future(all_of(danbao.payments.stream(given)))
+        await eventually(lambda: bool(server.received and server.received[0]))
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    assert mine.closed
+
+
+async def test_what_requests_raise_when_a_stream_fails_is_noted_with_its_error() -> None:
+    mine = Requests(RuntimeError("the file is gone"))
+    async with StreamServer((0, ENDS["refused"])).called() as danbao:
+        with pytest.raises(DanbaoError, match="SCOPE_MISSING") as caught:
+            await all_of(danbao.payments.stream(mine.one()))
+    assert caught.value.__notes__ == ["The requests failed, too: RuntimeError('the file is gone')"]
+    assert len(caught.value.unanswered) == 1
+
+
+async def test_what_requests_raise_when_the_results_are_left_is_raised() -> None:
+    mine = Requests(RuntimeError("the file is gone"))
+    async with StreamServer((10_000, None)).called() as danbao:
+        results = danbao.payments.stream(mine.one())
+        await anext(results)
+        with pytest.raises(RuntimeError, match="the file is gone"):
+            await results.aclose()
