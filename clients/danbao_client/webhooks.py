@@ -96,8 +96,11 @@ def verify(
     """The event that a request brings: `body` as it came, byte by byte, `headers` in whichever case.
 
     While a secret is replaced the core signs with both, and one that fits is enough. `at` is the moment at which it came, now
-    unless stated: it may be off by the `tolerance`. Raises WebhookError, and ValueError for a secret that is none.
+    unless stated: it may be off by the `tolerance`. Raises WebhookError, and ValueError for a secret that is none and a moment
+    without a time zone.
     """
+    if at is not None and at.utcoffset() is None:  # it would be taken for one of whichever zone this machine is in
+        raise ValueError("at has no time zone: say which, as in datetime.now(UTC)")
     raw = _bytes(body) if isinstance(body, str) else body
     found = {name.lower(): value for name, value in headers.items()}
     try:

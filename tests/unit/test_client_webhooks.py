@@ -54,6 +54,11 @@ def test_an_event_is_what_the_core_says_it_is() -> None:
     assert verify(BODY.decode(), {name.title(): value for name, value in signed().items()}, SECRET, at=AT) == event
 
 
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="at has no time zone"):
+        verify(BODY, signed(), SECRET, at=AT.replace(tzinfo=None))
+
+
 def test_the_published_vector() -> None:
     """Of the reference implementations: its signature fits, although it is no event."""
     headers = {
