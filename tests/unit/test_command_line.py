@@ -36,6 +36,8 @@ ENDINGS: Final[dict[str, tuple[str, ...]]] = {
     "bench": ("--output", "nowhere/bench.json"),
     "jwks": NOWHERE,
     "statement": ("accounts/a", "CNY", "2026-10", *NOWHERE),
+    "backup": ("a-folder", *NOWHERE),
+    "restore": ("a-folder", *NOWHERE),
     "explain": ("payments/a", *NOWHERE),
     "sandbox-bank": (),
     "keys create": ("shop", "--scope", "accounts.read", *NO_DATABASE),
