@@ -46,6 +46,15 @@ def test_a_sandbox_is_never_restored_over_another(tmp_path: Path) -> None:
     assert (tmp_path / "sandbox" / "postgres").exists()
 
 
+def test_what_to_start_a_restored_sandbox_with_can_be_pasted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def restored(*_: object) -> None:
+        """As if it were done, up to the backup's beginning."""
+
+    monkeypatch.setattr("danbao_core.supervisor.backup.restore", restored)
+    result = CliRunner().invoke(app, ["restore", str(tmp_path), "--data", "my sandbox"])
+    assert result.stdout.endswith("Start it: danbao up --data 'my sandbox'\n")
+
+
 @pytest.mark.parametrize("time", ["yesterday", "2026-03-01T12:30:00"])
 def test_a_moment_has_a_zone(tmp_path: Path, time: str) -> None:
     assert refused("restore", tmp_path, "--data", tmp_path / "new", "--to", time)["reason"] == "TIME_INVALID"

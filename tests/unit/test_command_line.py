@@ -125,6 +125,7 @@ def test_every_command_prints_exactly_one_object_where_it_is_asked_to(name: str)
         (("status", "--once", "--metrics", "http://127.0.0.1:1"), {}, "is its DANBAO_METRICS_LISTEN set"),
         (("status", "--once"), {"DANBAO_ADDRESS": "127.0.0.1:1"}, "with --metrics URL"),
         (("status",), {}, "print one page with --once"),
+        (("health", "--data", "my sandbox"), {}, "Start one: danbao up --data 'my sandbox'"),
     ],
 )
 def test_what_goes_wrong_is_said_with_what_to_do(

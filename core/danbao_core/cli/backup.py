@@ -1,5 +1,6 @@
 """`danbao backup` and `danbao restore`: a sandbox that can be brought back to any moment."""
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -74,7 +75,7 @@ def restore(
         output.result(
             {"data": str(data.absolute()), "last_commit_time": last.isoformat() if last else None},
             f"{data} is as it was {f'after the commit at {last.isoformat()}' if last else 'when the backup was begun'}."
-            f" Start it: danbao up --data {data}",
+            f" Start it: {shlex.join(['danbao', 'up', '--data', str(data)])}",
         )
 
     run(command, as_json=as_json, when_stopped="Nothing was made.")

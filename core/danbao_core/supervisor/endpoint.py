@@ -1,6 +1,7 @@
 """`endpoint.json`: where other commands and test suites find a running sandbox."""
 
 import json
+import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def read_endpoint(folder: Path) -> Endpoint:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise NotRunning(f"{path} cannot be read: {error}.") from error
     if endpoint is None or not alive:
-        raise NotRunning(f"No danbao is running on {folder}. Start one: danbao up --data {folder}")
+        start = shlex.join(["danbao", "up", "--data", str(folder)])  # to be pasted into a shell
+        raise NotRunning(f"No danbao is running on {folder}. Start one: {start}")
     return endpoint
 
 
