@@ -1,11 +1,15 @@
 """What all commands have in common: `--json`, words for what goes wrong, and what a shell offers at Tab."""
 
+import asyncio
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import grpc
@@ -136,6 +140,18 @@ def test_what_goes_wrong_is_said_with_what_to_do(
     assert what_to_do in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert ended.stdout == ""
+
+
+def test_a_status_that_is_stopped_before_its_first_page_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(*_: object) -> None:
+        """A look that lasts, at which the user presses Ctrl-C."""
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("danbao_core.cli.status.command._first_look", interrupted)
+    monkeypatch.setattr("danbao_core.cli.status.command.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    ended = ran("status")
+    assert (ended.exit_code, ended.output) == (0, "")
 
 
 @pytest.mark.parametrize("figure", ["12,50", "1,2,3", "1,250,00", ",5", "1250,"])

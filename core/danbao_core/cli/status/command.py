@@ -91,7 +91,7 @@ async def _look(data: Path | None, metrics: list[str]) -> "Look":
 
 
 async def _live(data: Path | None, metrics: list[str], every_seconds: float) -> None:
-    """Shows page after page until q or Ctrl-C."""
+    """Shows page after page until q or Ctrl-C, which is quiet also before there is a first one."""
     from rich.console import Console
     from rich.live import Live
 
@@ -99,7 +99,10 @@ async def _live(data: Path | None, metrics: list[str], every_seconds: float) -> 
     from danbao_core.cli.status.view import LINES_BESIDE_CALLS, page
 
     console = Console(highlight=False)
-    before = await _first_look(data, metrics)
+    try:
+        before = await _first_look(data, metrics)
+    except asyncio.CancelledError:  # by Ctrl-C alone: nobody else ends a command
+        return
     async with _quitting() as quit_asked:
         with Live(f"Looking at {before.address or 'the core'} ...", console=console, screen=True, auto_refresh=False) as live:
             live.refresh()
