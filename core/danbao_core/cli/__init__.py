@@ -1,17 +1,23 @@
 """The command `danbao`: one module per command, put together in `app.py`."""
 
+import errno
 import sys
 
 
 def main() -> None:
     """Entry point of the console script. Ctrl-C ends it with 130, also while it is still being loaded.
 
-    The script is there without the core, too, where only the client is installed: then it says what to install.
+    The script is there without the core, too, where only the client is installed: then it says what to install. Where the
+    disk that its output goes to is full, a line says so, and it ends with 1.
     """
     try:
         from danbao_core.cli.app import app
 
         app()
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        sys.exit(f"error: the output cannot be written: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
     except ModuleNotFoundError as error:
