@@ -464,45 +464,6 @@ async def test_a_cancelled_call_ends_at_once() -> None:
             await call
 
 
-# --- The client is closed ---------------------------------------------------------------------------------------------------
-
-
-async def test_a_call_of_a_client_that_is_closed_says_so() -> None:
-    """Also to who waits among others: to a group of tasks one that is cancelled is one that went well."""
-    server, failures = SilentServer(payments_pb2.Payment()), []
-
-    async def calling(danbao: Danbao) -> None:
-        failures.append(await failure_of(danbao.payments.CreatePayment(a_create_request(request_id="mine"))))
-
-    async with server.called() as danbao:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(calling(danbao))
-            await eventually(lambda: bool(server.received))
-            await danbao.close()
-        failures.append(await failure_of(danbao.payments.CreatePayment(a_create_request(request_id="mine"))))
-        failures.append(
-            await failure_of(danbao.with_token("a.b.c").payments.CreatePayment(a_create_request(request_id="mine")))
-        )
-        with pytest.raises(DanbaoError, match="the client was closed"):
-            danbao.payments.WatchPayments(payments_pb2.WatchPaymentsRequest())
-        with pytest.raises(DanbaoError, match="the client was closed"):
-            danbao.payments.StreamPayments()
-    closed = (grpc.StatusCode.CANCELLED, "", "the client was closed", "mine")
-    assert [(error.code, error.reason, error.message, error.request_id) for error in failures] == [closed] * 3
-    assert not failures[0].is_transient
-
-
-async def test_who_is_cancelled_while_the_client_is_closed_is_cancelled() -> None:
-    server = SilentServer(payments_pb2.Payment())
-    async with server.called() as danbao:
-        call = asyncio.ensure_future(danbao.payments.GetPayment(payments_pb2.GetPaymentRequest()))
-        await eventually(lambda: bool(server.received))
-        call.cancel()
-        await danbao.close()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-
-
 async def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     """Returns as soon as it holds; fails when it does not in time."""
     give_up_at = time.monotonic() + seconds

@@ -154,19 +154,3 @@ async def test_a_file_that_is_refused_is_told_by_its_reason() -> None:
             await anext(answers)
     assert isinstance(caught.value, DanbaoError)
     assert isinstance(server.script[0], status_pb2.Status)
-
-
-async def test_watches_and_files_of_a_client_that_is_closed_say_so() -> None:
-    chunk = statements_pb2.FileChunk(data=b"a", file_name="a.csv")
-    server = StreamingServer([event(1), Silence()], [chunk, Silence()])
-    async with watched(server) as danbao, asyncio.TaskGroup() as group:
-        events = aiter(danbao.payments.watch())
-        assert (await anext(events)).event_id == "e1"
-        chunks = danbao.payouts.export_settlement_report("payouts/1", format=statements_pb2.FILE_FORMAT_CSV)
-        assert (await anext(chunks)).data == b"a"
-        waiting = [group.create_task(failure_of(anext(each))) for each in (events, chunks)]
-        await asyncio.sleep(0)  # both wait
-        await danbao.close()
-        later = await failure_of(anext(aiter(danbao.disputes.watch())))
-    failures = [*(task.result() for task in waiting), later]
-    assert {(error.code, error.message) for error in failures} == {(CODE.CANCELLED, "the client was closed")}
