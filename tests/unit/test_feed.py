@@ -27,6 +27,8 @@ class Events:
     async def fetch(self, text: str, *arguments: Any) -> Sequence[Any]:
         if "event_log" in text:
             return [(0, 0)]
+        if "SELECT id FROM event" in text:
+            return []
         if self._errors:
             raise self._errors.pop(0)
         event = Event(1, uuid7(), "payment.paid", SUBJECT, SUBJECT, None, None, b"")

@@ -20,6 +20,7 @@ _USERADD_OPTIONS = (
     "--comment=Embedded Postgres of danbao",
 )
 _RACE_SECONDS = 5.0
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,26 @@ class Account:
         return self._succeeds(str(program), "--version")
 
     def _succeeds(self, *command: str) -> bool:
-        try:
-            done = subprocess.run(
-                command,
-                user=self.uid,
-                group=self.gid,
-                extra_groups=[],
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
-        except OSError:
-            return False
-        return done.returncode == 0
+        code = -1
+        for _ in range(_TRIES):
+            try:
+                done = subprocess.run(
+                    command,
+                    user=self.uid,
+                    group=self.gid,
+                    extra_groups=[],
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    check=False,
+                )
+            except OSError:
+                return False
+            code = done.returncode
+            if code >= 0:
+                break  # a child that died of a signal, as under gRPC's threads one may between fork and exec, has said nothing
+        return code == 0
 
 
 def postgres_account() -> Account | None:

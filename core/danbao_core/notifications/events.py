@@ -66,7 +66,7 @@ async def read_log(pool: "Pool") -> EventLog:
 async def read_event_id(pool: "Pool", position: int) -> UUID | None:
     """The event at a position; None where it is no longer kept."""
     found = await pool.fetch("SELECT id FROM event WHERE position = $1", position)
-    return found[0]["id"] if found else None
+    return found[0][0] if found else None
 
 
 async def read_events(pool: "Pool", wanted: EventFilter, *, after: int, up_to: int, limit: int) -> tuple[list[Event], int]:
