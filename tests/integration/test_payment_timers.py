@@ -82,6 +82,7 @@ async def test_a_clock_moved_by_years_at_once_leaves_nothing_late(
         "a_confirmed_payment": {State.FINISHED},
     }
     shipped = await stored(engine, Payment, payments[6].id)
+    assert shipped.succeeded_at is not None
     assert shipped.succeeded_at == payments[6].due_at
     assert shipped.updated_at > shipped.succeeded_at, "it ended at a later time of its own"
     assert not await breaches(database_url)
