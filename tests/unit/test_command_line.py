@@ -193,7 +193,8 @@ def test_without_the_packages_of_the_core_it_says_what_to_install() -> None:
 def test_a_full_disk_under_the_output_is_said_in_a_line() -> None:
     command = [sys.executable, "-m", "danbao_core", "jwks", "--json"]
     with Path("/dev/full").open("w") as full:
-        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered)
     assert ended.returncode == 1
     assert ended.stderr == "error: the output cannot be written: No space left on device\n"
 

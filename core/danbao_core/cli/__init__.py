@@ -1,6 +1,7 @@
 """The command `danbao`: one module per command, put together in `app.py`."""
 
 import errno
+import os
 import sys
 
 
@@ -17,6 +18,8 @@ def main() -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
+        # What is still held back would be written at the end, fail again and turn the exit code into 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(f"error: the output cannot be written: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
