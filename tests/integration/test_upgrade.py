@@ -11,6 +11,7 @@ import pytest
 
 from danbao_core import migrations
 from danbao_core.accounts import Account
+from danbao_core.audit import Check, audit
 from danbao_core.engine import Engine
 from danbao_core.migrations import Migration, MigrationError, migrate
 from danbao_core.payments import Payment, State
@@ -43,6 +44,11 @@ async def paid_until(engine: Engine, payer: Account, payee: Account, done: async
     return count
 
 
+async def broken(url: str) -> list[Check]:
+    """What of the books does not hold. Data of a past day are late, which is a warning and says nothing of an upgrade."""
+    return [check for check in await audit(url) if not check.holds and not check.is_warning]
+
+
 async def test_data_of_the_first_migration_are_brought_up_to_date(
     postgres: SharedServer, administrator: "asyncpg.Connection[Any]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,13 +60,13 @@ async def test_data_of_the_first_migration_are_brought_up_to_date(
         await connection.execute((DATA / "first_migration.sql").read_text())
         states = await connection.fetch("SELECT id, state, amount_minor FROM payment ORDER BY id")
         assert await migrate(url, "sandbox") == [migration.version for migration in KNOWN[1:]]
-        assert await breaches(url) == []
+        assert await broken(url) == []
         assert await connection.fetch("SELECT id, state, amount_minor FROM payment ORDER BY id") == states
         await connection.close()
         async with an_engine(url) as engine:
             (shipped,) = (row["id"] for row in states if row["state"] == State.SHIPPED.value)
             await builders.confirmed(engine, await builders.stored(engine, Payment, shipped))
-        assert await breaches(url) == []
+        assert await broken(url) == []
 
 
 def next_release(monkeypatch: pytest.MonkeyPatch, text: str) -> Migration:
