@@ -52,6 +52,6 @@ async def breaches(database_url: str) -> list[str]:
 
 async def between_transactions(engine: Engine) -> Any:
     """The connection of an idle engine, without the transaction that waits there for the next batch."""
-    assert engine._connection is not None
-    await engine._connection.execute("ROLLBACK")
-    return engine._connection
+    assert engine._main.connection is not None
+    await engine._main.connection.execute("ROLLBACK")
+    return engine._main.connection

@@ -135,7 +135,7 @@ def debit(draft: Draft, account_id: UUID, currency: str, amount_minor: int) -> l
 
 def keys(book: Book, currency: str, postings: Iterable[Posting]) -> Iterable[Key]:
     """The balances that postings move."""
-    return [Balance.key(_balance_id(book, currency, posting)) for posting in postings]
+    return [_balance_key(book, currency, posting) for posting in postings]
 
 
 def post(
@@ -209,6 +209,11 @@ def _open_item(draft: Draft, ids: IdSequence, journal: Journal, currency: str, o
         version=1,
     )
     draft.put(item, trail.event(ids, "open_item.created", item.id, item.version, item, draft.now))
+
+
+def _balance_key(book: Book, currency: str, posting: Posting) -> Key:
+    striped = posting.account_id == PLATFORM_ID and posting.purpose is not _COMPENSATION
+    return (Balance.stripe_key if striped else Balance.key)(_balance_id(book, currency, posting))
 
 
 def _balance_id(book: Book, currency: str, posting: Posting) -> UUID:

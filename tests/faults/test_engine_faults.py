@@ -88,10 +88,10 @@ async def test_a_connection_that_is_killed_while_idle_is_made_anew_before_anybod
     engine: Engine, connection: Connection
 ) -> None:
     payer, payee = await an_account(engine, funds_minor=100), await a_merchant(engine)
-    before = engine._connection
+    before = engine._main.connection
     await kill_engines(connection)
     async with asyncio.timeout(30):
-        while engine._connection is before or not engine.connected:
+        while engine._main.connection is before or not engine.connected:
             await asyncio.sleep(0.01)
     assert engine.metrics.reconnects == 1
     assert isinstance(await engine.submit(transfer(payer, payee)), Answer)

@@ -335,9 +335,9 @@ async def test_two_engines_over_the_same_accounts_in_opposite_order(
     assert all(isinstance(outcome, Answer) for side in outcomes for outcome in side)
     assert sum([await available(engine, account) for account in accounts]) == 12 * 10_000
     for each in (engine, second_engine):
-        assert each._connection is not None
-        await each._connection.execute("SELECT pg_stat_force_next_flush()")
-        await each._connection.execute("SELECT 1")
+        assert each._main.connection is not None
+        await each._main.connection.execute("SELECT pg_stat_force_next_flush()")
+        await each._main.connection.execute("SELECT 1")
     assert await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
     assert await breaches(database_url) == []
 
@@ -412,7 +412,7 @@ async def test_money_that_is_set_aside_against_a_closing_payee(
 
 async def test_a_wallet_that_is_opened_while_a_top_up_looks_for_it(engine: Engine, second_engine: Engine) -> None:
     account = await an_account(engine)
-    real, opened = second_engine._connection, False
+    real, opened = second_engine._main.connection, False
 
     class Interposed:
         """The connection, but for one moment: between the locks and the reading of the account a wallet is opened."""
@@ -427,25 +427,25 @@ async def test_a_wallet_that_is_opened_while_a_top_up_looks_for_it(engine: Engin
                 await engine.submit(OpenWallet(origin=origin(), account_id=account.id, currency="JPY"))
             return await real.fetch(text, *arguments)  # type: ignore[union-attr]
 
-    second_engine._connection = Interposed()  # type: ignore[assignment]
+    second_engine._main.connection = Interposed()  # type: ignore[assignment]
     top_up = TopUp(origin=origin(), account_id=account.id, amount=Money(5, "JPY"))
     assert (await second_engine.submit(top_up)).result.amount_minor == 5
     assert opened
-    second_engine._connection = real
+    second_engine._main.connection = real
 
 
 async def test_engines_lease_stripes_of_their_own(engine: Engine, second_engine: Engine, connection: Connection) -> None:
     for each in (engine, second_engine):
         await an_account(each, funds_minor=5)
     rows = await connection.fetch("SELECT stripe, amount_minor FROM balance WHERE purpose = 13 ORDER BY stripe")
-    assert [tuple(row) for row in rows] == [(engine._stripe, -5), (second_engine._stripe, -5)]
+    assert [tuple(row) for row in rows] == [(engine._main.stripe, -5), (second_engine._main.stripe, -5)]
 
 
 async def test_a_stripe_is_free_again_when_its_engine_is_gone(database_url: str) -> None:
     for _ in range(3):
         engine = Engine(database_url, policies=PolicySchedule.load())
         await engine.start()
-        assert engine._stripe == 0
+        assert engine._main.stripe == 0
         await engine.stop()
 
 

@@ -28,10 +28,10 @@ class Meanwhile:
     """An engine's connection, but for one moment: before the first statement with `words` in it something else happens."""
 
     def __init__(self, engine: Engine, words: str, happens: Callable[[], Awaitable[object]]) -> None:
-        self._real: Any = engine._connection
+        self._real: Any = engine._main.connection
         self._words = words
         self._happens: Callable[[], Awaitable[object]] | None = happens
-        engine._connection = self  # type: ignore[assignment]
+        engine._main.connection = self  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -260,6 +260,7 @@ async def test_every_metric_has_a_type_and_says_what_it_is(engine: Engine) -> No
         "commits_in_doubt": "counter",
         "splits": "counter",
         "postponed": "counter",
+        "beside": "counter",
         "reconnects": "counter",
         "queue_commands": "gauge",
         "batch_commands": "histogram",

@@ -51,7 +51,7 @@ async def test_tables_that_grew_under_a_warm_connection_are_not_scanned(engine: 
 
 
 async def test_the_statements_of_a_batch_use_indexes(engine: Engine) -> None:
-    connection = engine._connection
+    connection = engine._main.connection
     assert connection is not None
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     for row_type in (*TABLES.values(), *READINGS.values()):
@@ -82,8 +82,8 @@ async def test_statements_are_planned_once(engine: Engine) -> None:
     payer, payee = await an_account(engine, funds_minor=1_000), await a_merchant(engine)
     for _ in range(8):  # left to itself, Postgres plans the first five runs in any case, and these for good
         await engine.submit(transfer(payer, payee))
-    assert engine._connection is not None
-    plans = await engine._connection.fetchrow("SELECT sum(custom_plans), max(generic_plans) FROM pg_prepared_statements")
+    assert engine._main.connection is not None
+    plans = await engine._main.connection.fetchrow("SELECT sum(custom_plans), max(generic_plans) FROM pg_prepared_statements")
     assert plans is not None
     assert plans[0] == 0
     assert plans[1] >= 8
@@ -92,7 +92,7 @@ async def test_statements_are_planned_once(engine: Engine) -> None:
 async def test_a_payment_alone_takes_four_round_trips(engine: Engine) -> None:
     """Each of them costs a lone caller more than anything that is done in between."""
     payer, payee = await an_account(engine, funds_minor=1_000), await a_merchant(engine)
-    real, told = engine._connection, []
+    real, told = engine._main.connection, []
 
     class Listening:
         """The connection, whose statements are written down."""
@@ -108,9 +108,9 @@ async def test_a_payment_alone_takes_four_round_trips(engine: Engine) -> None:
 
             return call
 
-    engine._connection = Listening()  # type: ignore[assignment]
+    engine._main.connection = Listening()  # type: ignore[assignment]
     await engine.submit(transfer(payer, payee))
-    engine._connection = real
+    engine._main.connection = real
     assert told == ["SELECT", "SELECT", "WITH", "COMMIT AND CHAIN"]
 
 
@@ -149,8 +149,8 @@ async def test_an_idle_engine_has_no_transaction(
 async def test_now_and_then_a_busy_engine_is_between_transactions(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "CHAINED_SECONDS", 0.0)
     await an_account(engine)
-    assert engine._connection is not None
-    assert not engine._connection.is_in_transaction()
+    assert engine._main.connection is not None
+    assert not engine._main.connection.is_in_transaction()
 
 
 async def test_the_time_of_a_batch_is_not_that_of_a_transaction_that_waited_for_it(
@@ -158,6 +158,6 @@ async def test_the_time_of_a_batch_is_not_that_of_a_transaction_that_waited_for_
 ) -> None:
     await an_account(engine)
     between: datetime = await connection.fetchval("SELECT clock_timestamp()")
-    assert engine._connection is not None
-    assert engine._connection.is_in_transaction()
+    assert engine._main.connection is not None
+    assert engine._main.connection.is_in_transaction()
     assert (await an_account(engine)).created_at > between

@@ -60,14 +60,15 @@ class Book:
         self.knows_time = False
         if now is not None:
             self._take_time(now, 0)
-        self.stripe = stripe
-        """Which stripe of the platform's balances this batch may touch."""
+        self._stripe = stripe
         self.changed = False
         """Whether a command of the batch changed anything yet."""
         self.discovering = False
         """Whether keys are being asked for: a row that is not loaded then is simply not known yet."""
         self.asked = False
         """Whether the last `keys` looked at the book, so that it may name more once it sees more."""
+        self.asked_for_stripe = False
+        """Whether the last `keys` depended on the stripe."""
         self._rows: dict[Place, Any] = {}
         """Rows by their places, None where there is none."""
         self._loaded_versions: dict[Place, int] = {}
@@ -77,6 +78,12 @@ class Book:
         """What changed, in its last version, by table and key; each in the place of its first change."""
 
     # --- What commands see ---
+
+    @property
+    def stripe(self) -> int:
+        """Which stripe of the platform's balances this batch may touch."""
+        self.asked_for_stripe = True
+        return self._stripe
 
     def get(self, row_type: type[R], *values: Any) -> R | None:
         """The row with this key, or None where there is none. Raises NotLoaded where the command's keys did not name it."""
@@ -115,7 +122,7 @@ class Book:
     def holds(self, key: Key) -> bool:
         """Whether the row is loaded, or known to be absent, as strongly as the key asks for."""
         match key.hold:
-            case Hold.WRITE:
+            case Hold.WRITE | Hold.STRIPE:
                 return key.place in self._locked
             case Hold.SHARE:
                 return key.place in self._locked or key.place in self._shared

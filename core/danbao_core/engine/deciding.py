@@ -79,7 +79,7 @@ def _with_more_rows(waiting: Waiting, book: Book, error: RowNeeded | NotLoaded) 
     """Postpones a command that lacks a row: one that it asks for, or one that another command of the batch let it name."""
     if isinstance(error, RowNeeded) and not set(error.keys) <= set(waiting.needed):
         waiting.needed.extend(error.keys)
-        waiting.named_for_stripe = None
+        waiting.named_for = None
         waiting.postponements += 1
         return Postponed() if waiting.postponements < ATTEMPTS else RetriesExhausted()
     if isinstance(error, NotLoaded) and book.changed:

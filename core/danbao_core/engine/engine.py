@@ -1,7 +1,8 @@
 """The commit engine: many callers' commands, one transaction.
 
-One engine per process owns one connection and has one batch in flight; the next batch forms while it commits, so a hot account
-costs no more than any other and an idle engine commits a single command at once. A batch goes this way:
+One engine per process has one batch in flight; the next batch forms while it commits, so a hot account costs no more than any
+other and an idle engine commits a single command at once. While a full batch waits, a second lane carries out what touches
+nothing of the batch under way: Python has something to do while Postgres writes. A batch goes this way:
 
     begin     a transaction, where the end of the last one has not begun it already
     gather    which rows do the commands need? read without locks until they name nothing new, then lock, then read the rest;
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from time import perf_counter
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -32,7 +34,9 @@ from danbao_core.engine.command import AnyCommand, Command, Guard
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.deciding import ATTEMPTS, Decider, handed_over
 from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, internal_fault, is_connection_loss, remedy
+from danbao_core.engine.footprint import Footprint
 from danbao_core.engine.gathering import gather, name_ahead
+from danbao_core.engine.lane import Lane, roll_back
 from danbao_core.engine.metrics import EngineMetrics
 from danbao_core.engine.statements import NumberedBatch
 from danbao_core.engine.timeline import Timeline
@@ -46,7 +50,6 @@ from danbao_core.errors import (
     RetriesExhausted,
     ShuttingDown,
 )
-from danbao_core.ids import uuid7
 from danbao_core.policy import PolicySchedule
 
 _RECONNECT_SECONDS: Final = 0.5
@@ -54,6 +57,9 @@ _RECONNECT_SECONDS: Final = 0.5
 _TURNS_BETWEEN_BATCHES: Final = 10
 """So often the event loop turns between one batch and the next: those who were answered ask again, and share the next batch. A
 batch costs as much as some of its payments, and a turn in which nothing happens some microseconds."""
+
+_PATIENCE: Final = 16
+"""So many more commands than it has taken a lane passes over before it leaves the queue to the other one."""
 
 _log = structlog.get_logger("danbao.engine")
 R = TypeVar("R", bound=msgspec.Struct)
@@ -77,7 +83,6 @@ class Engine:
         """`batch_max` bounds the commands of a batch and `queue_max` those that wait, both by their sizes, but for one command
         that is larger by itself; `doubt_patience_seconds` is how long a batch waits for a database that was lost while it had
         the batch's COMMIT, before its callers are told to ask again."""
-        self.id = uuid7()
         self._database_url = database_url
         self.policies = policies
         """The figures of every time."""
@@ -85,31 +90,43 @@ class Engine:
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._decider = Decider(guard, request_retention)
-        self._connect_timeout_seconds = connect_timeout_seconds
         self._doubt_patience_seconds = doubt_patience_seconds
         self._queue: deque[Waiting] = deque()
         self._queue_size = 0
         self._room = asyncio.Event()
         self._wake_up = asyncio.Event()
         self._stopping = False
-        self._connection: Connection | None = None
-        self._chain = connections.Chain()
-        self._stripe = 0
-        self._batch_no = 0
-        """Of the last batch that was written, taken or not."""
-        self._task: asyncio.Task[None] | None = None
         self.metrics = EngineMetrics(waiting=lambda: self._queue_size)
+        self._main, self._side = [
+            Lane(
+                database_url,
+                connect_timeout_seconds=connect_timeout_seconds,
+                on_lost=self._wake_up.set,
+                on_found_again=self.metrics.count_reconnect,
+            )
+            for _ in range(2)
+        ]
+        self._task: asyncio.Task[None] | None = None
+        self._beside: asyncio.Task[None] | None = None
+        """The side lane at work."""
+        self._looked_beside = False
+        """Whether the side lane found nothing to do beside the batch under way."""
 
     # --- For callers ---
 
     @property
     def connected(self) -> bool:
         """Whether the engine has its connection to the database."""
-        return self._connection is not None and not self._connection.is_closed()
+        return self._main.connected
+
+    @property
+    def id(self) -> UUID:
+        """By which the database knows the engine."""
+        return self._main.id
 
     async def start(self) -> None:
         """Connects and begins to work. Raises what asyncpg raises where the database cannot be reached."""
-        await self._connect()
+        await self._main.connect()
         self._task = asyncio.create_task(self._run(), name="danbao-engine")
 
     async def submit(
@@ -158,7 +175,8 @@ class Engine:
         if self._task is not None:
             await self._task
             self._task = None
-        await self._disconnect()
+        await self._main.disconnect()
+        await self._side.disconnect()
 
     def _enqueue(
         self, commands: Sequence[AnyCommand], deadline: float | None, timeline: Timeline | None = None
@@ -169,41 +187,77 @@ class Engine:
         self._queue.extend(waiting)
         self._queue_size += _size(waiting)
         self._wake_up.set()
+        self._look_beside()
         return [each.answer for each in waiting]
 
-    # --- The loop ---
+    # --- The loops ---
 
     async def _run(self) -> None:
-        while self._queue or not self._stopping:
+        """What the main lane does."""
+        while self._queue or self._beside is not None or not self._stopping:
             if not self._queue:
                 await self._idle()
                 continue
-            batch = self._next_batch()
+            batch = (self._batch_apart(self._main) if self._side.batch else []) or self._next_batch()
             if not batch:
                 continue
-            self.metrics.wait_seconds.observe(perf_counter() - batch[0].queued_at)
-            try:
-                await self._carry_out(batch)
-            except BaseException as error:
-                # Nothing may leave callers waiting for ever, whatever it was.
-                self._refuse(batch, internal_fault("the engine failed", error))
-                if not isinstance(error, Exception):
-                    raise
+            await self._carry_out_on(self._main, batch)
             for _ in range(_TURNS_BETWEEN_BATCHES):
                 await asyncio.sleep(0)
+
+    async def _run_beside(self) -> None:
+        """What the side lane does, as long as there is enough of it beside the main lane."""
+        try:
+            await self._side.connect()
+        except Exception as error:  # as where the database has no connection left: the main lane does it all
+            _log.warning("the side lane has no connection", error=repr(error))
+            return
+        while self._main.batch and self._queue_size >= self._batch_max and (batch := self._batch_apart(self._side)):
+            self.metrics.beside += 1
+            await self._carry_out_on(self._side, batch)
+            await asyncio.sleep(0)
+        await self._side.rest()
+
+    def _look_beside(self) -> None:
+        """Sets the side lane to work, where a full batch waits while the main lane is at work."""
+        if self._queue_size < self._batch_max or self._beside is not None or self._looked_beside or not self._main.batch:
+            return
+        self._looked_beside = True
+        self._beside = asyncio.create_task(self._run_beside(), name="danbao-engine-beside")
+        self._beside.add_done_callback(self._rests_beside)
+
+    def _rests_beside(self, _: "asyncio.Task[None]") -> None:
+        self._beside = None
+        self._wake_up.set()
+
+    async def _carry_out_on(self, lane: Lane, batch: list[Waiting]) -> None:
+        self.metrics.wait_seconds.observe(perf_counter() - batch[0].queued_at)
+        lane.batch = batch
+        self._looked_beside = False
+        self._look_beside()
+        try:
+            await self._carry_out(lane, batch)
+        except BaseException as error:
+            # Nothing may leave callers waiting for ever, whatever it was.
+            self._refuse(batch, internal_fault("the engine failed", error))
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            lane.batch = ()
 
     async def _idle(self) -> None:
         """Waits for work; without a connection, tries to get one meanwhile."""
         self._wake_up.clear()
-        if self._connection is not None and self.connected:
+        connection = self._main.connection
+        if connection is not None and self.connected:
             try:
-                async with asyncio.timeout(connections.CHAINED_SECONDS if self._connection.is_in_transaction() else None):
+                async with asyncio.timeout(connections.CHAINED_SECONDS if connection.is_in_transaction() else None):
                     await self._wake_up.wait()
             except TimeoutError:
-                await self._roll_back(self._connection)
+                await self._main.rest()
             return
         try:
-            await self._connect()
+            await self._main.connect()
         except Exception as error:
             _log.info("the database does not answer", error=repr(error))
             with contextlib.suppress(TimeoutError):
@@ -212,34 +266,71 @@ class Engine:
 
     def _next_batch(self) -> list[Waiting]:
         """The next commands, without those whose deadline has passed."""
-        now = asyncio.get_running_loop().time()
         batch: list[Waiting] = []
         room = self._batch_max
         while self._queue and (self._queue[0].size <= room or not batch):
             if batch and (batch[-1].command.alone or self._queue[0].command.alone):
                 break
-            waiting = self._queue.popleft()
-            self._queue_size -= waiting.size
-            if waiting.deadline is not None and waiting.deadline <= now:
-                waiting.settle(DeadlinePassed())
-                self.metrics.commands["dropped"] += 1
-            else:
+            waiting = self._take()
+            if self._is_in_time(waiting):
                 batch.append(waiting)
                 room -= waiting.size
+        return batch
+
+    def _batch_apart(self, lane: Lane) -> list[Waiting]:
+        """The next commands that meet none of those on the other lane, nor any that have to wait for these: what meets is
+        carried out in the order in which it came. Nothing where nearly all meet, as those of one busy merchant do."""
+        other = self._side if lane is self._main else self._main
+        in_the_way = Footprint(other.batch)
+        book = Book(policies=self.policies, stripe=lane.stripe)
+        apart: list[Waiting] = []
+        passed_over: list[Waiting] = []
+        room = self._batch_max
+        for waiting in self._queue:
+            if waiting.size > room or waiting.command.alone or len(passed_over) - len(apart) > _PATIENCE:
+                break
+            name_ahead(waiting, book, self._guard)
+            if in_the_way.is_met_by(waiting):
+                in_the_way.add(waiting)
+                passed_over.append(waiting)
+            else:
+                apart.append(waiting)
+                room -= waiting.size
+        if apart:
+            for _ in (*apart, *passed_over):
+                self._take()
+            self._put_back(passed_over)
+        return [waiting for waiting in apart if self._is_in_time(waiting)]
+
+    def _take(self) -> Waiting:
+        waiting = self._queue.popleft()
+        self._queue_size -= waiting.size
         if self._queue_size <= self._queue_max // 2:
             self._room.set()
-        return batch
+        return waiting
+
+    def _put_back(self, commands: Sequence[Waiting]) -> None:
+        self._queue.extendleft(reversed(commands))
+        self._queue_size += _size(commands)
+
+    def _is_in_time(self, waiting: Waiting) -> bool:
+        """Whether the command's deadline has not passed; where it has, its caller is told."""
+        if waiting.deadline is None or waiting.deadline > asyncio.get_running_loop().time():
+            return True
+        waiting.settle(DeadlinePassed())
+        self.metrics.commands["dropped"] += 1
+        return False
 
     # --- One batch ---
 
-    async def _carry_out(self, batch: list[Waiting]) -> None:
+    async def _carry_out(self, lane: Lane, batch: list[Waiting]) -> None:
         """Commits a batch and answers its callers, whatever the database does meanwhile."""
         last: Exception | None = None
         for _ in range(ATTEMPTS):
             try:
-                outcomes = await self._commit(batch)
+                outcomes = await self._commit(lane, batch)
             except CommitInDoubt as doubt:
-                taken = await self._was_taken(doubt)
+                taken = await lane.was_taken(doubt, self._doubt_patience_seconds)
                 self.metrics.count_doubt(taken)
                 if taken is None:
                     self._refuse(batch, DatabaseUnavailable())
@@ -256,56 +347,56 @@ class Engine:
                         continue
                     case Remedy.WAIT:
                         _log.warning("the database went away", error=repr(error))
-                        await self._disconnect()
+                        await lane.disconnect()
                         self._refuse(batch, DatabaseUnavailable())
                     case Remedy.SPLIT:
-                        await self._split(batch, error)
+                        await self._split(lane, batch, error)
                 return
             self._answer(batch, outcomes)
             return
         if last is not None and getattr(last, "sqlstate", "") == "23505":  # no other engine's row after all
-            await self._split(batch, last)
+            await self._split(lane, batch, last)
         else:
             self._refuse(batch, RetriesExhausted())
 
-    async def _split(self, batch: list[Waiting], error: Exception) -> None:
+    async def _split(self, lane: Lane, batch: list[Waiting], error: Exception) -> None:
         """Finds the command that cannot be written; the others are carried out."""
         if len(batch) == 1:
             self._refuse(batch, internal_fault("a command cannot be written", error, batch[0].command))
         else:
             self.metrics.splits += 1
             middle = len(batch) // 2
-            await self._carry_out(batch[:middle])
-            await self._carry_out(batch[middle:])
+            await self._carry_out(lane, batch[:middle])
+            await self._carry_out(lane, batch[middle:])
 
-    async def _commit(self, batch: Sequence[Waiting]) -> list[Outcome]:
+    async def _commit(self, lane: Lane, batch: Sequence[Waiting]) -> list[Outcome]:
         """One try: the outcomes, committed. Raises CommitInDoubt, or what the database raised before that."""
-        connection = await self._connect()
+        connection = await lane.connect()
         stopwatch = self.metrics.stopwatch(batch)
         connection = stopwatch.watching(connection)
         try:
-            await self._chain.begin(connection)
-            book = Book(policies=self.policies, stripe=self._stripe)
+            await lane.chain.begin(connection)
+            book = Book(policies=self.policies, stripe=lane.stripe)
             stopwatch.lap("begin")
             await gather(connection, book, batch, self._guard)
             stopwatch.lap("gather")
             outcomes = await self._decider.decide_all(connection, book, batch)
             stopwatch.lap("decide")
             if not book.changed:
-                await self._chain.end(connection, "ROLLBACK")  # so that repeats and refusals write nothing at all
+                await lane.chain.end(connection, "ROLLBACK")  # so that repeats and refusals write nothing at all
                 self.metrics.count_batch("unchanged", _size(batch))
                 return outcomes
-            self._batch_no += 1
-            await book.persist(connection, NumberedBatch(self.id, self._batch_no))
+            lane.batch_no += 1
+            await book.persist(connection, NumberedBatch(lane.id, lane.batch_no))
             stopwatch.lap("persist")
         except BaseException as error:
-            await self._roll_back(connection, error)
+            await roll_back(connection, error)
             raise
         try:
-            status = await self._end(connection)
+            status = await self._end(lane, connection)
         except Exception as error:
             if is_connection_loss(error):
-                raise CommitInDoubt(self._batch_no, outcomes) from error
+                raise CommitInDoubt(lane.batch_no, outcomes) from error
             raise
         if status != "COMMIT":
             raise Restart(f"the database answered COMMIT with {status}")
@@ -313,14 +404,15 @@ class Engine:
         self.metrics.count_batch("committed", _size(batch))
         return outcomes
 
-    async def _end(self, connection: Connection) -> str:
+    async def _end(self, lane: Lane, connection: Connection) -> str:
         """Commits. While Postgres writes to the disk, there is time to ask those who wait for their keys."""
-        if not self._queue:
-            return await self._chain.end(connection, "COMMIT")
-        committing = asyncio.create_task(self._chain.end(connection, "COMMIT"), name="danbao-engine-commit")
+        if not self._queue or self._beside is not None:
+            return await lane.chain.end(connection, "COMMIT")
+        committing = asyncio.create_task(lane.chain.end(connection, "COMMIT"), name="danbao-engine-commit")
         await handed_over()
-        book = Book(policies=self.policies, stripe=self._stripe)
-        name_ahead(itertools.islice(self._queue, self._batch_max), book, self._guard)
+        book = Book(policies=self.policies, stripe=lane.stripe)
+        for waiting in itertools.islice(self._queue, self._batch_max):
+            name_ahead(waiting, book, self._guard)
         return await committing
 
     def _answer(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
@@ -331,8 +423,7 @@ class Engine:
             else:
                 waiting.settle(outcome)
                 self.metrics.commands[_told_as(outcome)] += 1
-        self._queue.extendleft(reversed(postponed))
-        self._queue_size += _size(postponed)
+        self._put_back(postponed)
         self.metrics.postponed += len(postponed)
 
     def _refuse(self, batch: Sequence[Waiting], refusal: Refusal) -> None:
@@ -340,54 +431,6 @@ class Engine:
         self.metrics.commands["failed"] += len(batch)
         for waiting in batch:
             waiting.settle(refusal)
-
-    # --- The connection ---
-
-    async def _connect(self) -> Connection:
-        """The engine's connection, made anew where it was lost."""
-        if self._connection is not None and not self._connection.is_closed():
-            return self._connection
-        connection = await connections.connect(self._database_url, timeout_seconds=self._connect_timeout_seconds)
-        try:
-            await connections.register(connection, self.id)
-            self._stripe = await connections.lease_stripe(connection)
-        except BaseException:
-            connection.terminate()
-            raise
-        connection.add_termination_listener(lambda _: self._wake_up.set())
-        self._connection = connection
-        self.metrics.connections += 1
-        return connection
-
-    async def _disconnect(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            try:
-                await connection.close(timeout=1)
-            except Exception:
-                connection.terminate()
-
-    async def _roll_back(self, connection: Connection, error: BaseException | None = None) -> None:
-        if error is not None and is_connection_loss(error):
-            connection.terminate()  # asking it for anything more may take as long again
-            return
-        try:
-            await connection.execute("ROLLBACK")
-        except Exception:
-            connection.terminate()
-
-    async def _was_taken(self, doubt: CommitInDoubt) -> bool | None:
-        """Whether the database took a batch whose COMMIT was lost; None where it cannot be asked in time."""
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._doubt_patience_seconds
-        while loop.time() < give_up_at:
-            await self._disconnect()
-            try:
-                return await connections.last_batch(await self._connect(), self.id) >= doubt.batch_no
-            except Exception as error:
-                _log.warning("a commit is in doubt and the database does not answer", error=repr(error))
-                await asyncio.sleep(0.1)
-        return None
 
 
 def _deadline(timeout_seconds: float | None) -> float | None:

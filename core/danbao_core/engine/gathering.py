@@ -1,14 +1,14 @@
 """Which rows a batch needs, and getting them: read without locks until they name nothing new, then locked in one order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from danbao_core.engine.book import Book
 from danbao_core.engine.command import Guard
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart, internal_fault
 from danbao_core.engine.requests import Request
-from danbao_core.engine.rows import READ, WRITE, Place
-from danbao_core.engine.waiting import Waiting
+from danbao_core.engine.rows import READ, STRIPE, WRITE, Place
+from danbao_core.engine.waiting import ANY_STRIPE, Waiting
 from danbao_core.errors import Refusal
 
 
@@ -19,7 +19,10 @@ async def gather(connection: Connection, book: Book, batch: Sequence[Waiting], g
     every lock is held, so they are as fresh as the locked ones. Raises Restart where the locked rows name more rows.
     """
     book.discovering = True
-    dependent = [waiting for waiting in batch if waiting.named_for_stripe != book.stripe and name_keys(waiting, book, guard)]
+    stripe = book.stripe
+    dependent = [
+        waiting for waiting in batch if waiting.named_for not in (stripe, ANY_STRIPE) and name_keys(waiting, book, guard)
+    ]
     if dependent:
         await book.learn_time(connection)
     while new := {key.place for waiting in dependent for key in waiting.keys if not book.knows(key)}:
@@ -31,7 +34,7 @@ async def gather(connection: Connection, book: Book, batch: Sequence[Waiting], g
     reads: set[Place] = set()
     for waiting in batch:
         for place, hold in waiting.keys:
-            (writes if hold is WRITE else reads if hold is READ else shares).add(place)
+            (writes if hold is WRITE or hold is STRIPE else reads if hold is READ else shares).add(place)
     await book.lock(connection, writes, shares)
     await book.load(connection, reads - writes - shares, READ)
     await book.learn_time(connection)
@@ -42,19 +45,18 @@ async def gather(connection: Connection, book: Book, batch: Sequence[Waiting], g
     book.discovering = False
 
 
-def name_ahead(queue: Iterable[Waiting], book: Book, guard: Guard | None) -> None:
-    """Asks commands for their keys before they are in a batch, with a book without rows. Those whose keys depend on rows are
-    asked again."""
+def name_ahead(waiting: Waiting, book: Book, guard: Guard | None) -> None:
+    """Asks a command for its keys before it is in a batch, with a book without rows. One whose keys depend on rows is asked
+    again, as is one whose keys depend on the stripe where the batch has another one."""
     book.discovering = True
-    for waiting in queue:
-        if waiting.named_for_stripe is None:
-            name_keys(waiting, book, guard)
+    if waiting.named_for is None or waiting.named_for not in (ANY_STRIPE, book.stripe):
+        name_keys(waiting, book, guard)
 
 
 def name_keys(waiting: Waiting, book: Book, guard: Guard | None) -> bool:
     """Asks a command for its keys; answers whether they depend on rows."""
     command = waiting.command
-    book.asked = False
+    book.asked = book.asked_for_stripe = False
     waiting.fault = None
     try:
         waiting.keys = [*command.keys(book), *waiting.needed]
@@ -66,5 +68,5 @@ def name_keys(waiting: Waiting, book: Book, guard: Guard | None) -> bool:
         waiting.keys.append(Request.read_key(command.origin.caller, command.origin.request_id))
     if guard is not None:
         waiting.keys.extend(guard.keys(command.origin))
-    waiting.named_for_stripe = None if book.asked else book.stripe
+    waiting.named_for = None if book.asked else book.stripe if book.asked_for_stripe else ANY_STRIPE
     return book.asked

@@ -97,8 +97,10 @@ class EngineMetrics(Collector):
         self.doubts = dict.fromkeys(DOUBTS, 0)
         self.splits = 0
         self.postponed = 0
-        self.connections = 0
-        """Made so far; every one but the first took the place of one that was lost."""
+        self.beside = 0
+        """Batches of the side lane."""
+        self.reconnects = 0
+        """Connections made in place of lost ones."""
         self.batch_commands = Histogram(BATCH_BOUNDS)
         self.wait_seconds = Histogram(PHASE_BOUNDS)
         """How long the command that was first in a batch had waited for it."""
@@ -122,9 +124,8 @@ class EngineMetrics(Collector):
     def count_doubt(self, taken: bool | None) -> None:
         self.doubts["unknown" if taken is None else "taken" if taken else "lost"] += 1
 
-    @property
-    def reconnects(self) -> int:
-        return max(self.connections - 1, 0)
+    def count_reconnect(self) -> None:
+        self.reconnects += 1
 
     def totals(self) -> dict[str, Any]:
         """The figures for a log line; of what did not happen, nothing."""
@@ -144,6 +145,7 @@ class EngineMetrics(Collector):
         yield _counters("commits_in_doubt", "COMMITs whose answer was lost, by what was found out", "found", self.doubts)
         yield _counter("splits", "Batches that were halved to find a command that cannot be written", self.splits)
         yield _counter("postponed", "Commands that were put off to the next batch", self.postponed)
+        yield _counter("beside", "Batches that were carried out beside others", self.beside)
         yield _counter("reconnects", "Connections made in place of lost ones", self.reconnects)
         yield GaugeMetricFamily(
             "danbao_engine_queue_commands", "Commands that wait; one of many payments counts as many", self._waiting()

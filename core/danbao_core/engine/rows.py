@@ -99,12 +99,14 @@ class Hold(Enum):
     READ = "to look at it, or to make it where it is absent: read when all locks are held"
     SHARE = "to look at it while nobody changes it: locked, together with whoever else looks"
     WRITE = "to change it: locked"
+    STRIPE = "to change it: locked; of the engine's own stripe, so that no other lane or engine changes it"
 
 
 # Python 3.11 takes twelve times as long for a member of an enum as for a name of the module; hot paths use names.
 READ: Final = Hold.READ
 SHARE: Final = Hold.SHARE
 WRITE: Final = Hold.WRITE
+STRIPE: Final = Hold.STRIPE
 
 
 class Key(NamedTuple):
@@ -128,6 +130,11 @@ class Row(msgspec.Struct, frozen=True):
     def key(cls, *values: Any) -> Key:
         """The row with these key values, to be changed: locked before decisions are made."""
         return _key(((cls, values), WRITE))
+
+    @classmethod
+    def stripe_key(cls, *values: Any) -> Key:
+        """The row with these key values, to be changed, where the engine's stripe is a part of these."""
+        return _key(((cls, values), STRIPE))
 
     @classmethod
     def shared_key(cls, *values: Any) -> Key:

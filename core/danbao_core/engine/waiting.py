@@ -2,7 +2,7 @@
 
 import asyncio
 from time import perf_counter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -10,6 +10,8 @@ from danbao_core.engine.command import AnyCommand
 from danbao_core.engine.rows import Key
 from danbao_core.engine.timeline import Timeline
 from danbao_core.errors import Refusal
+
+ANY_STRIPE: Final = -1
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -34,7 +36,7 @@ class Waiting:
         "deadline",
         "fault",
         "keys",
-        "named_for_stripe",
+        "named_for",
         "needed",
         "postponements",
         "queued_at",
@@ -59,8 +61,9 @@ class Waiting:
             timeline.queued_at = queued_at
         self.size = command.size
         self.keys: list[Key] = []
-        self.named_for_stripe: int | None = None
-        """The stripe for which the keys were named, where they depend on nothing else; None where they have to be named yet."""
+        self.named_for: int | None = None
+        """The stripe for which the keys were named, where they depend on nothing else, or ANY_STRIPE; None where they have to
+        be named yet."""
         self.needed: list[Key] = []  # what its decision found out to need beyond them
         self.postponements = 0
         self.fault: Refusal | None = None
