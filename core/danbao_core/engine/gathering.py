@@ -7,7 +7,7 @@ from danbao_core.engine.command import Guard
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart, internal_fault
 from danbao_core.engine.requests import Request
-from danbao_core.engine.rows import READ, STRIPE, WRITE, Place
+from danbao_core.engine.rows import READ, Place
 from danbao_core.engine.waiting import ANY_STRIPE, Waiting
 from danbao_core.errors import Refusal
 
@@ -33,8 +33,9 @@ async def gather(connection: Connection, book: Book, batch: Sequence[Waiting], g
     shares: set[Place] = set()
     reads: set[Place] = set()
     for waiting in batch:
-        for place, hold in waiting.keys:
-            (writes if hold is WRITE or hold is STRIPE else reads if hold is READ else shares).add(place)
+        writes.update(waiting.changed, waiting.striped)
+        shares.update(waiting.shared)
+        reads.update(waiting.read)
     await book.lock(connection, writes, shares)
     await book.load(connection, reads - writes - shares, READ)
     await book.learn_time(connection)
@@ -68,5 +69,6 @@ def name_keys(waiting: Waiting, book: Book, guard: Guard | None) -> bool:
         waiting.keys.append(Request.read_key(command.origin.caller, command.origin.request_id))
     if guard is not None:
         waiting.keys.extend(guard.keys(command.origin))
+    waiting.sort_keys()
     waiting.named_for = None if book.asked else book.stripe if book.asked_for_stripe else ANY_STRIPE
     return book.asked

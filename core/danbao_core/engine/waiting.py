@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 
 from danbao_core.engine.command import AnyCommand
-from danbao_core.engine.rows import Key
+from danbao_core.engine.rows import READ, STRIPE, WRITE, Key, Place
 from danbao_core.engine.timeline import Timeline
 from danbao_core.errors import Refusal
 
@@ -32,6 +32,7 @@ class Waiting:
 
     __slots__ = (
         "answer",
+        "changed",
         "command",
         "deadline",
         "fault",
@@ -40,7 +41,10 @@ class Waiting:
         "needed",
         "postponements",
         "queued_at",
+        "read",
+        "shared",
         "size",
+        "striped",
         "timeline",
     )
 
@@ -61,12 +65,29 @@ class Waiting:
             timeline.queued_at = queued_at
         self.size = command.size
         self.keys: list[Key] = []
+        self.changed: list[Place] = []  # of the keys, by how the rows are needed
+        self.striped: list[Place] = []
+        self.shared: list[Place] = []
+        self.read: list[Place] = []
         self.named_for: int | None = None
         """The stripe for which the keys were named, where they depend on nothing else, or ANY_STRIPE; None where they have to
         be named yet."""
         self.needed: list[Key] = []  # what its decision found out to need beyond them
         self.postponements = 0
         self.fault: Refusal | None = None
+
+    def sort_keys(self) -> None:
+        """Sorts the keys by how they need their rows."""
+        self.changed, self.striped, self.shared, self.read = [], [], [], []
+        for place, hold in self.keys:
+            if hold is READ:
+                self.read.append(place)
+            elif hold is WRITE:
+                self.changed.append(place)
+            elif hold is STRIPE:
+                self.striped.append(place)
+            else:
+                self.shared.append(place)
 
     def settle(self, outcome: Answer[Any] | Refusal) -> None:
         if self.timeline is not None:
