@@ -57,10 +57,14 @@ class MemoryCore:
         """Lets business time pass."""
         self.now += timedelta(seconds=seconds)
 
-    def claim(self, funding: UUID) -> None:
-        """What `claim_funding.sql` does, for a worker that sets out to ask the bank."""
-        (claimed,) = (each for each in self.all(Funding) if each.id == funding)
-        self._keep([claimed.replace(attempts=claimed.attempts + 1)])
+    def claim(self, what: str, which: UUID) -> None:
+        """What `claim_funding.sql` or `claim_refund.sql` does, for a worker that sets out to ask the bank."""
+        if what == "funding":
+            (funding,) = (each for each in self.all(Funding) if each.id == which)
+            self._keep([funding.replace(attempts=funding.attempts + 1)])
+        else:
+            (refund,) = (each for each in self.all(Refund) if each.id == which)
+            self._keep([refund.replace(attempts=refund.attempts + 1, sent_at=refund.sent_at or self.now)])
 
     def all(self, row_type: type[S]) -> list[S]:
         """Every row of a table."""

@@ -81,13 +81,13 @@ class EngineCore:
             in_key_order = f"SELECT * FROM {row_type.table.name} ORDER BY {', '.join(row_type.table.key)}"
             return await fetch_rows(pool, row_type, in_key_order)
 
-    def claim(self, funding: UUID) -> None:
-        self._runner.run(self._claim(funding))
+    def claim(self, what: str, which: UUID) -> None:
+        self._runner.run(self._claim(what, which))
 
-    async def _claim(self, funding: UUID) -> None:
+    async def _claim(self, what: str, which: UUID) -> None:
         """The lease ends at once, so that the same worker may come again."""
         connection = await asyncpg.connect(self._database_url)
-        claimed = await connection.fetchrow(sql.load("danbao_core", "claim_funding"), funding, timedelta())
+        claimed = await connection.fetchrow(sql.load("danbao_core", f"claim_{what}"), which, timedelta())
         await connection.close()
         assert claimed is not None, "a bank that is to be asked can be"
 

@@ -218,7 +218,7 @@ class FundingRules(FundingsModel):
         expected = self.fundings[funding]
         at_bank = expected.open and expected.card is not None
         if at_bank:
-            self.core.claim(funding)
+            self.core.claim("funding", funding)
             expected.asked += 1
         elif not expected.open:
             self.went_back.add("answered again")

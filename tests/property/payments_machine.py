@@ -40,6 +40,7 @@ from danbao_core.payments import (
     ShipPayment,
     VoidPayment,
 )
+from danbao_core.payments.refund_rows import Destination
 from danbao_core.proposals import Adjustment, ApproveProposal, CreateProposal, Side
 from tests.builders import an_operators_key, by, origin
 from tests.property.disputes_machine import DisputeRules
@@ -417,6 +418,7 @@ class PaymentsMachine(RefundRules, DisputeRules, PayoutRules, PeopleRules, RuleB
         for refund in self.core.all(Refund):
             foreseen = self.refunds[refund.id]
             assert (refund.state.name, refund.fee_share_minor) == (foreseen.state, foreseen.share)
+            assert (refund.destination is Destination.INSTRUMENT) == (foreseen.card is not None)
         self.check_disputes()
         self.check_fundings()
         self.check_payouts()

@@ -29,6 +29,7 @@ from danbao_core.payments import (
     VoidPayment,
 )
 from danbao_core.proposals import ApproveProposal
+from danbao_core.refunds_at_bank import LeaveUnboundCard, TakeRefundOutcome
 from danbao_core.service_keys import ServiceKey
 from tests.memory_core import NOON
 
@@ -64,8 +65,10 @@ STEPS: Final = {
     ConfirmPayment,
     CorrectShipment,
     ExtendConfirmation,
+    LeaveUnboundCard,
     PayPayment,
     ShipPayment,
+    TakeRefundOutcome,
     VoidPayment,
 }
 """What the machine does with payments, and with the money of who takes part in them."""
@@ -78,6 +81,8 @@ REFUNDED: Final = {
     "released in part",
     "confirmation put off",
     "finish put off",
+    *(f"to a card {state}" for state in ("SUCCEEDED", "PENDING", "FAILED")),
+    "called off without what is at the bank",
 }
 """What is to become of refunds, and of payments by them."""
 BY_TIME = {
@@ -95,15 +100,18 @@ class Core(Protocol):
     def carry_out(self, command: Command[R]) -> R: ...
     def advance(self, seconds: int) -> None: ...
     def all(self, row_type: type[S]) -> Iterable[S]: ...
-    def claim(self, funding: UUID) -> None:
-        """Writes down that a worker sets out to ask the bank for a funding."""
+    def claim(self, what: str, which: UUID) -> None:
+        """Writes down that a worker sets out to ask the bank for a funding or a refund."""
 
 
 class ExpectedRefund:
     """What the model knows of a refund."""
 
-    def __init__(self, payment: "Expected", amount: int, source: str) -> None:
-        self.payment, self.amount, self.source = payment, amount, source
+    def __init__(self, payment: "Expected", amount: int, source: str, card: UUID | None = None) -> None:
+        self.payment, self.amount, self.source, self.card = payment, amount, source, card
+        """The card is where it is to go; None for the payer's wallet, also once it cannot go to the card."""
+        self.sent = False
+        """Whether the bank may have it."""
         self.state, self.share = "PENDING", 0
         self.due: int | None = None
 
@@ -234,15 +242,20 @@ class Model:
         self.ended.update(("captured in part" if in_part else expected.mode, expected.currency))
 
     def _return(self, expected: Expected, at: int) -> None:
-        returned = expected.held
+        """Refunds that a bank may have go on."""
+        at_bank = [each for each in expected.refunds if each.open and each.card and each.sent]
+        left = sum(each.amount for each in at_bank)
+        returned = expected.held - left
         expected.returned += returned
-        self._unhold(expected)
+        self._unhold(expected, leaving=left)
         self._give_back(expected, returned, at)
         expected.state, expected.due = "CLOSED", None
         for refund in expected.refunds:
-            if refund.open:
+            if refund.open and refund not in at_bank:
                 refund.state = "FAILED"
                 self.went_back.add("ESCROW FAILED")
+        if at_bank:
+            self.went_back.add("called off without what is at the bank")
 
     def _give_back(self, expected: Expected, amount: int, at: int) -> None:
         """The payer has some of what they paid again."""
@@ -346,9 +359,9 @@ class Model:
         self.wallets[wallet] -= refund.amount - share
         return True
 
-    def _refund(self, expected: Expected, amount: int) -> ExpectedRefund:
+    def _refund(self, expected: Expected, amount: int, card: UUID | None) -> ExpectedRefund:
         """A refund that is granted."""
-        refund = ExpectedRefund(expected, amount, "PAYEE" if expected.state == "SUCCEEDED" else "ESCROW")
+        refund = ExpectedRefund(expected, amount, "PAYEE" if expected.state == "SUCCEEDED" else "ESCROW", card)
         must_wait = bool(self._waiting(expected.payee, expected.currency))
         expected.refunds.append(refund)
         expected.touched = self.now
@@ -361,23 +374,34 @@ class Model:
         if not refund.open:
             return
         expected = self._caught_up_of(refund.payment)
+        if refund.state == "PENDING" and refund.card is not None:
+            return
         if refund.state == "PENDING":
-            refund.state = "SUCCEEDED"
-            self._give_back(expected, refund.amount, self.now)
-            if refund.source == "ESCROW":
-                self.platform["ESCROW", expected.currency] -= refund.amount
-                expected.held -= refund.amount
-                expected.returned += refund.amount
-            self.platform["FEES", expected.currency] -= refund.share
-            if expected.refundable == 0 and not expected.reserved:
-                self.went_back.add(f"closed from {expected.state}")
-                expected.state, expected.due = "CLOSED", None
+            self._give(expected.payer, expected.currency, refund.amount)
+            self._refunded(refund)
         elif refund.state == "AWAITING_FUNDS" and refund.due is not None and refund.due <= self.now:
             refund.state = "FAILED"
         elif refund.state == "AWAITING_FUNDS" and self._take(refund):
             self.went_back.add("served")
         else:
             return
-        expected.touched = self.now
+        self._stepped(refund)
+
+    def _refunded(self, refund: ExpectedRefund) -> None:
+        """What a refund does beside bringing the money where it is to go."""
+        expected, refund.state = refund.payment, "SUCCEEDED"
+        if expected.paid is not None:
+            self._have_back(expected.payer, expected.currency, refund.amount, expected.paid, self.now)
+        if refund.source == "ESCROW":
+            self.platform["ESCROW", expected.currency] -= refund.amount
+            expected.held -= refund.amount
+            expected.returned += refund.amount
+        self.platform["FEES", expected.currency] -= refund.share
+        if expected.refundable == 0 and not expected.reserved and expected.state != "CLOSED":
+            self.went_back.add(f"closed from {expected.state}")
+            expected.state, expected.due = "CLOSED", None
+
+    def _stepped(self, refund: ExpectedRefund) -> None:
+        refund.payment.touched = self.now
         self.went_back.add(f"{refund.source} {refund.state}")
-        self._caught_up_of(expected)
+        self._caught_up_of(refund.payment)
