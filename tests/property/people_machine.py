@@ -229,35 +229,37 @@ class PeopleRules(ApprovalRules):
         before: str,
         again: bool,
     ) -> Any:
-        """Ada buys something with the proofs that she has, and another thing with the same ones."""
+        """Ada buys something with the proofs that she has, and tries the same ones for another thing, before and after."""
         self._identify(channels)
         if before == "a day":
             self.time_passes(DAY)
         if before == "change for a known one":
-            self._buy(payee, 1, Mode.INSTANT, None)
+            self._pay_if_made(self._order(payee, 1, Mode.INSTANT), "none")
             self.time_passes(1)
         if before.startswith("change"):
             self._change()
-        payment = self._buy(payee, amount, mode, factor, guesses=3 if before == "guess" else 0)
-        if again and isinstance(payment, UUID):
-            another = self._buy(payee, amount, mode, None, show="newest")
-            if mode is Mode.ESCROW:
-                self.ship(payment, ShipmentMethod.EXPRESS)
-                self.confirm_myself(payment, 0, "right")
-            self.pay_myself(another if isinstance(another, UUID) else payment, 0, "right", "oldest")
+        payment = self._order(payee, amount, mode)
+        if not isinstance(payment, UUID):
+            return payment
+        for _ in range(3 if before == "guess" else 0):
+            self.pay_myself(payment, 0, "wrong", "none")
+        other = self._order(payee, amount, mode) if again else None
+        if factor is not None:
+            self._approve(self._ask_to_pay(payment, 0, factor))
+        self._pay_if_made(other, "newest")
+        self.pay_myself(payment, 0, "right", "fitting")
+        self._pay_if_made(other, "newest")
+        if again and mode is Mode.ESCROW:
+            self.ship(payment, ShipmentMethod.EXPRESS)
+            self.confirm_myself(payment, 0, "right")
         return payment
 
-    def _buy(
-        self, payee: int, amount: int, mode: Mode, factor: FactorKind | None, *, guesses: int = 0, show: str = "fitting"
-    ) -> Any:
-        payment = self.create(len(self.accounts) - 1, payee, "CNY", amount, mode, "", pay=False)
+    def _order(self, payee: int, amount: int, mode: Mode) -> Any:
+        return self.create(len(self.accounts) - 1, payee, "CNY", amount, mode, "", pay=False)
+
+    def _pay_if_made(self, payment: Any, show: str) -> None:
         if isinstance(payment, UUID):
-            for _ in range(guesses):
-                self.pay_myself(payment, 0, "wrong", "none")
-            if factor is not None:
-                self._approve(self._ask_to_pay(payment, 0, factor))
             self.pay_myself(payment, 0, "right", show)
-        return payment
 
     def _identify(self, channels: tuple[int, ...]) -> None:
         for channel in channels:
