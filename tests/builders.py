@@ -342,7 +342,9 @@ class _Written(msgspec.Struct, frozen=True):
     count: int
 
 
-class _Put(Command[_Written], frozen=True):
+class Put(Command[_Written], frozen=True):
+    """Writes rows as they are: new ones, and next versions of those that there are."""
+
     result_type = _Written
     rows: tuple[Row, ...]
 
@@ -354,5 +356,5 @@ class _Put(Command[_Written], frozen=True):
 
 
 async def put(engine: Engine, *rows: Row) -> None:
-    """Writes rows as they are: new ones, and next versions of those that there are."""
-    await engine.submit(_Put(origin=origin(), rows=rows))
+    """Carries out a Put."""
+    await engine.submit(Put(origin=origin(), rows=rows))

@@ -16,6 +16,7 @@ from danbao_core.engine.book import RowNeeded
 from danbao_core.fundings import Funding
 from danbao_core.ledger import Entry, Journal
 from danbao_core.payments import Payment, Refund, RefundState, State
+from danbao_core.payments.approving import KnownPayee
 from danbao_core.policy import PolicySchedule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -30,7 +31,7 @@ class MemoryCore:
     def __init__(self, given: Iterable[Row] = (), at: datetime = NOON, policies: PolicySchedule | None = None) -> None:
         self.now = at
         self.policies = policies or PolicySchedule.load()
-        self._rows: dict[tuple[type[Row], tuple[Any, ...]], Row] = {}
+        self._rows: dict[type[Row], dict[tuple[Any, ...], Row]] = {}
         self._keep(given)
 
     def carry_out(self, command: Command[R]) -> R:
@@ -56,9 +57,18 @@ class MemoryCore:
         """Lets business time pass."""
         self.now += timedelta(seconds=seconds)
 
+    def claim(self, what: str, which: UUID) -> None:
+        """What `claim_funding.sql` or `claim_refund.sql` does, for a worker that sets out to ask the bank."""
+        if what == "funding":
+            (funding,) = (each for each in self.all(Funding) if each.id == which)
+            self._keep([funding.replace(attempts=funding.attempts + 1)])
+        else:
+            (refund,) = (each for each in self.all(Refund) if each.id == which)
+            self._keep([refund.replace(attempts=refund.attempts + 1, sent_at=refund.sent_at or self.now)])
+
     def all(self, row_type: type[S]) -> list[S]:
         """Every row of a table."""
-        return [cast(S, row) for (of, _), row in self._rows.items() if of is row_type]
+        return cast(list[S], list(self._rows.get(row_type, {}).values()))
 
     def place(self, *rows: Row) -> None:
         """Puts rows as they are in the place of what there is."""
@@ -82,7 +92,9 @@ class MemoryCore:
             return self._earnings(*values)
         if row_type is WaitingCompensation:
             return self._waiting_compensation(*values)
-        return self._taking(*values) if row_type is Taking else self._rows.get(key.place)
+        if row_type is KnownPayee:
+            return self._known_payee(*values)
+        return self._taking(*values) if row_type is Taking else self._rows.get(row_type, {}).get(values)
 
     def _obligation(self, account_id: UUID) -> Obligation | None:
         """What `read_obligation.sql` finds."""
@@ -118,6 +130,12 @@ class MemoryCore:
         ]
         return Taking(account_id, max(moments)) if moments else None
 
+    def _known_payee(self, payer_id: UUID, payee_id: UUID) -> KnownPayee | None:
+        """What `read_known_payee.sql` finds."""
+        sides = (payer_id, payee_id)
+        paid = [each.paid_at for each in self.all(Payment) if each.paid_at and (each.payer_id, each.payee_id) == sides]
+        return KnownPayee(payer_id, payee_id, min(paid)) if paid else None
+
     def _earnings(self, currency: str) -> Earnings:
         """What `read_earnings.sql` finds."""
         fees = [each.amount_minor for each in self.all(Balance) if (each.purpose, each.currency) == (Purpose.FEES, currency)]
@@ -132,4 +150,4 @@ class MemoryCore:
 
     def _keep(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            self._rows[type(row), row.key_values] = row
+            self._rows.setdefault(type(row), {})[row.key_values] = row

@@ -131,25 +131,10 @@ async def a_crowd(database_url: str, keyring: Keyring, count: int, *, funds_mino
     crowd: list[Somebody] = []
     try:
         for _ in range(count):
-            account, secret, factor_id, phone = _an_account(["CNY"]), new_secret(), uuid7(), a_phone()
+            secret, phone = new_secret(), a_phone()
+            account, rows = rows_of_somebody(keyring, ["CNY"], IdentityLevel.II, phone, secret)
             session = _a_session(account.id, "a-phone-of-theirs")
-            person = _a_person(keyring, account, phone, PAYMENT_PASSWORD, IdentityLevel.II).replace(totp_id=factor_id)
-            factor = Factor(
-                id=factor_id,
-                account_id=account.id,
-                kind=FactorKind.TOTP,
-                state=FactorState.ACTIVE,
-                secret=keyring.seal(secret, "factor", "secret", factor_id),
-                label="",
-                last_step=0,
-                recovery_generation=0,
-                created_at=account.created_at,
-                updated_at=account.created_at,
-                version=1,
-            )
-            refs = [PhoneRef(each, account.id, 1) for each in keyring.lookups("phone", phone)]
-            rows = (account, *new_wallet(account.id, "CNY"), person, *refs, factor, session)
-            await engine.submit(_Put(origin=origin(), rows=rows))
+            await engine.submit(_Put(origin=origin(), rows=(*rows, session)))
             await engine.submit(TopUp(origin=origin(), account_id=account.id, amount=Money(funds_minor, "CNY")))
             crowd.append(Somebody(account.name, access_token(keyring, session, session.refreshed_at)[0], secret))
     finally:
@@ -234,6 +219,30 @@ async def _put(core: Core, *rows: Row) -> None:
         await engine.submit(_Put(origin=origin(), rows=rows))
     finally:
         await engine.stop()
+
+
+def rows_of_somebody(
+    keyring: Keyring, currencies: Sequence[str], level: IdentityLevel, phone: str, secret: str = ""
+) -> tuple[Account, tuple[Row, ...]]:
+    """Somebody with an authenticator in force that has a secret: their account, and all of their rows, but for a session."""
+    account, factor_id = _an_account(currencies), uuid7()
+    person = _a_person(keyring, account, phone, PAYMENT_PASSWORD, level).replace(totp_id=factor_id)
+    factor = Factor(
+        id=factor_id,
+        account_id=account.id,
+        kind=FactorKind.TOTP,
+        state=FactorState.ACTIVE,
+        secret=keyring.seal(secret or new_secret(), "factor", "secret", factor_id),
+        label="",
+        last_step=0,
+        recovery_generation=0,
+        created_at=account.created_at,
+        updated_at=account.created_at,
+        version=1,
+    )
+    refs = [PhoneRef(each, account.id, 1) for each in keyring.lookups("phone", phone)]
+    wallets = (balance for currency in currencies for balance in new_wallet(account.id, currency))
+    return account, (account, *wallets, person, *refs, factor)
 
 
 def _an_account(currencies: Sequence[str]) -> Account:

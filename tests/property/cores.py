@@ -2,23 +2,34 @@
 
 import asyncio
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
 from hypothesis.stateful import invariant
 
+from danbao_core import sql
 from danbao_core.audit import audit
 from danbao_core.engine import Command, Engine, Row
 from danbao_core.engine.reads import fetch_rows
 from danbao_core.payments import Mode
-from danbao_core.policy import PolicySchedule
 from danbao_core.sandbox import AdvanceClock
 from tests.builders import origin
 from tests.memory_core import MemoryCore
 from tests.property.payments_machine import PaymentsMachine
+from tests.property.payments_model import START
+from tests.property.people_model import POLICIES
 from tests.shared_postgres import TEMPLATE, SharedServer
+
+_TIME_STANDS_STILL = """
+    CREATE SCHEMA still;
+    CREATE FUNCTION still.statement_timestamp() RETURNS timestamptz LANGUAGE sql AS $$SELECT timestamptz '{time}'$$;
+    GRANT USAGE ON SCHEMA still TO public;
+    ALTER DATABASE {name} SET search_path = still, pg_catalog, public;
+"""
+"""Business time moves by AdvanceClock alone, so that the model knows to the second what is due."""
 
 R = TypeVar("R", bound=msgspec.Struct)
 S = TypeVar("S", bound=Row)
@@ -33,7 +44,7 @@ class InMemory(PaymentsMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.core = MemoryCore()
+        self.core = MemoryCore(policies=POLICIES)
 
     @invariant()
     def holds(self) -> None:
@@ -49,7 +60,7 @@ class EngineCore:
         self._engine = runner.run(self._start())
 
     async def _start(self) -> Engine:
-        engine = Engine(self._database_url, policies=PolicySchedule.load())
+        engine = Engine(self._database_url, policies=POLICIES)
         await engine.start()
         return engine
 
@@ -70,6 +81,16 @@ class EngineCore:
             in_key_order = f"SELECT * FROM {row_type.table.name} ORDER BY {', '.join(row_type.table.key)}"
             return await fetch_rows(pool, row_type, in_key_order)
 
+    def claim(self, what: str, which: UUID) -> None:
+        self._runner.run(self._claim(what, which))
+
+    async def _claim(self, what: str, which: UUID) -> None:
+        """The lease ends at once, so that the same worker may come again."""
+        connection = await asyncpg.connect(self._database_url)
+        claimed = await connection.fetchrow(sql.load("danbao_core", f"claim_{what}"), which, timedelta())
+        await connection.close()
+        assert claimed is not None, "a bank that is to be asked can be"
+
     def stop(self) -> None:
         self._runner.run(self._engine.stop())
 
@@ -84,6 +105,7 @@ def on_engine(postgres: SharedServer) -> type[PaymentsMachine]:
             self.name = f"test_{uuid4().hex}"
             self.url = postgres.url_of(self.name)
             self._administer(f"CREATE DATABASE {self.name} TEMPLATE {TEMPLATE}")
+            self.runner.run(_administer(self.url, _TIME_STANDS_STILL.format(name=self.name, time=START.isoformat())))
             self.core: EngineCore = EngineCore(self.runner, self.url)
 
         def teardown(self) -> None:

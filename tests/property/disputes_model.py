@@ -77,7 +77,7 @@ class DisputesModel(Model):
     def _settle(self, dispute: ExpectedDispute, back: int, at: int) -> None:
         expected = dispute.payment
         dispute.state, dispute.back, expected.disputed = "SETTLED", back, False
-        self._give(expected.payer, expected.currency, back)
+        self._give_back(expected, back, at)
         if dispute.released:
             self._take_back(dispute, back, at)
         else:

@@ -22,7 +22,6 @@ from danbao_core.accounts import (
     Purpose,
     UnfreezeAccount,
 )
-from danbao_core.fundings import SettleFunding, TopUp, Withdraw
 from danbao_core.ledger import Entry, Journal
 from danbao_core.money import Money
 from danbao_core.payments import (
@@ -41,12 +40,12 @@ from danbao_core.payments import (
     ShipPayment,
     VoidPayment,
 )
+from danbao_core.payments.refund_rows import Destination
 from danbao_core.proposals import Adjustment, ApproveProposal, CreateProposal, Side
-from danbao_core.sandbox import BankBehaviour, SetBankBehaviour
-from danbao_core.service_keys import ServiceKey
 from tests.builders import an_operators_key, by, origin
 from tests.property.disputes_machine import DisputeRules
 from tests.property.payments_model import (
+    ACCOUNTS,
     CONFIRM_AFTER,
     CURRENCIES,
     DAY,
@@ -55,19 +54,17 @@ from tests.property.payments_model import (
     PEOPLE,
     Expected,
 )
+from tests.property.payouts_machine import PayoutRules
+from tests.property.people_machine import PeopleRules
 from tests.property.refunds_machine import RefundRules
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
+class PaymentsMachine(RefundRules, DisputeRules, PayoutRules, PeopleRules, RuleBasedStateMachine):
     """Buyers, sellers, payments in every mode and four currencies, closing accounts, and time."""
 
     payments = PAYMENTS
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operators: list[ServiceKey] = []
 
     @initialize()
     def people(self) -> None:
@@ -78,78 +75,22 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
             )
             for currency in currencies:
                 self.wallets[account.id, currency] = 0
-                if kind is AccountKind.PERSONAL:
-                    self._top_up(account.id, currency, 5_000)
             if kind is AccountKind.MERCHANT:
                 self.merchants.add(account.id)
+            self.accounts.append(account.id)
+        self.accounts.append(self.register())
+        for account_id, currency in [each for each in self.wallets if each[0] not in self.merchants]:
+            self._top_up(account_id, currency, 5_000)
+        for account_id in self.accounts:
+            self.bind(account_id)
         self.operators = [self.core.carry_out(an_operators_key()) for _ in range(2)]
-
-    def account(self, number: int) -> UUID:
-        return list(dict.fromkeys(account for account, _ in self.wallets))[number]
 
     # --- Rules ---
 
-    @rule(who=st.integers(0, 3), currency=st.sampled_from(CURRENCIES), amount=st.integers(-1, 5_000))
-    def top_up(self, who: int, currency: str, amount: int) -> None:
-        self._top_up(self.account(who), currency, amount)
-
-    def _top_up(self, account: UUID, currency: str, amount: int) -> None:
-        _, outcome = self.attempt(TopUp(origin=origin(), account_id=account, amount=Money(amount, currency)))
-        if amount <= 0:
-            assert outcome == "AMOUNT_NOT_POSITIVE"
-        elif account in self.closed:
-            assert outcome == "ACCOUNT_CLOSED"
-        elif (account, currency) not in self.wallets:
-            assert outcome == "WALLET_MISSING"
-        elif account in self.frozen:
-            assert outcome == "ACCOUNT_FROZEN"
-        else:
-            assert outcome == "OK"
-            self._give(account, currency, amount)
-            self.outside[currency] -= amount
-
-    @rule(
-        who=st.integers(0, 3),
-        currency=st.sampled_from(CURRENCIES),
-        amount=st.integers(-1, 2_000),
-        bank=st.sampled_from(BankBehaviour),
-    )
-    def withdraw(self, who: int, currency: str, amount: int, bank: BankBehaviour) -> None:
-        account = self.account(who)
-        self.core.carry_out(SetBankBehaviour(origin=origin(), behaviour=bank))
-        funding, outcome = self.attempt(Withdraw(origin=origin(), account_id=account, amount=Money(amount, currency)))
-        self.core.carry_out(SetBankBehaviour(origin=origin(), behaviour=BankBehaviour.ACCEPT))
-        if amount <= 0:
-            assert outcome == "AMOUNT_NOT_POSITIVE"
-        elif account in self.closed:
-            assert outcome == "ACCOUNT_CLOSED"
-        elif (account, currency) not in self.wallets:
-            assert outcome == "WALLET_MISSING"
-        elif account in self.frozen:
-            assert outcome == "ACCOUNT_FROZEN"
-        elif self._waiting(account, currency):
-            assert outcome == "REFUNDS_WAITING"
-        elif self.wallets[account, currency] < amount:
-            assert outcome == "INSUFFICIENT_FUNDS"
-        else:
-            assert outcome == "OK"
-            assert funding is not None
-            self.wallets[account, currency] -= amount
-            self.withdrawing[funding.id] = (account, currency, amount)
-            if bank is not BankBehaviour.NO_ANSWER:
-                self._settled(funding.id, accepted=bank is BankBehaviour.ACCEPT)
-
-    @rule(accepted=st.booleans())
-    def bank_answers(self, accepted: bool) -> None:
-        for funding in list(self.withdrawing)[:1]:
-            _, outcome = self.attempt(SettleFunding(origin=origin(), funding_id=funding, accepted=accepted))
-            assert outcome == "OK"
-            self._settled(funding, accepted=accepted)
-
-    @rule(who=st.integers(0, 3), currency=st.sampled_from(CURRENCIES), amount=st.integers(1, 2_000), debit=st.booleans())
+    @rule(who=ACCOUNTS, currency=st.sampled_from(CURRENCIES), amount=st.integers(1, 2_000), debit=st.booleans())
     def adjust(self, who: int, currency: str, amount: int, debit: bool) -> None:
         """Takes money that the account may not have, which it then owes, or gives it some."""
-        account = self.account(who)
+        account = self.accounts[who]
         sides = (Side(Purpose.AVAILABLE, account), Side(Purpose.FEES))
         taken, given = sides if debit else sides[::-1]
         terms = Adjustment(debit=taken, credit=given, amount=Money(amount, currency))
@@ -171,9 +112,9 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
             self._give(account, currency, amount)
         self.platform["FEES", currency] += amount if debit else -amount
 
-    @rule(who=st.integers(0, 3), currency=st.sampled_from(CURRENCIES))
+    @rule(who=ACCOUNTS, currency=st.sampled_from(CURRENCIES))
     def open_wallet(self, who: int, currency: str) -> None:
-        account = self.account(who)
+        account = self.accounts[who]
         _, outcome = self.attempt(OpenWallet(origin=origin(), account_id=account, currency=currency))
         if account in self.closed:
             assert outcome == "ACCOUNT_CLOSED"
@@ -185,8 +126,8 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
 
     @rule(
         target=payments,
-        payer=st.integers(0, 3),
-        payee=st.integers(0, 3),
+        payer=ACCOUNTS,
+        payee=ACCOUNTS,
         currency=st.sampled_from(CURRENCIES),
         amount=st.integers(0, 3_000),
         mode=st.sampled_from(Mode),
@@ -194,7 +135,7 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
         pay=st.booleans(),
     )
     def create(self, payer: int, payee: int, currency: str, amount: int, mode: Mode, order: str, pay: bool) -> Any:
-        of, to = self.account(payer), self.account(payee)
+        of, to = self.accounts[payer], self.accounts[payee]
         command = CreatePayment(
             origin=origin(), payer_id=of, payee_id=to, amount=Money(amount, currency), mode=mode, order_no=order, pay=pay
         )
@@ -222,9 +163,11 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
         method=st.sampled_from(list(CONFIRM_AFTER)),
         percent=st.sampled_from([0, 0, 33, 50, 100]),
         at_once=st.booleans(),
+        then=st.sampled_from(["", "", "void", "correct", "extend"]),
     )
     def purchase(
         self,
+        *,
         payer: int,
         payee: int,
         currency: str,
@@ -233,6 +176,7 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
         method: ShipmentMethod,
         percent: int,
         at_once: bool,
+        then: str,
     ) -> Any:
         """What is rarely reached by chance: goods under way or money held, and the end of both, which 0 percent leaves open."""
         payment = self.create(payer, payee, currency, amount, mode, "", pay=at_once)
@@ -243,6 +187,13 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
                 self.capture(payment, percent, None)
             if mode is Mode.ESCROW:
                 self.ship(payment, method)
+            match then:
+                case "void":
+                    self.void(payment)
+                case "correct":
+                    self.correct(payment, method)
+                case "extend":
+                    self.extend(payment)
             if mode is Mode.ESCROW and percent == 100:
                 self.confirm(payment)
         return payment
@@ -257,13 +208,21 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
                 return "ACCOUNT_CLOSED"
             if (account, currency) not in self.wallets:
                 return "WALLET_MISSING"
-        if pay and of in self.frozen:
-            return "ACCOUNT_FROZEN"
-        if pay and self._waiting(of, currency):
-            return "REFUNDS_WAITING"
-        if order and (to, order) in self.orders:
+        blocked = self._foresee_blocked(of, currency) if pay else "OK"
+        if blocked == "OK" and order and (to, order) in self.orders:
             return "ORDER_NO_TAKEN"
-        return "INSUFFICIENT_FUNDS" if pay and self.wallets[of, currency] < amount else "OK"
+        return self._foresee_means(of, currency, amount) if pay and blocked == "OK" else blocked
+
+    def _foresee_blocked(self, payer: UUID, currency: str) -> str:
+        """Of paying from a wallet that is there."""
+        if payer in self.frozen:
+            return "ACCOUNT_FROZEN"
+        return "REFUNDS_WAITING" if self._waiting(payer, currency) else "OK"
+
+    def _foresee_means(self, payer: UUID, currency: str, amount: int) -> str:
+        if self._exceeds(payer, currency, amount):
+            return "LIMIT_EXCEEDED"
+        return "INSUFFICIENT_FUNDS" if self.wallets[payer, currency] < amount else "OK"
 
     @rule(which=payments, wanted=st.booleans())
     def pay(self, which: UUID, wanted: bool = False) -> None:
@@ -272,16 +231,13 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
         _, outcome = self.attempt(PayPayment(origin=origin(), payment_id=which))
         if {expected.payer, expected.payee} & self.closed:
             assert outcome == "ACCOUNT_CLOSED"
-        elif expected.payer in self.frozen:
-            assert outcome == "ACCOUNT_FROZEN"
-        elif self._waiting(expected.payer, expected.currency):
-            assert outcome == "REFUNDS_WAITING"
+        elif (blocked := self._foresee_blocked(expected.payer, expected.currency)) != "OK":
+            assert outcome == blocked
         elif expected.state != "AWAITING_PAYMENT":
             assert outcome == "INVALID_TRANSITION"
-        elif self.wallets[expected.payer, expected.currency] < expected.amount:
-            assert outcome == "INSUFFICIENT_FUNDS"
         else:
-            assert outcome == "OK"
+            assert outcome == self._foresee_means(expected.payer, expected.currency, expected.amount)
+        if outcome == "OK":
             self._pay(expected)
 
     @rule(which=payments, wanted=st.booleans(), method=st.sampled_from(list(CONFIRM_AFTER)))
@@ -375,7 +331,7 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
         _, outcome = self.attempt(VoidPayment(origin=origin(), payment_id=which))
         assert outcome == ("OK" if expected.state == "AUTHORIZED" else "INVALID_TRANSITION")
         if outcome == "OK":
-            self._return(expected)
+            self._return(expected, self.now)
 
     @rule(which=payments, wanted=st.booleans())
     def cancel(self, which: UUID, wanted: bool = False) -> None:
@@ -385,7 +341,7 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
         possible = "DISPUTE_OPEN" if expected.disputed else "OK"
         assert outcome == (possible if expected.state in ("AWAITING_PAYMENT", "PAID") else "INVALID_TRANSITION")
         if outcome == "OK":
-            self._return(expected)
+            self._return(expected, self.now)
 
     @rule(which=payments, payer=st.booleans())
     def close(self, which: UUID, payer: bool) -> None:
@@ -402,7 +358,7 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
             assert outcome == "BALANCE_NOT_ZERO"
         elif any(self._is_under_way(each) for each in self.expected.values() if account in (each.payer, each.payee)):
             assert outcome == "PAYMENTS_OPEN"
-        elif account in [of for of, _, _ in self.withdrawing.values()]:
+        elif any(each.open for each in self.fundings.values() if each.account == account):
             assert outcome == "FUNDINGS_OPEN"
         elif any(each.reserved for each in self.expected.values() if account in (each.payer, each.payee)):
             assert outcome == "REFUNDS_OPEN"
@@ -417,11 +373,13 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
     @rule(which=payments, payer=st.booleans(), freeze=st.integers(0, 2))
     def freeze(self, which: UUID, payer: bool, freeze: int) -> None:
         """Freezes an account, or twice as often ends its freeze, so that most payments go on."""
-        account = self.expected[which].payer if payer else self.expected[which].payee
-        command = FreezeAccount if freeze == 0 else UnfreezeAccount
+        self.freeze_account(self.expected[which].payer if payer else self.expected[which].payee, freeze=freeze == 0)
+
+    def freeze_account(self, account: UUID, *, freeze: bool) -> None:
+        command = FreezeAccount if freeze else UnfreezeAccount
         _, outcome = self.attempt(command(origin=origin(), account_id=account, reason="x"))
         assert outcome == ("ACCOUNT_CLOSED" if account in self.closed else "OK")
-        if outcome == "OK" and freeze == 0:
+        if outcome == "OK" and freeze:
             self.frozen.add(account)
         elif outcome == "OK":
             self.frozen.discard(account)
@@ -460,7 +418,11 @@ class PaymentsMachine(RefundRules, DisputeRules, RuleBasedStateMachine):
         for refund in self.core.all(Refund):
             foreseen = self.refunds[refund.id]
             assert (refund.state.name, refund.fee_share_minor) == (foreseen.state, foreseen.share)
+            assert (refund.destination is Destination.INSTRUMENT) == (foreseen.card is not None)
         self.check_disputes()
+        self.check_fundings()
+        self.check_payouts()
+        self.check_people()
         for account in self.core.all(Account):
             waiting = {each: len(self._waiting(account.id, each)) for each in CURRENCIES}
             counts = " ".join(f"{each}:{waiting[each]}" for each in sorted(CURRENCIES) if waiting[each])
