@@ -61,6 +61,9 @@ batch costs as much as some of its payments, and a turn in which nothing happens
 _PATIENCE: Final = 16
 """So many more commands than it has taken a lane passes over before it leaves the queue to the other one."""
 
+_OVERTAKEN: Final = 8
+"""So often the main lane takes others before a command that meets the side lane's batch; then it waits for that batch."""
+
 _log = structlog.get_logger("danbao.engine")
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -193,20 +196,22 @@ class Engine:
     # --- The loops ---
 
     async def _run(self) -> None:
-        """What the main lane does."""
+        """What the main lane does. Where all that waits meets the side lane's batch, it waits for that batch, too: at the
+        database it might be the first to get the locks, and what came later would be done before what came first."""
         while self._queue or self._beside is not None or not self._stopping:
             if not self._queue:
                 await self._idle()
                 continue
-            batch = (self._batch_apart(self._main) if self._side.batch else []) or self._next_batch()
-            if not batch:
-                continue
-            await self._carry_out_on(self._main, batch)
-            for _ in range(_TURNS_BETWEEN_BATCHES):
-                await asyncio.sleep(0)
+            batch = self._batch_apart(self._main) if self._side.batch else self._next_batch()
+            if batch:
+                await self._carry_out_on(self._main, batch)
+                for _ in range(_TURNS_BETWEEN_BATCHES):
+                    await asyncio.sleep(0)
+            elif self._side.batch:
+                await self._idle()
 
     async def _run_beside(self) -> None:
-        """What the side lane does, as long as there is enough of it beside the main lane."""
+        """What the side lane does: batch after batch, as long as the main lane has one and another full one waits."""
         try:
             await self._side.connect()
         except Exception as error:  # as where the database has no connection left: the main lane does it all
@@ -215,6 +220,9 @@ class Engine:
         while self._main.batch and self._queue_size >= self._batch_max and (batch := self._batch_apart(self._side)):
             self.metrics.beside += 1
             await self._carry_out_on(self._side, batch)
+            if not self._side.connected:
+                self._looked_beside = True  # what it had is for the main lane now; the next batch of that is soon enough
+                return
             await asyncio.sleep(0)
         await self._side.rest()
 
@@ -244,6 +252,7 @@ class Engine:
                 raise
         finally:
             lane.batch = ()
+            self._wake_up.set()  # the main lane may have waited for the side lane's batch
 
     async def _idle(self) -> None:
         """Waits for work; without a connection, tries to get one meanwhile."""
@@ -279,7 +288,10 @@ class Engine:
 
     def _batch_apart(self, lane: Lane) -> list[Waiting]:
         """The next commands that meet none of those on the other lane, nor any that have to wait for these: what meets is
-        carried out in the order in which it came. Nothing where nearly all meet, as those of one busy merchant do."""
+        carried out in the order in which it came. Nothing where nearly all meet, as those of one busy merchant do.
+
+        What rows a command names, others may name later; so that it does not meet one batch after the other for ever, the main
+        lane passes over it so often, and no more."""
         other = self._side if lane is self._main else self._main
         in_the_way = Footprint(other.batch)
         book = Book(policies=self.policies, stripe=lane.stripe)
@@ -291,6 +303,8 @@ class Engine:
                 break
             name_ahead(waiting, book, self._guard)
             if in_the_way.is_met_by(waiting):
+                if waiting.overtaken >= _OVERTAKEN and lane is self._main:
+                    break
                 in_the_way.add(waiting)
                 passed_over.append(waiting)
             else:
@@ -300,6 +314,8 @@ class Engine:
             for _ in (*apart, *passed_over):
                 self._take()
             self._put_back(passed_over)
+            for waiting in passed_over if lane is self._main else ():
+                waiting.overtaken += 1
         return [waiting for waiting in apart if self._is_in_time(waiting)]
 
     def _take(self) -> Waiting:
@@ -348,7 +364,10 @@ class Engine:
                     case Remedy.WAIT:
                         _log.warning("the database went away", error=repr(error))
                         await lane.disconnect()
-                        self._refuse(batch, DatabaseUnavailable())
+                        if lane is self._side:
+                            self._put_back(batch)  # nothing of it stays: the main lane finds out whether the database is there
+                        else:
+                            self._refuse(batch, DatabaseUnavailable())
                     case Remedy.SPLIT:
                         await self._split(lane, batch, error)
                 return

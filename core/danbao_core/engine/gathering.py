@@ -1,5 +1,6 @@
 """Which rows a batch needs, and getting them: read without locks until they name nothing new, then locked in one order."""
 
+import contextlib
 from collections.abc import Sequence
 
 from danbao_core.engine.book import Book
@@ -48,17 +49,19 @@ async def gather(connection: Connection, book: Book, batch: Sequence[Waiting], g
 
 def name_ahead(waiting: Waiting, book: Book, guard: Guard | None) -> None:
     """Asks a command for its keys before it is in a batch, with a book without rows. One whose keys depend on rows is asked
-    again, as is one whose keys depend on the stripe where the batch has another one."""
+    again, as is one whose keys depend on the stripe where the batch has another one. Raises nothing: what waits must not harm
+    the batch under way, nor the loop of a lane."""
     book.discovering = True
     if waiting.named_for is None or waiting.named_for not in (ANY_STRIPE, book.stripe):
-        name_keys(waiting, book, guard)
+        with contextlib.suppress(Exception):  # its batch meets it again, and finds whose fault it is
+            name_keys(waiting, book, guard)
 
 
 def name_keys(waiting: Waiting, book: Book, guard: Guard | None) -> bool:
     """Asks a command for its keys; answers whether they depend on rows."""
     command = waiting.command
     book.asked = book.asked_for_stripe = False
-    waiting.fault = None
+    waiting.fault = waiting.named_for = None
     try:
         waiting.keys = [*command.keys(book), *waiting.needed]
     except Refusal as refusal:

@@ -39,6 +39,7 @@ class Waiting:
         "keys",
         "named_for",
         "needed",
+        "overtaken",
         "postponements",
         "queued_at",
         "read",
@@ -74,6 +75,8 @@ class Waiting:
         be named yet."""
         self.needed: list[Key] = []  # what its decision found out to need beyond them
         self.postponements = 0
+        self.overtaken = 0
+        """How often the main lane took others instead, because of the side lane's batch."""
         self.fault: Refusal | None = None
 
     def sort_keys(self) -> None:
