@@ -28,7 +28,8 @@ from danbao_core.cli.bench.steps import time_steps
 _PREPARING: Final = 64
 """Calls at once while accounts are made."""
 
-_TOP_UP_MINOR: Final = 10**15
+_TOP_UP_MINOR: Final = 10**13
+"""More than is ever paid; and for half a million buyers no more than one balance holds."""
 _AMOUNT_MINOR: Final = 1250
 _DEADLINE_SECONDS: Final = 30.0
 
