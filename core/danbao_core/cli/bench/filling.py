@@ -104,7 +104,7 @@ _EVENTS: Final = """
         relayed_at, traceparent
     )
     SELECT
-        last_position + n + 1, event_id, topic, payment_id, subject_version, payment_id, payer_id, payee_id, {payload}, at,
+        last_position + n + 1, event_id, topic, payment_id, subject_version, payment_id, payee_id, payer_id, {payload}, at,
         at, traceparent
     FROM stored CROSS JOIN model_outbox AS model CROSS JOIN event_log
     ORDER BY n
