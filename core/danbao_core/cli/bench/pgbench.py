@@ -29,8 +29,8 @@ class Pgbench:
         login = parts.netloc.rpartition("@")[0]
         host = parts.netloc.removeprefix(f"{login}@")
         user, _, password = login.partition(":")
-        self._url = parts._replace(netloc=f"{user}@{host}" if login else host).geturl()
-        self._environment = {"PATH": os.defpath, "LC_ALL": "C"} | ({"PGPASSWORD": unquote(password)} if password else {})
+        self.url = parts._replace(netloc=f"{user}@{host}" if login else host).geturl()
+        self.environment = {"PATH": os.defpath, "LC_ALL": "C"} | ({"PGPASSWORD": unquote(password)} if password else {})
         self._program = program
         self._logs = logs
 
@@ -59,11 +59,11 @@ class Pgbench:
 
     async def _run(self, *arguments: str) -> str:
         process = await asyncio.create_subprocess_exec(
-            *(str(self._program), *arguments, self._url),
+            *(str(self._program), *arguments, self.url),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
+            env=self.environment,
             start_new_session=True,
         )
         try:
