@@ -130,7 +130,8 @@ async def _run(output: Output, settings: _Settings, output_file: Path | None, ch
     output.say(report.figures_table(readings), report.ratios_table(found))
     answer["audit"] = {"holds": not breaches, "breaches": breaches}
     _write(output_file, json.dumps(answer, ensure_ascii=False, indent=1) + "\n")
-    _write(chart_file, chart(found, readings.figures, machine))
+    memory = answer["endurance"]["samples"] if settings.endure else ()
+    _write(chart_file, chart(found, readings.figures, machine, memory))
     if breaches:
         raise CommandFailed("AUDIT_FAILED", f"The audit found a breach. {breaches[0]}")
     output.result(answer, "The audit found every invariant to hold.")
