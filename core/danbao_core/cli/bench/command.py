@@ -142,7 +142,7 @@ async def _a_stack(output: Output, settings: _Settings) -> "AsyncIterator[Stack]
     from danbao_core.cli.bench.ground import embedded, outside
     from danbao_core.cli.bench.stack import Wanted, a_stack
 
-    wanted = Wanted(any(name.startswith("pgbench") for name in settings.names), settings.stored)
+    wanted = Wanted.by(settings.names, settings.stored)
     ground = outside(output, settings.against) if settings.against else embedded(output, with_worker=settings.webhooks)
     async with ground as prepared, a_stack(output, prepared, settings.accounts, wanted) as stack:
         yield stack

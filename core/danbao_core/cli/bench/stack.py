@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -12,6 +12,7 @@ import asyncpg
 from danbao_core.cli.bench import ground as grounds
 from danbao_core.cli.bench import jobs, processes
 from danbao_core.cli.bench.databases import a_database
+from danbao_core.cli.bench.figures import OF_STORED
 from danbao_core.cli.bench.filling import PAYMENTS_OF_AN_ACCOUNT, fill
 from danbao_core.cli.bench.ground import Ground
 from danbao_core.cli.bench.pgbench import Pgbench, a_pgbench
@@ -46,11 +47,19 @@ class Pair(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What contenders need besides servers."""
+    """What the contenders need."""
 
     pgbench: bool
+    echo: bool
+    servers: int
     stored: int
-    """Payments; 0 for none."""
+    """Payments that are stored before; 0 for no such databases."""
+
+    @classmethod
+    def by(cls, names: Collection[str], stored: int) -> "Wanted":
+        """What these contenders need."""
+        pgbench = any(name.startswith("pgbench") for name in names)
+        return cls(pgbench, "echo" in names, 2 if "bulk_two" in names else 1, 0 if OF_STORED.isdisjoint(names) else stored)
 
 
 class Stack:
@@ -66,7 +75,7 @@ class Stack:
         self.pair: Pair | None = None
         self._closing = closing
         self._load: Load | None = None
-        self._echo_pid = 0
+        self._echo_pid: int | None = None
         self._pgbench: Pgbench | None = None
 
     async def start(self, output: Output, accounts: int, wanted: Wanted) -> None:
@@ -78,10 +87,11 @@ class Stack:
             self.pair = await enter(
                 self._a_pair(output, max(accounts, wanted.stored // PAYMENTS_OF_AN_ACCOUNT * 2), wanted.stored)
             )
-        self.servers = [await enter(self.a_server()) for _ in range(2)]
-        echo = await enter(processes.a_module("echo", self.folder / "logs"))
-        assert echo.stdout is not None
-        self.echo_address, self._echo_pid = (await echo.stdout.readline()).decode().strip(), echo.pid
+        self.servers = [await enter(self.a_server()) for _ in range(wanted.servers)]
+        if wanted.echo:
+            echo = await enter(processes.a_module("echo", self.folder / "logs"))
+            assert echo.stdout is not None
+            self.echo_address, self._echo_pid = (await echo.stdout.readline()).decode().strip(), echo.pid
         self._load = await enter(processes.a_load(self.folder / "logs"))
         with output.progress.status(f"Making {accounts:,} accounts ..."):
             await self.load.ask(jobs.Prepare(self.servers[0].address, self.key, accounts), jobs.Measured)
@@ -159,7 +169,7 @@ class Stack:
         servers = [*self.servers, *(self.pair[:2] if self.pair else ())]
         taken = {
             "server": sum(processes.cpu_seconds(server.child.pid) for server in servers),
-            "echo": processes.cpu_seconds(self._echo_pid),
+            "echo": processes.cpu_seconds(self._echo_pid) if self._echo_pid is not None else 0.0,
         }
         if self.ground.postgres_pids is not None:
             taken["postgres"] = sum(map(processes.cpu_seconds_of_family, self.ground.postgres_pids))
