@@ -35,6 +35,9 @@ def serve(
         else:
             typer.echo(f"ready: {address}")
 
+    if go_fd is not None:
+        import danbao_core.bank.http_bank  # noqa: F401  # which a sandbox's server needs, while there is time for it
+
     wait_for_go(go_fd)
     try:
         configured = settings.load(listen=listen)

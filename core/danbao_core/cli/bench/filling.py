@@ -154,6 +154,8 @@ async def fill(database_url: str, count: int, on_stored: Callable[[int], None]) 
         await connection.execute("SET synchronous_commit = off; SET jit = off")
         await _prepare(connection, count)
         statements = await _copying(connection)
+        # It would look through what grows again and again; once is enough, at the end.
+        await _for_each_table(connection, "SET (autovacuum_enabled = false)")
         for first in range(0, count, _CHUNK):
             end = min(first + _CHUNK, count)
             async with connection.transaction():
@@ -164,6 +166,7 @@ async def fill(database_url: str, count: int, on_stored: Callable[[int], None]) 
         async with connection.transaction():
             await connection.execute(_BALANCES)
             await connection.execute(_TOLD, count)
+        await _for_each_table(connection, "RESET (autovacuum_enabled)")
         await connection.execute("VACUUM (ANALYZE)")
         with suppress(asyncpg.InsufficientPrivilegeError):  # an outside Postgres makes one when it is time
             await connection.execute("CHECKPOINT")
@@ -185,6 +188,11 @@ async def _prepare(connection: "asyncpg.Connection[Any]", count: int) -> None:
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM payer)"):
         raise NothingToCopy(f"no account has {least_minor} minor units")
     await connection.execute(_FEE)
+
+
+async def _for_each_table(connection: "asyncpg.Connection[Any]", change: str) -> None:
+    for table in (*_OWN, "entry", "event"):
+        await connection.execute(f"ALTER TABLE {table} {change}")
 
 
 async def _copying(connection: "asyncpg.Connection[Any]") -> list[str]:
