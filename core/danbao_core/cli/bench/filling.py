@@ -61,7 +61,7 @@ _NUMBERED: Final = """
         uuidv7(made_at - clock_timestamp()) AS payment_id,
         uuidv7(made_at - clock_timestamp()) AS journal_id,
         uuidv7(made_at - clock_timestamp()) AS event_id,
-        gen_random_uuid()::text AS request_id,
+        uuidv7(made_at - clock_timestamp())::text AS request_id,
         payer.account_id AS payer_id,
         payee.account_id AS payee_id,
         payer.balance_id AS payer_balance_id,

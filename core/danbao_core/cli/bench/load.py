@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
-from uuid import uuid4
 
 import grpc
 import msgspec
@@ -21,6 +20,7 @@ import uvloop
 
 from danbao.v1 import accounts_pb2, common_pb2, payments_pb2, payments_pb2_grpc
 from danbao_client import Danbao, DanbaoError
+from danbao_client.request_ids import fresh_request_id
 from danbao_core.bootstrap import SAMPLE_BUYER, SAMPLE_SHOP
 from danbao_core.cli.bench import jobs
 from danbao_core.cli.bench.steps import time_steps
@@ -154,7 +154,7 @@ class LoadGenerator:
 def _request(payer: str, payee: str) -> payments_pb2.CreatePaymentRequest:
     """A payment with a request id of its own."""
     return payments_pb2.CreatePaymentRequest(
-        request_id=str(uuid4()),  # as our clients make them
+        request_id=fresh_request_id(),  # as our clients make them
         payer=payer,
         payee=payee,
         amount=common_pb2.Money(amount_minor=_AMOUNT_MINOR, currency_code="USD"),
