@@ -34,7 +34,7 @@ _SETTINGS = {
     "max_connections": "100",
     "shared_buffers": "128MB",
     "wal_level": "replica",
-    "max_wal_size": "2GB",
+    "max_wal_size": "8GB",  # a checkpoint every few seconds would have every page written in full into the WAL again
     "max_slot_wal_keep_size": "4GB",  # a backup that nobody brings up to date any more fills no disk
     "checkpoint_timeout": "15min",
     "fsync": "on",

@@ -25,6 +25,7 @@ from danbao_core.supervisor.listen import HeldPort
 from danbao_core.supervisor.process import RoleProgram
 
 _STOP_STEPS: Final = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
+_WARMING_STREAMS: Final = 2
 _MODELS: Final = 256
 """Payments that the engine makes before one of them is copied."""
 
@@ -153,6 +154,11 @@ class Stack:
             with output.progress.status("") as status:
                 await fill(stored_url, count, lambda done: status.update(f"Storing payments: {done:,} of {count:,} ..."))
             empty, stored = [await enter(self.a_server(database_url=url)) for url in (empty_url, stored_url)]
+            with output.progress.status("Warming up both databases ..."):
+                # Nearly every account pays or is paid, so that its pages were written since the last checkpoint, as they are
+                # most of the time: the first change of a page after one goes into the WAL with the whole page.
+                for server in (empty, stored):
+                    await load.ask(jobs.Bulk([server.address], _WARMING_STREAMS, count=accounts), jobs.Measured)
             yield Pair(empty, stored, stored_url, load)
 
     async def postgres_version(self) -> str:
