@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias
-from uuid import uuid4
 
 import grpc
 
 from danbao.v1 import payments_pb2
 from danbao_client.errors import DanbaoError
+from danbao_client.request_ids import fresh_request_id
 from danbao_client.rpc import CallSettings, StreamRpc, closing_in_words, seconds_before_retry
 from danbao_client.service import Service
 
@@ -214,7 +214,7 @@ def _identified(request: object) -> _Request:
         raise TypeError(f"stream takes CreatePaymentRequest messages, not {type(request).__name__}")
     identified = _Request()
     identified.CopyFrom(request)
-    identified.request_id = request.request_id or str(uuid4())
+    identified.request_id = request.request_id or fresh_request_id()
     return identified
 
 

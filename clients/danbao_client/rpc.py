@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Generic, NamedTuple, TypeVar
-from uuid import uuid4
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -15,6 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from danbao_client.errors import DanbaoError
+from danbao_client.request_ids import fresh_request_id
 from danbao_client.tracing import CallSpan, Metadata
 
 Request = TypeVar("Request", bound=Message)
@@ -123,7 +123,7 @@ class Rpc(Generic[Request, Response]):
             return request, given
         identified = type(request)()
         identified.CopyFrom(request)
-        fresh = str(uuid4())
+        fresh = fresh_request_id()
         identified.request_id = fresh  # type: ignore[attr-defined]
         return identified, fresh
 

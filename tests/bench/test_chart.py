@@ -39,6 +39,22 @@ def test_a_ratio_is_drawn_from_its_smallest_to_its_largest_round() -> None:
     assert right == float(goal.get("x1", 0))  # 3 of 4 is the goal
 
 
+def test_a_figure_with_a_goal_shows_it() -> None:
+    assert "goal ≤ 5" in texts(drawn({"cold_start": [3.0]}))
+
+
+def test_memory_is_a_line_under_its_goal_where_it_was_measured() -> None:
+    picture = fromstring(chart([], {}, _MACHINE, [(0, 100.0), (500_000, 120.0), (1_000_000, 120.0)]))
+    (line,) = picture.iter(f"{_SVG}polyline")
+    first, *others = [tuple(map(float, point.split(","))) for point in line.get("points", "").split()]
+    (goal,) = [element for element in picture.iter(f"{_SVG}line") if element.get("class") == "goal"]
+    assert all(x > first[0] and y < first[1] for x, y in others), "more memory is further up"
+    assert len({y for _, y in others}) == 1
+    assert all(y > float(goal.get("y1", 0)) for _, y in others)
+    assert {"goal ≤ 200", "120", "over 1,000,000 payments in bulk"} <= set(texts(picture))
+    assert list(drawn(_FIGURES).iter(f"{_SVG}polyline")) == []
+
+
 def test_words_are_escaped() -> None:
     picture = chart([], {}, _MACHINE | {"python": "<3 & more>"})
     assert "Python <3 & more>" in " ".join(texts(fromstring(picture)))

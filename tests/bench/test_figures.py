@@ -2,7 +2,7 @@
 
 import pytest
 
-from danbao_core.cli.bench.figures import CONTENDERS, RULES, Ratio, Rule, Spread, ratios, spread
+from danbao_core.cli.bench.figures import CONTENDERS, MEMORY_GOAL_MEBIBYTES, RULES, Ratio, Rule, Spread, ratios, spread
 
 AT_LEAST = Rule("up", "up", "unary", "echo", first_mark=0.4, goal=0.75)
 AT_MOST = Rule("down", "down", "single", "pgbench_single", first_mark=4.0, goal=2.5, at_most=True)
@@ -66,7 +66,11 @@ def test_marks_and_goals_are_those_that_were_set() -> None:
         "hot_to_spread": (0.9, 0.95, False),
         "single_p50_to_pgbench": (4.0, 2.5, True),
         "two_processes_to_one": (None, 1.6, False),
+        "stored_to_empty": (None, 0.9, False),
     }
+    goals = {name: contender.goal for name, contender in CONTENDERS.items() if contender.goal is not None}
+    assert goals == {"cold_start": 5.0}
+    assert MEMORY_GOAL_MEBIBYTES == 200
 
 
 def test_a_ratio_is_of_like_with_like() -> None:

@@ -9,6 +9,7 @@ import shlex
 import signal
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,10 +23,10 @@ from danbao_core.cli.first_call import first_call
 from danbao_core.cli.up import up
 from danbao_core.embedded import Child, StartError
 from danbao_core.keyring import FIRST_ID, written
-from danbao_core.supervisor import Endpoint, ListenAddress, NotRunning, read_endpoint
+from danbao_core.supervisor import Endpoint, ListenAddress, NotRunning, Role, read_endpoint
 from danbao_core.supervisor import process as supervised
 from danbao_core.supervisor.listen import HeldPort
-from danbao_core.supervisor.process import SupervisedProcess
+from danbao_core.supervisor.process import RoleProgram, SupervisedProcess
 from tests.integration.sandboxes import (
     BROKEN,
     NEVER_READY,
@@ -214,6 +215,48 @@ async def test_a_stop_outlasts_a_cancellation_that_a_library_swallows(tmp_path: 
         await process.stop(asyncio.Event())
     assert deaf.child is not None
     assert deaf.child.exit_code == -signal.SIGTERM
+
+
+# Waits for the word to begin, and leaves a file when it has loaded and another when it has begun.
+_WAITING = """
+import os, sys
+from pathlib import Path
+from danbao_core.go import wait_for_go
+Path("loaded").touch()
+wait_for_go(int(sys.argv[4]))
+Path("begun").touch()
+os.write(int(sys.argv[2]), b"ready\\n")
+"""
+
+
+async def test_a_process_that_waits_loads_at_once_and_begins_at_the_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    go = asyncio.Event()
+    role = Role("server", (sys.executable, "-c", _WAITING), waits=True)
+    program = RoleProgram(
+        role, {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))}, tmp_path / "log", go
+    )
+    child = await program.launch()
+    ready = asyncio.create_task(program.wait_until_ready(child))
+    await eventually((tmp_path / "loaded").exists)
+    assert not ready.done()
+    assert not (tmp_path / "begun").exists()
+    go.set()
+    await ready
+    assert (tmp_path / "begun").exists()
+    assert await child.wait() == 0
+
+
+async def test_a_process_that_dies_before_the_word_is_told_of(tmp_path: Path) -> None:
+    go = asyncio.Event()
+    program = RoleProgram(Role("server", (sys.executable, "-c", BROKEN), waits=True), {}, tmp_path / "log", go)
+    child = await program.launch()
+    await child.wait()
+    go.set()
+    with pytest.raises(StartError, match="exit 3"):
+        await program.wait_until_ready(child)
 
 
 async def test_a_second_ctrl_c_hastens(folder: Path) -> None:

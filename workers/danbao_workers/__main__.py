@@ -7,6 +7,7 @@ import sys
 import uvloop
 
 from danbao_core import logs, settings
+from danbao_core.go import wait_for_go
 from danbao_core.migrations import MigrationError
 from danbao_core.opening import StartFailed
 from danbao_workers.worker import WorkerFailed, check, run
@@ -16,6 +17,7 @@ def main() -> None:
     """Reads DANBAO_* variables; exits with 1 and a word where they are wrong, or the database or Valkey does not answer."""
     parser = argparse.ArgumentParser(prog="danbao_workers", description=__doc__)
     parser.add_argument("--ready-fd", type=int, help="where to write the line `ready`, and the URL of the metrics")
+    parser.add_argument("--go-fd", type=int, help="where to wait for a byte before it begins")
     parser.add_argument("--check", action="store_true", help="exit with 0 where a worker takes jobs, else with 1 and a word")
     arguments = parser.parse_args()
     ready_fd = arguments.ready_fd
@@ -25,6 +27,7 @@ def main() -> None:
             with os.fdopen(ready_fd, "w") as pipe:
                 pipe.write(f"ready {metrics_url}".strip() + "\n")
 
+    wait_for_go(arguments.go_fd)
     try:
         configured = settings.load()
         logs.configure(configured.log_level)

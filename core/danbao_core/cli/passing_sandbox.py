@@ -23,7 +23,7 @@ _STOP_STEPS: Final = ((signal.SIGTERM, 60.0), (signal.SIGKILL, 5.0))
 async def passing_sandbox(output: Output, command_name: str, *options: str) -> AsyncIterator[Core]:
     """Runs `danbao up` with these options as a child process for the command of that name, which ends with us. Raises
     CommandFailed where it does not start."""
-    with _temporary_folder(command_name) as parent:
+    with temporary_folder(command_name) as parent:
         folder = parent / "sandbox"
         command = [sys.executable, "-m", "danbao_core", "up", "--data", str(folder), "--listen", "127.0.0.1:0", *options]
         child = Child.launch(command, log=parent / "up.log", death_signal=signal.SIGTERM)
@@ -48,7 +48,8 @@ async def _ready(child: Child, folder: Path) -> Core:
 
 
 @contextmanager
-def _temporary_folder(command_name: str) -> Iterator[Path]:
+def temporary_folder(command_name: str) -> Iterator[Path]:
+    """A folder that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=f"danbao-{command_name}-"))
     folder.chmod(0o711)  # as root Postgres runs as another user, who has to walk through
     try:

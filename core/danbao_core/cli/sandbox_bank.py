@@ -16,6 +16,7 @@ def sandbox_bank(
     seed: Annotated[int | None, typer.Option(help="Makes what is left to chance the same every time.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="When ready, print the URL as one JSON object.")] = False,
     ready_fd: Annotated[int | None, typer.Option(hidden=True, help="Where to write the line `ready`.")] = None,
+    go_fd: Annotated[int | None, typer.Option(hidden=True, help="Where to wait for a byte before it begins.")] = None,
 ) -> None:
     """Run the bank of a sandbox until SIGTERM. Callers show it the key in DANBAO_BANK_KEY.
 
@@ -30,6 +31,7 @@ def sandbox_bank(
 
     from danbao_core.bank.sandbox.server import SandboxBank, serve
     from danbao_core.cli.output import Output
+    from danbao_core.go import wait_for_go
     from danbao_core.supervisor.listen import ListenAddress
 
     key = os.environ.get("DANBAO_BANK_KEY", "")
@@ -48,6 +50,7 @@ def sandbox_bank(
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await serve(SandboxBank(data, key, seed=seed), address.host, address.port, ready, stop)
 
+    wait_for_go(go_fd)
     try:
         address = ListenAddress.parse(written)
         if not key:

@@ -14,12 +14,14 @@ def serve(
     ready_fd: Annotated[
         int | None, typer.Option(hidden=True, help="Where to write the line `ready`, and the URL of the metrics.")
     ] = None,
+    go_fd: Annotated[int | None, typer.Option(hidden=True, help="Where to wait for a byte before it begins.")] = None,
 ) -> None:
     """Serve gRPC until SIGTERM. Everything else is set by DANBAO_* variables; see the README."""
     import uvloop
 
     from danbao_core import logs, server, settings
     from danbao_core.cli.output import Output
+    from danbao_core.go import wait_for_go
     from danbao_core.migrations import MigrationError
     from danbao_core.opening import StartFailed
 
@@ -33,6 +35,10 @@ def serve(
         else:
             typer.echo(f"ready: {address}")
 
+    if go_fd is not None:
+        import danbao_core.bank.http_bank  # noqa: F401  # which a sandbox's server needs, while there is time for it
+
+    wait_for_go(go_fd)
     try:
         configured = settings.load(listen=listen)
         logs.configure(configured.log_level)

@@ -1,40 +1,28 @@
 """`danbao up`: a sandbox on this machine."""
 
-import asyncio
 import json
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.status import Status
 
 from danbao_core.cli.first_call import first_call
-from danbao_core.embedded import StartError
-from danbao_core.supervisor import Endpoint, ListenAddress, Supervisor, default_roles
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from danbao_core.supervisor import Endpoint, ListenAddress
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def _parse_listen(text: str) -> ListenAddress:
-    try:
-        return ListenAddress.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def up(
     data: Annotated[Path, typer.Option(help="Folder that holds everything; made if it is missing.")] = Path(".danbao"),
     listen: Annotated[
-        ListenAddress,
-        typer.Option(
-            parser=_parse_listen,
-            metavar="ADDR",
-            help="Loopback address to serve on. Port 0 takes any free one.",
-        ),
-    ] = "127.0.0.1:50051",  # type: ignore[assignment]  # typer parses the default like an argument
+        str, typer.Option(metavar="ADDR", help="Loopback address to serve on. Port 0 takes any free one.")
+    ] = "127.0.0.1:50051",
     processes: Annotated[int, typer.Option(min=1, max=64, help="Server processes that share the address.")] = 1,
     workers: Annotated[
         int, typer.Option(min=0, max=64, help="Worker processes. Without any, what happens after a commit waits for one.")
@@ -45,9 +33,19 @@ def up(
 
     The same folder finds the same data and the same operator key at every start.
     """
+    # Here, so that the processes that it starts, which are commands, too, need not load it.
+    import asyncio
+
+    from danbao_core.embedded import StartError
+    from danbao_core.supervisor import ListenAddress
+
+    try:
+        address = ListenAddress.parse(listen)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--listen") from None
     report = _Report(data, as_json=as_json)
     try:
-        asyncio.run(_run(data, listen, processes, workers, report))
+        asyncio.run(_run(data, address, processes, workers, report))
     except (StartError, OSError) as error:
         report.failed(str(error))
         raise typer.Exit(1) from error
@@ -55,7 +53,11 @@ def up(
     report.say("Stopped.")
 
 
-async def _run(data: Path, listen: ListenAddress, processes: int, workers: int, report: "_Report") -> None:
+async def _run(data: Path, listen: "ListenAddress", processes: int, workers: int, report: "_Report") -> None:
+    import asyncio
+
+    from danbao_core.supervisor import Supervisor, default_roles
+
     supervisor = Supervisor(data, listen, default_roles(processes, workers, data), report)
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
@@ -69,6 +71,8 @@ class _Report:
     """
 
     def __init__(self, data: Path, *, as_json: bool) -> None:
+        from rich.console import Console
+
         self._data = data
         self._as_json = as_json
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -92,7 +96,7 @@ class _Report:
             else:
                 typer.echo(text, err=True)
 
-    def ready(self, endpoint: Endpoint) -> None:
+    def ready(self, endpoint: "Endpoint") -> None:
         self.end()
         if self._as_json:
             typer.echo(endpoint.to_json())

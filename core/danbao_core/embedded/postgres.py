@@ -34,7 +34,7 @@ _SETTINGS = {
     "max_connections": "100",
     "shared_buffers": "128MB",
     "wal_level": "replica",
-    "max_wal_size": "2GB",
+    "max_wal_size": "8GB",  # a checkpoint every few seconds would have every page written in full into the WAL again
     "max_slot_wal_keep_size": "4GB",  # a backup that nobody brings up to date any more fills no disk
     "checkpoint_timeout": "15min",
     "fsync": "on",
@@ -76,7 +76,7 @@ class PostgresServer:
 
     @property
     def database_url(self) -> str:
-        """For asyncpg and libpq alike; known once `prepare` or `start` was called."""
+        """For asyncpg and libpq alike; known once `settle` or `start` was called."""
         return self.url_of(DATABASE)
 
     def url_of(self, database: str) -> str:
@@ -128,7 +128,7 @@ class PostgresServer:
 
         An initialisation that was interrupted leaves nothing that a later start would trust.
         """
-        self._settle_in()
+        self.settle()
         if not self.data_folder.exists():
             await self._initialise()
         self._check_version()
@@ -137,7 +137,7 @@ class PostgresServer:
         """Takes on data that `fill` puts into the folder that it is given, in the place of new ones. Raises StartError where
         there are data already, and what `fill` raises, which then leaves nothing.
         """
-        home = self._settle_in()
+        home = self.settle()
         if self.data_folder.exists():
             raise StartError(f"There are data in {self.data_folder} already.")
         partial = home / "data.partial"
@@ -192,12 +192,12 @@ class PostgresServer:
         except asyncpg.InvalidCatalogNameError:
             await self._query("postgres", f"CREATE DATABASE {DATABASE}")
 
-    def _settle_in(self) -> Path:
-        """Settles who runs it and where, and answers where. Raises StartError."""
+    def settle(self) -> Path:
+        """Settles who runs it and where, and answers where; its URLs are then known. Raises StartError."""
         self._account = postgres_account()
         self._home = folders.data_folder(self._wanted, self._account)
         self._sockets = folders.socket_folder(self._home, _SOCKET, self._account)
-        self._bin = binaries.postgres_bin(self._account)
+        self._bin = self._bin or binaries.postgres_bin(self._account)
         return self._home
 
     def _give(self, data: Path) -> None:

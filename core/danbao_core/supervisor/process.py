@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -148,36 +149,47 @@ class SupervisedProcess:
 
 
 class RoleProgram:
-    """A process of a `Role`, with its environment and its log."""
+    """A process of a `Role`, with its environment and its log. One of a role that waits begins when `go` is set."""
 
-    def __init__(self, role: Role, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, role: Role, environment: Mapping[str, str], log: Path, go: asyncio.Event | None = None) -> None:
+        assert go is not None or not role.waits, "it would wait for ever"
         self._role = role
         self._environment = environment
         self._log = log
+        self._go = go
         self._ready_fd = -1
+        self._go_fd = -1
         self.metrics_url = ""
         """Where the process that is ready tells Prometheus of itself; it says so, because it takes any free port."""
 
     async def launch(self) -> Child:
-        """Starts the command with a descriptor to say "ready" on."""
-        self._close_ready_fd()
+        """Starts the command with a descriptor to say "ready" on, and one to wait at where it does."""
+        self._close_descriptors()
         self.metrics_url = ""
-        self._ready_fd, theirs = os.pipe()
+        self._ready_fd, ready_fd = os.pipe()
+        theirs = {"--ready-fd": ready_fd}
+        if self._role.waits:
+            theirs["--go-fd"], self._go_fd = os.pipe()
         try:
             return Child.launch(
-                [*self._role.command, "--ready-fd", str(theirs)],
+                [*self._role.command, *(word for name, fd in theirs.items() for word in (name, str(fd)))],
                 log=self._log,
                 death_signal=signal.SIGKILL,
                 env=os.environ | dict(self._environment),
-                pass_fds=(theirs,),
+                pass_fds=tuple(theirs.values()),
             )
         finally:
-            os.close(theirs)
+            for descriptor in theirs.values():
+                os.close(descriptor)
 
     async def wait_until_ready(self, child: Child) -> None:
-        """Reads "ready" from the descriptor. Raises StartError when it ended before or said nothing
-        for a minute.
+        """Lets it begin, and reads "ready" from the descriptor. Raises StartError when it ended before or said nothing for a
+        minute after that.
         """
+        if self._role.waits and self._go is not None:
+            await self._go.wait()
+            with suppress(BrokenPipeError):  # it has ended, which is told below
+                os.write(self._go_fd, b"\n")
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 line = await self._read_line()
@@ -204,7 +216,8 @@ class RoleProgram:
         finally:
             transport.close()
 
-    def _close_ready_fd(self) -> None:
-        if self._ready_fd >= 0:
-            os.close(self._ready_fd)
-            self._ready_fd = -1
+    def _close_descriptors(self) -> None:
+        for descriptor in (self._ready_fd, self._go_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._ready_fd = self._go_fd = -1

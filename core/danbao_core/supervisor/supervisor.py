@@ -88,6 +88,7 @@ class Supervisor:
         self._processes: dict[str, list[SupervisedProcess]] = {}
         self._programs: list[RoleProgram] = []
         self._endpoint: Endpoint | None = None
+        self._go = asyncio.Event()
         self._stop_asked = asyncio.Event()
         self._hasten = asyncio.Event()
 
@@ -148,12 +149,10 @@ class Supervisor:
         kept(keyring_file, lambda: keyring.written(keyring.FIRST_ID, bytes.fromhex(hash_key)).strip())  # as without a file
         _make_log_folder(self._folder / "logs")
 
-        database_url = await self._start_stores()
-
-        self._report.step("Preparing the database")
-        await self._prepare(database_url, operator_keys)
-
-        self._report.step("Starting " + " and ".join(role.name for role in self._roles))
+        await self._valkey.prepare()
+        if not self._database_url:
+            self._postgres.settle()
+        database_url = self._database_url or self._postgres.database_url
         environment = {
             "DANBAO_MODE": "sandbox",
             "DANBAO_DATABASE_URL": database_url,
@@ -168,12 +167,16 @@ class Supervisor:
             "DANBAO_BANK_URL": bank_url,
             "DANBAO_BANK_KEY": kept(self._folder / "bank.key", lambda: secrets.token_urlsafe(32)),
         }
-        for role in self._roles:
-            for _ in range(role.count):
-                log = self._folder / "logs" / f"{role.name}.log"
-                self._programs.append(RoleProgram(role, environment, log))
-                self._supervise(role.name, self._programs[-1], _ROLE_STOP_STEPS)
-        await self._all_ready()
+        self._start_roles(environment, waiting=True)
+        await self._start_stores()
+
+        self._report.step("Preparing the database")
+        await self._prepare(database_url, operator_keys)
+
+        self._report.step("Starting " + " and ".join(role.name for role in self._roles))
+        self._go.set()
+        self._start_roles(environment, waiting=False)
+        await self._ready(*(role.name for role in self._roles))
 
         self._endpoint = Endpoint(
             address=str(address),
@@ -188,28 +191,33 @@ class Supervisor:
         write_endpoint(self._folder, self._endpoint)
         self._report.ready(self._endpoint)
 
-    async def _start_stores(self) -> str:
-        """Starts Valkey, and Postgres where it is ours; answers the URL of the database."""
+    async def _start_stores(self) -> None:
+        """Starts Valkey, and Postgres where it is ours."""
         self._report.step("Starting Valkey" if self._database_url else "Starting Postgres and Valkey")
-        await self._valkey.prepare()
         self._supervise("valkey", self._valkey, valkey.STOP_STEPS)
         if not self._database_url:
             await self._postgres.prepare()
             self._supervise("postgres", self._postgres, postgres.STOP_STEPS)
-        await self._all_ready()
-        if self._database_url:
-            return self._database_url
-        await self._postgres.ensure_database()
-        return self._postgres.database_url
+        await self._ready("valkey", "postgres")
+        if not self._database_url:
+            await self._postgres.ensure_database()
+
+    def _start_roles(self, environment: dict[str, str], *, waiting: bool) -> None:
+        """Starts the processes of those that wait until everything is prepared, or of the others."""
+        for role in self._roles:
+            for _ in range(role.count if role.waits is waiting else 0):
+                log = self._folder / "logs" / f"{role.name}.log"
+                self._programs.append(RoleProgram(role, environment, log, self._go))
+                self._supervise(role.name, self._programs[-1], _ROLE_STOP_STEPS)
 
     def _supervise(self, role: str, program: Program, stop_steps: StopSteps) -> None:
         process = SupervisedProcess(role, program, stop_steps, on_change=self._publish_pids, say=self._report.say)
         self._processes.setdefault(role, []).append(process)
         process.start()
 
-    async def _all_ready(self) -> None:
-        """Returns when each process was ready once. Raises the first StartError."""
-        every = [process for processes in self._processes.values() for process in processes]
+    async def _ready(self, *names: str) -> None:
+        """Returns when each process of these was ready once. Raises the first StartError."""
+        every = [process for name in names for process in self._processes.get(name, [])]
         await asyncio.gather(*(process.ready() for process in every))
 
     async def _stop(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-from danbao_core.cli.bench.figures import CONTENDERS, Ratio, spread
+from danbao_core.cli.bench.figures import CONTENDERS, MEMORY_GOAL_MEBIBYTES, Ratio, spread
 from danbao_core.cli.bench.report import in_words, mark_in_words
 
 _WIDTH: Final = 900
@@ -12,21 +12,36 @@ _LEFT: Final = 330
 _RIGHT: Final = 730
 _ROW: Final = 46
 _BAR_ROW: Final = 26
+_MEMORY_HEIGHT: Final = 132
+_UNITS: Final = (
+    ("1/s", "Rates per second"),
+    ("ms", "Milliseconds of one call, p50"),
+    ("s", "Seconds from nothing"),
+)
 _STYLE: Final = """
   .ground { fill: #ffffff; stroke: #d0d7de } .track { stroke: #d8dee4 } text { fill: #1f2328; font: 13px system-ui, sans-serif }
   .title { font-weight: 600; font-size: 15px } .small { font-size: 11px; fill: #59636e } .range { stroke: #54aeff }
   .dot { fill: #0969da } .bar { fill: #54aeff } .mark { stroke: #9a6700 } .mark-text { fill: #9a6700; font-size: 11px }
-  .goal { stroke: #1a7f37 } .goal-text { fill: #1a7f37; font-size: 11px }
+  .line { fill: none; stroke: #0969da } .goal { stroke: #1a7f37 } .goal-text { fill: #1a7f37; font-size: 11px }
   @media (prefers-color-scheme: dark) {
     .ground { fill: #0d1117; stroke: #3d444d } .track { stroke: #3d444d } text { fill: #f0f6fc }
     .small { fill: #9198a1 } .range { stroke: #1f6feb } .dot { fill: #79c0ff } .bar { fill: #1f6feb }
+    .line { stroke: #79c0ff }
     .mark { stroke: #d29922 } .mark-text { fill: #d29922 } .goal { stroke: #3fb950 } .goal-text { fill: #3fb950 }
   }
 """
 
 
-def chart(ratios: Sequence[Ratio], figures: Mapping[str, Sequence[float]], machine: Mapping[str, Any]) -> str:
-    """The picture as text: each ratio with its spread, first mark and goal, and below the rates and times themselves."""
+def chart(
+    ratios: Sequence[Ratio],
+    figures: Mapping[str, Sequence[float]],
+    machine: Mapping[str, Any],
+    memory: Sequence[tuple[int, float]] = (),
+) -> str:
+    """The picture as text: each ratio with its spread, first mark and goal, and below the rates and times themselves.
+
+    `memory` is the mebibytes of a server process after so many payments, where that was measured.
+    """
     parts = [_text(24, 32, "Ratios of figures taken in the same round", "title")]
     parts.append(
         _text(24, 50, "dot: median of rounds; bar: smallest to largest; each row has a scale of its own from 0", "small")
@@ -35,16 +50,19 @@ def chart(ratios: Sequence[Ratio], figures: Mapping[str, Sequence[float]], machi
     for ratio in ratios:
         parts += _ratio_row(ratio, top)
         top += _ROW
-    for unit, title in (("1/s", "Rates per second"), ("ms", "Milliseconds of one call, p50")):
+    for unit, title in _UNITS:
         names = [name for name in figures if CONTENDERS[name].unit == unit]
         if names:
             top += 18
             parts.append(_text(24, top, title, "title"))
-            most = max(spread(figures[name]).median for name in names)
+            most = max(max(spread(figures[name]).median, CONTENDERS[name].goal or 0.0) for name in names)
             for name in names:
                 top += _BAR_ROW
                 parts += _bar_row(name, figures[name], most, top)
             top += 14
+    if memory:
+        parts += _memory(memory, top + 34)
+        top += 34 + _MEMORY_HEIGHT
     told = f"{machine['cores']} cores, Python {machine['python']}, Postgres {machine['postgres']}, everything on one machine"
     parts.append(_text(24, top + 20, told, "small"))
     height = top + 40
@@ -85,12 +103,44 @@ def _ratio_row(ratio: Ratio, top: float) -> list[str]:
 
 def _bar_row(name: str, values: Sequence[float], most: float, baseline: float) -> list[str]:
     contender, found = CONTENDERS[name], spread(values)
-    width = round((_RIGHT - _LEFT) * found.median / most, 1)
-    return [
+
+    def x(value: float) -> float:
+        return round((_RIGHT - _LEFT) * value / most, 1)
+
+    parts = [
         _text(24, baseline, contender.what.removesuffix(": p50"), "small"),
-        f'<rect class="bar" x="{_LEFT}" y="{baseline - 11}" width="{width}" height="14" rx="2"/>',
+        f'<rect class="bar" x="{_LEFT}" y="{baseline - 11}" width="{x(found.median)}" height="14" rx="2"/>',
         _text(_RIGHT + 14, baseline, in_words(found.median, contender.unit)),
         _text(_RIGHT + 64, baseline, " to ".join(in_words(each, contender.unit) for each in found[1:]), "small"),
+    ]
+    if contender.goal is not None:
+        at = _LEFT + x(contender.goal)
+        parts += [
+            f'<line class="goal" x1="{at}" y1="{baseline - 14}" x2="{at}" y2="{baseline + 6}" stroke-width="2"/>',
+            _text(at - 6, baseline + 16, f"goal ≤ {contender.goal:g}", "goal-text", anchor="end"),
+        ]
+    return parts
+
+
+def _memory(samples: Sequence[tuple[int, float]], top: float) -> list[str]:
+    """A line from the first sample to the last, under the goal."""
+    bottom, height = top + _MEMORY_HEIGHT - 22, _MEMORY_HEIGHT - 44
+    most = max(MEMORY_GOAL_MEBIBYTES, *(mebibytes for _, mebibytes in samples)) * 1.08
+    payments, last = samples[-1]
+
+    def y(mebibytes: float) -> float:
+        return round(bottom - height * mebibytes / most, 1)
+
+    points = " ".join(f"{_LEFT + round((_RIGHT - _LEFT) * made / payments, 1)},{y(held)}" for made, held in samples)
+    goal = y(MEMORY_GOAL_MEBIBYTES)
+    return [
+        _text(24, top, "Memory of a server process, MiB", "title"),
+        _text(24, bottom, f"over {payments:,} payments in bulk", "small"),
+        f'<line class="track" x1="{_LEFT}" y1="{bottom}" x2="{_RIGHT}" y2="{bottom}"/>',
+        f'<line class="goal" x1="{_LEFT}" y1="{goal}" x2="{_RIGHT}" y2="{goal}" stroke-width="2"/>',
+        _text(_LEFT, goal - 5, f"goal ≤ {MEMORY_GOAL_MEBIBYTES:g}", "goal-text"),
+        f'<polyline class="line" points="{points}" stroke-width="2"/>',
+        _text(_RIGHT + 14, y(last) + 4, f"{last:.0f}"),
     ]
 
 

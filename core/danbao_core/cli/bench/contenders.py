@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from danbao_core.cli.bench import jobs
-from danbao_core.cli.bench.stack import Stack
+from danbao_core.cli.bench import cold_start, jobs
+from danbao_core.cli.bench.processes import Load
+from danbao_core.cli.bench.stack import Pair, Stack
 
 IN_FLIGHT: Final = 64
 CHANNELS: Final = 8
@@ -42,8 +43,8 @@ class Readings:
 async def take_turns(
     stack: Stack, names: Sequence[str], rounds: int, seconds: float, on_turn: Callable[[int, str], None]
 ) -> Readings:
-    """Runs the contenders one after another, `rounds` times; before, all of them once more, which is not counted."""
-    for name in names:
+    """Runs the contenders one after another, `rounds` times; before, all that can be warm once more, which is not counted."""
+    for name in filter(is_warmed_up, names):
         on_turn(0, name)
         await _RUNS[name](stack, min(seconds, _WARM_UP_SECONDS))
     readings = Readings()
@@ -52,6 +53,11 @@ async def take_turns(
             on_turn(number, name)
             readings.add(name, await _RUNS[name](stack, seconds))
     return readings
+
+
+def is_warmed_up(name: str) -> bool:
+    """A cold start is never warm."""
+    return name != "cold_start"
 
 
 async def _echo(stack: Stack, seconds: float) -> Reading:
@@ -79,13 +85,25 @@ async def _bulk_two(stack: Stack, seconds: float) -> Reading:
     return await _rate(stack, jobs.Bulk([server.address for server in stack.servers], STREAMS, seconds))
 
 
+async def _bulk_empty(stack: Stack, seconds: float) -> Reading:
+    return await _rate(stack, jobs.Bulk([_pair(stack).empty.address], STREAMS, seconds), _pair(stack).load)
+
+
+async def _bulk_stored(stack: Stack, seconds: float) -> Reading:
+    return await _rate(stack, jobs.Bulk([_pair(stack).stored.address], STREAMS, seconds), _pair(stack).load)
+
+
+async def _cold_start(stack: Stack, _: float) -> Reading:
+    return Reading(await cold_start.seconds(stack.load), {})
+
+
 async def _pgbench(stack: Stack, seconds: float) -> Reading:
-    rate, _ = await stack.pgbench(PGBENCH_CLIENTS, _whole(seconds))
+    rate, _ = await stack.pgbench.run(PGBENCH_CLIENTS, _whole(seconds))
     return Reading(rate, {})
 
 
 async def _pgbench_single(stack: Stack, seconds: float) -> Reading:
-    _, p50_milliseconds = await stack.pgbench(1, _whole(seconds))
+    _, p50_milliseconds = await stack.pgbench.run(1, _whole(seconds))
     return Reading(p50_milliseconds, {})
 
 
@@ -98,7 +116,15 @@ _RUNS: Final[dict[str, Callable[[Stack, float], Awaitable[Reading]]]] = {
     "bulk": _bulk,
     "bulk_hot": _bulk_hot,
     "bulk_two": _bulk_two,
+    "bulk_empty": _bulk_empty,
+    "bulk_stored": _bulk_stored,
+    "cold_start": _cold_start,
 }
+
+
+def _pair(stack: Stack) -> Pair:
+    assert stack.pair is not None, "it was not wanted"
+    return stack.pair
 
 
 def _whole(seconds: float) -> int:
@@ -106,15 +132,17 @@ def _whole(seconds: float) -> int:
     return max(math.ceil(seconds), 1)
 
 
-async def _rate(stack: Stack, job: jobs.Unary | jobs.Bulk) -> Reading:
-    measured, cores = await _measured(stack, job)
+async def _rate(stack: Stack, job: jobs.Unary | jobs.Bulk, load: Load | None = None) -> Reading:
+    measured, cores = await _measured(stack, job, load)
     return Reading(measured.count / measured.seconds, cores)
 
 
-async def _measured(stack: Stack, job: jobs.Unary | jobs.Bulk) -> tuple[jobs.Measured, dict[str, float]]:
+async def _measured(
+    stack: Stack, job: jobs.Unary | jobs.Bulk, load: Load | None = None
+) -> tuple[jobs.Measured, dict[str, float]]:
     """The job, and how many cores the load generator, the servers, the echo server and Postgres took meanwhile."""
     before = stack.cpu_seconds()
-    measured = await stack.ask(job, jobs.Measured)
+    measured = await (load or stack.load).ask(job, jobs.Measured)
     after = stack.cpu_seconds()
     cores = {who: (after[who] - before[who]) / measured.seconds for who in before}
     return measured, {"load": measured.cpu_seconds / measured.seconds, **cores}

@@ -4,15 +4,19 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-Unit = Literal["1/s", "ms"]
+Unit = Literal["1/s", "ms", "s"]
 
 
 class Contender(NamedTuple):
-    """Something whose speed is measured: a rate per second, or the median time of one call."""
+    """Something whose speed is measured: a rate per second, the median time of one call, or the time of a start.
+
+    Most goals are of ratios; a figure has one, at most that, where the measure is a person's patience.
+    """
 
     name: str
     what: str
     unit: Unit
+    goal: float | None = None
 
 
 CONTENDERS: Final = {
@@ -26,9 +30,21 @@ CONTENDERS: Final = {
         Contender("bulk", "StreamPayments, spread over many accounts", "1/s"),
         Contender("bulk_hot", "StreamPayments, all to one merchant", "1/s"),
         Contender("bulk_two", "StreamPayments, spread, two server processes", "1/s"),
+        Contender("bulk_empty", "StreamPayments, spread, into an empty database", "1/s"),
+        Contender("bulk_stored", "StreamPayments, spread, beside what is stored", "1/s"),
+        Contender("cold_start", "danbao up in an empty folder, to the first payment", "s", 5.0),
     )
 }
 """By name, in the order in which they take their turns."""
+
+OF_STORED: Final = frozenset({"bulk_empty", "bulk_stored"})
+"""Those that need payments stored before."""
+
+OF_EMBEDDED: Final = frozenset({"cold_start"})
+"""Those that are of the embedded Postgres alone."""
+
+MEMORY_GOAL_MEBIBYTES: Final = 200.0
+"""Of a server process, after all payments of an endurance."""
 
 
 class Rule(NamedTuple):
@@ -49,6 +65,7 @@ RULES: Final = (
     Rule("hot_to_spread", "one merchant / spread, bulk", "bulk_hot", "bulk", 0.9, 0.95),
     Rule("single_p50_to_pgbench", "one caller's p50 / pgbench's, 1 client", "single", "pgbench_single", 4.0, 2.5, at_most=True),
     Rule("two_processes_to_one", "two server processes / one, bulk", "bulk_two", "bulk", None, 1.6),
+    Rule("stored_to_empty", "payments stored / empty, bulk", "bulk_stored", "bulk_empty", None, 0.9),
 )
 
 CORES_FOR_TWO_PROCESSES: Final = 4

@@ -21,13 +21,21 @@ class Unary(msgspec.Struct, frozen=True, tag=True):
 
 
 class Bulk(msgspec.Struct, frozen=True, tag=True):
-    """Stream payments for so many seconds, `streams` to each address; all of them to one merchant with `hot`. Answered by
-    Measured."""
+    """Stream payments for so many seconds, or where there is a `count` so many payments, `streams` to each address; all of them
+    to one merchant with `hot`. Answered by Measured."""
 
     addresses: list[str]
     streams: int
-    seconds: float
+    seconds: float = 0.0
     hot: bool = False
+    count: int = 0
+
+
+class First(msgspec.Struct, frozen=True, tag=True):
+    """Make one payment between the sample accounts of a sandbox. Answered by Measured."""
+
+    address: str
+    key: str
 
 
 class Budget(msgspec.Struct, frozen=True, tag=True):
@@ -38,7 +46,7 @@ class Budget(msgspec.Struct, frozen=True, tag=True):
     times: int
 
 
-Job = Prepare | Unary | Bulk | Budget
+Job = Prepare | Unary | Bulk | First | Budget
 
 
 class Measured(msgspec.Struct, frozen=True, tag=True):

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
-from uuid import uuid4
 
 import grpc
 import msgspec
@@ -21,13 +20,16 @@ import uvloop
 
 from danbao.v1 import accounts_pb2, common_pb2, payments_pb2, payments_pb2_grpc
 from danbao_client import Danbao, DanbaoError
+from danbao_client.request_ids import fresh_request_id
+from danbao_core.bootstrap import SAMPLE_BUYER, SAMPLE_SHOP
 from danbao_core.cli.bench import jobs
 from danbao_core.cli.bench.steps import time_steps
 
 _PREPARING: Final = 64
 """Calls at once while accounts are made."""
 
-_TOP_UP_MINOR: Final = 10**15
+_TOP_UP_MINOR: Final = 10**13
+"""More than is ever paid; and for half a million buyers no more than one balance holds."""
 _AMOUNT_MINOR: Final = 1250
 _DEADLINE_SECONDS: Final = 30.0
 
@@ -51,12 +53,14 @@ class LoadGenerator:
     async def do(self, job: jobs.Job) -> jobs.JobAnswer:
         """Raises DanbaoError or AioRpcError where a call failed."""
         if isinstance(job, jobs.Budget):
-            return jobs.Timed(await time_steps(job.database_url, job.key, self._request(hot=False), job.times))
+            return jobs.Timed(await time_steps(job.database_url, job.key, self._next_request(hot=False), job.times))
         began_at, cpu_began_at, p50_seconds = time.perf_counter(), time.process_time(), 0.0
         if isinstance(job, jobs.Prepare):
             count = await self._prepare(job)
         elif isinstance(job, jobs.Bulk):
             count = await self._bulk(job)
+        elif isinstance(job, jobs.First):
+            count = await self._first(job)
         else:
             seconds = await self._unary(job)
             count, p50_seconds = len(seconds), statistics.median(seconds)
@@ -84,17 +88,10 @@ class LoadGenerator:
             await danbao.accounts.TopUp(accounts_pb2.TopUpRequest(account=account.name, amount=amount))
         return account.name
 
-    def _request(self, *, hot: bool) -> payments_pb2.CreatePaymentRequest:
-        """The next payment: each has a request id of its own."""
-        return payments_pb2.CreatePaymentRequest(
-            request_id=str(uuid4()),  # as our clients make them
-            payer=self._random.choice(self._buyers),
-            payee=self._merchants[0] if hot else self._random.choice(self._merchants),
-            amount=common_pb2.Money(amount_minor=_AMOUNT_MINOR, currency_code="USD"),
-            mode=payments_pb2.Payment.MODE_INSTANT,
-            subject="A payment of the bench",
-            pay=True,
-        )
+    def _next_request(self, *, hot: bool) -> payments_pb2.CreatePaymentRequest:
+        """The next payment between the accounts that were made."""
+        payee = self._merchants[0] if hot else self._random.choice(self._merchants)
+        return _request(self._random.choice(self._buyers), payee)
 
     async def _unary(self, job: jobs.Unary) -> list[float]:
         """Every call's seconds. The generated stubs, without the client around them: the echo server gets the same."""
@@ -105,7 +102,7 @@ class LoadGenerator:
 
         async def calling(call: _Call) -> None:
             while (began_at := time.perf_counter()) < end_at:
-                await call(self._request(hot=False), timeout=_DEADLINE_SECONDS, metadata=metadata)
+                await call(self._next_request(hot=False), timeout=_DEADLINE_SECONDS, metadata=metadata)
                 seconds.append(time.perf_counter() - began_at)
 
         await asyncio.gather(*(calling(calls[number % len(calls)]) for number in range(job.in_flight)))
@@ -123,10 +120,11 @@ class LoadGenerator:
     async def _bulk(self, job: jobs.Bulk) -> int:
         """How many payments were made. The Python client, as anybody would use it."""
         end_at = time.perf_counter() + job.seconds
+        numbers = iter(range(job.count))  # which the streams share
 
         async def requests() -> AsyncIterator[payments_pb2.CreatePaymentRequest]:
-            while time.perf_counter() < end_at:
-                yield self._request(hot=job.hot)
+            while next(numbers, None) is not None if job.count else time.perf_counter() < end_at:
+                yield self._next_request(hot=job.hot)
 
         async def streaming(danbao: Danbao) -> int:
             count = 0
@@ -139,12 +137,31 @@ class LoadGenerator:
         clients = [await self._client_of(address, number) for address in job.addresses for number in range(job.streams)]
         return sum(await asyncio.gather(*map(streaming, clients)))
 
+    async def _first(self, job: jobs.First) -> int:
+        request = _request(f"accounts/{SAMPLE_BUYER}", f"accounts/{SAMPLE_SHOP}")
+        async with Danbao.connect(job.address, key=job.key) as danbao:
+            await danbao.payments.CreatePayment(request)
+        return 1
+
     async def _client_of(self, address: str, number: int) -> Danbao:
         """A client with one connection, the `number`th to this address."""
         name = f"{address}/{number}"
         if name not in self._clients:
             self._clients[name] = await self._closing.enter_async_context(Danbao.connect(address, key=self._key))
         return self._clients[name]
+
+
+def _request(payer: str, payee: str) -> payments_pb2.CreatePaymentRequest:
+    """A payment with a request id of its own."""
+    return payments_pb2.CreatePaymentRequest(
+        request_id=fresh_request_id(),  # as our clients make them
+        payer=payer,
+        payee=payee,
+        amount=common_pb2.Money(amount_minor=_AMOUNT_MINOR, currency_code="USD"),
+        mode=payments_pb2.Payment.MODE_INSTANT,
+        subject="A payment of the bench",
+        pay=True,
+    )
 
 
 async def _in_turn(count: int, make: Callable[[int], Awaitable[str]]) -> list[str]:

@@ -50,7 +50,7 @@ async def profiles(stack: Stack, seconds: float) -> list[Profile]:
     for load in ("unary", "bulk"):
         file = stack.folder / "logs" / f"{load}.profile"
         async with stack.a_server("danbao_core.cli.bench.profiled", str(file)) as server:
-            measured = await stack.ask(_job(load, server.address, seconds), jobs.Measured)
+            measured = await stack.load.ask(_job(load, server.address, seconds), jobs.Measured)
         found.append(Profile(load, measured.count, top_functions(file)))
     return found
 
@@ -92,9 +92,9 @@ async def budget(stack: Stack, readings: Readings, seconds: float) -> list[Budge
     process, by the system's count, for each call of the rounds; the echo's is what gRPC takes by itself.
     """
     async with stack.a_server() as server:
-        measured = await stack.ask(jobs.Unary(server.address, CHANNELS, IN_FLIGHT, seconds), jobs.Measured)
+        measured = await stack.load.ask(jobs.Unary(server.address, CHANNELS, IN_FLIGHT, seconds), jobs.Measured)
     times = math.ceil(min(seconds / FULL_SECONDS, 1.0) * _TIMES)
-    steps = await stack.ask(jobs.Budget(stack.database_url, stack.key, times), jobs.Timed)
+    steps = await stack.load.ask(jobs.Budget(stack.database_url, stack.key, times), jobs.Timed)
     totals = engine_totals(server.log)
     batches = totals["batches"]["committed"]
     lines = [BudgetLine(step, taken, f"alone, median of 9 times {times:,}") for step, taken in steps.microseconds.items()]

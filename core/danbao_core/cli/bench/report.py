@@ -37,7 +37,9 @@ def as_dict(readings: Readings, machine: Mapping[str, Any], settings: Mapping[st
 
 def _figure(name: str, values: Sequence[float]) -> dict[str, Any]:
     rounded = [round(value, 3) for value in values]
-    return {"what": CONTENDERS[name].what, "unit": CONTENDERS[name].unit, **spread(rounded)._asdict(), "per_round": rounded}
+    contender = CONTENDERS[name]
+    figure = {"what": contender.what, "unit": contender.unit, **spread(rounded)._asdict(), "per_round": rounded}
+    return figure | ({"goal": contender.goal} if contender.goal is not None else {})
 
 
 def _ratio(ratio: Ratio) -> dict[str, Any]:
@@ -67,10 +69,14 @@ def figures_table(readings: Readings) -> "Table":
     for name, values in readings.figures.items():
         contender = CONTENDERS[name]
         cores = _medians(readings.cores[name]) if readings.cores[name][0] else None
-        taken = (cores["load"], cores["server"] + cores["echo"], cores["postgres"]) if cores else ()
+        taken = (cores["load"], cores["server"] + cores["echo"], cores.get("postgres")) if cores else ()
         figures = [in_words(value, contender.unit) for value in spread(values)]
-        table.add_row(name, contender.what, *figures, contender.unit, *(f"{each:.2f}" for each in taken))
-    table.caption = "load, server, Postgres: how many cores each of them took"
+        goal = (
+            "" if contender.goal is None else _in_colour(f"≤ {contender.goal:g}", met=spread(values).median <= contender.goal)
+        )
+        told = ("-" if each is None else f"{each:.2f}" for each in taken)
+        table.add_row(name, contender.what, *figures, f"{contender.unit} {goal}".strip(), *told)
+    table.caption = "load, server, Postgres: how many cores each of them took; - where that is not known"
     return table
 
 
@@ -95,8 +101,12 @@ def ratios_table(found: Sequence[Ratio]) -> "Table":
 def _mark(ratio: Ratio, mark: float | None) -> str:
     if mark is None:
         return ""
-    colour = "green" if ratio.meets(mark) else "red"
-    return f"[{colour}]{mark_in_words(ratio.rule, mark)}[/{colour}]"
+    return _in_colour(mark_in_words(ratio.rule, mark), met=ratio.meets(mark))
+
+
+def _in_colour(words: str, *, met: bool) -> str:
+    colour = "green" if met else "red"
+    return f"[{colour}]{words}[/{colour}]"
 
 
 def mark_in_words(rule: Rule, mark: float) -> str:
@@ -105,5 +115,5 @@ def mark_in_words(rule: Rule, mark: float) -> str:
 
 
 def in_words(value: float, unit: Unit) -> str:
-    """A rate without fractions, a time with them."""
+    """A rate without fractions, a time with them, however short."""
     return f"{value:,.0f}" if unit == "1/s" else f"{value:.2f}"
