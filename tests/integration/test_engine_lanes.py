@@ -67,11 +67,16 @@ async def held_up(engine: Engine, connection: Connection, account: Account, batc
     assert all(isinstance(outcome, Answer) for outcome in await asyncio.gather(*waiting))
 
 
+async def two_pairs(engine: Engine) -> tuple[Account, Account, Account, Account]:
+    """Two payers with 100 each, and two merchants."""
+    payers = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
+    return (*payers, await a_merchant(engine), await a_merchant(engine))
+
+
 async def test_what_meets_nothing_under_way_does_not_wait_for_it(
     engine: Engine, connection: Connection, database_url: str
 ) -> None:
-    ada, bob = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
-    shop, stall = await a_merchant(engine), await a_merchant(engine)
+    ada, bob, shop, stall = await two_pairs(engine)
     async with held_up(engine, connection, ada, [transfer(ada, shop)]):
         beside = await engine.submit_many([transfer(bob, stall) for _ in range(2 * BATCH)])
         assert all(isinstance(outcome, Answer) for outcome in await asyncio.gather(*beside[:BATCH]))
@@ -125,8 +130,7 @@ async def test_where_there_is_no_second_connection_the_main_lane_does_it_all(
         raise OSError("too many connections")
 
     monkeypatch.setattr(engine._side, "connect", none_left)
-    ada, bob = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
-    shop, stall = await a_merchant(engine), await a_merchant(engine)
+    ada, bob, shop, stall = await two_pairs(engine)
     async with held_up(engine, connection, ada, [transfer(ada, shop)]):
         waiting = await engine.submit_many([transfer(bob, stall) for _ in range(2 * BATCH)])
         await until(lambda: rests(engine))
@@ -149,8 +153,7 @@ async def is_lost(lane: Lane) -> bool:
 async def test_what_a_lost_side_lane_had_is_carried_out_all_the_same(
     engine: Engine, connection: Connection, database_url: str
 ) -> None:
-    ada, bob = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
-    shop, stall = await a_merchant(engine), await a_merchant(engine)
+    ada, bob, shop, stall = await two_pairs(engine)
     async with held_up(engine, connection, ada, [transfer(ada, shop)]):
         await connection.execute(LOCK, spendable(bob))  # holds up the side lane, too
         lost = await engine.submit_many([transfer(bob, stall) for _ in range(BATCH)])
@@ -169,8 +172,7 @@ async def test_what_a_lost_side_lane_had_is_carried_out_all_the_same(
 async def test_a_commit_in_doubt_beside(
     engine: Engine, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
-    ada, bob = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
-    shop, stall = await a_merchant(engine), await a_merchant(engine)
+    ada, bob, shop, stall = await two_pairs(engine)
 
     async def lost(side: Connection, how: str) -> str:
         monkeypatch.undo()
@@ -189,8 +191,7 @@ async def test_a_commit_in_doubt_beside(
 
 
 async def test_a_side_lane_that_was_lost_while_idle_is_found_again(engine: Engine, connection: Connection) -> None:
-    ada, bob = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
-    shop, stall = await a_merchant(engine), await a_merchant(engine)
+    ada, bob, shop, stall = await two_pairs(engine)
     for beside in (1, 2):
         async with held_up(engine, connection, ada, [transfer(ada, shop)]):
             outcomes = await asyncio.gather(*await engine.submit_many([transfer(bob, stall) for _ in range(BATCH)]))
@@ -229,8 +230,7 @@ async def test_the_main_lane_overtakes_nothing_that_the_side_lane_has(
 
 
 async def test_one_whose_time_is_over_is_dropped_by_either_lane(engine: Engine, connection: Connection) -> None:
-    ada, bob = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
-    shop, stall = await a_merchant(engine), await a_merchant(engine)
+    ada, bob, shop, stall = await two_pairs(engine)
     async with held_up(engine, connection, ada, [transfer(ada, shop)]):
         late = await engine.submit_many([transfer(bob, stall)], timeout_seconds=0)
         in_time = await engine.submit_many([transfer(bob, stall) for _ in range(BATCH)])
@@ -243,8 +243,7 @@ async def test_one_whose_time_is_over_is_dropped_by_either_lane(engine: Engine, 
 async def test_a_stop_waits_for_both(database_url: str, engine: Engine, connection: Connection) -> None:
     stopped = Engine(database_url, policies=PolicySchedule.load(), batch_max=BATCH)
     await stopped.start()
-    ada, bob = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
-    shop, stall = await a_merchant(engine), await a_merchant(engine)
+    ada, bob, shop, stall = await two_pairs(engine)
     async with held_up(stopped, connection, ada, [transfer(ada, shop)]):
         await connection.execute(LOCK, spendable(bob))
         beside = await stopped.submit_many([transfer(bob, stall) for _ in range(BATCH)])
@@ -284,8 +283,7 @@ async def test_a_command_that_names_no_rows_harms_neither_a_batch_nor_a_lane(
     engine: Engine, connection: Connection, database_url: str
 ) -> None:
     """It is asked while one batch commits, whose payment must not be made again for that, and while another one is beside."""
-    ada, bob = await an_account(engine, funds_minor=100), await an_account(engine, funds_minor=100)
-    shop, stall = await a_merchant(engine), await a_merchant(engine)
+    ada, bob, shop, stall = await two_pairs(engine)
     async with held_up(engine, connection, ada, [transfer(ada, shop)]):
         (wrong,) = await engine.submit_many([Names(origin=origin(), what=None)])
         (right,) = await engine.submit_many([transfer(bob, stall)])

@@ -125,13 +125,18 @@ class FundingRules(FundingsModel):
             return "REFUNDS_WAITING"
         return "INSUFFICIENT_FUNDS" if self.wallets[account, currency] < amount else "OK"
 
-    def _foresee_asking(self, account: UUID, currency: str, amount: int, *, by_card: bool) -> str:
+    def _foresee_moving(self, account: UUID, currency: str, amount: int) -> str:
+        """What is asked of a wallet before anything else."""
         if amount <= 0:
             return "AMOUNT_NOT_POSITIVE"
         if account in self.closed:
             return "ACCOUNT_CLOSED"
-        if (account, currency) not in self.wallets:
-            return "WALLET_MISSING"
+        return "OK" if (account, currency) in self.wallets else "WALLET_MISSING"
+
+    def _foresee_asking(self, account: UUID, currency: str, amount: int, *, by_card: bool) -> str:
+        moving = self._foresee_moving(account, currency, amount)
+        if moving != "OK":
+            return moving
         if account in self.frozen:
             return "ACCOUNT_FROZEN"
         return "INSTRUMENT_NOT_FOUND" if by_card and not self._card_is_bound(account) else "OK"

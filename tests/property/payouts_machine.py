@@ -202,12 +202,9 @@ class PayoutRules(PayoutsModel, FundingRules):
             self.went_back.add("fees paid out")
 
     def _foresee_fees(self, account: UUID, currency: str, amount: int, *, by_card: bool) -> str:
-        if amount <= 0:
-            return "AMOUNT_NOT_POSITIVE"
-        if account in self.closed:
-            return "ACCOUNT_CLOSED"
-        if (account, currency) not in self.wallets:
-            return "WALLET_MISSING"
+        moving = self._foresee_moving(account, currency, amount)
+        if moving != "OK":
+            return moving
         if account not in self.merchants:
             return "PAYOUTS_FOR_MERCHANTS"
         if by_card and not self._card_is_bound(account):

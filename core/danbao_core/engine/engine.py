@@ -276,12 +276,12 @@ class Engine:
     def _next_batch(self) -> list[Waiting]:
         """The next commands, without those whose deadline has passed."""
         batch: list[Waiting] = []
-        room = self._batch_max
+        room, now = self._batch_max, asyncio.get_running_loop().time()
         while self._queue and (self._queue[0].size <= room or not batch):
             if batch and (batch[-1].command.alone or self._queue[0].command.alone):
                 break
             waiting = self._take()
-            if self._is_in_time(waiting):
+            if self._is_in_time(waiting, now):
                 batch.append(waiting)
                 room -= waiting.size
         return batch
@@ -316,7 +316,8 @@ class Engine:
             self._put_back(passed_over)
             for waiting in passed_over if lane is self._main else ():
                 waiting.overtaken += 1
-        return [waiting for waiting in apart if self._is_in_time(waiting)]
+        now = asyncio.get_running_loop().time()
+        return [waiting for waiting in apart if self._is_in_time(waiting, now)]
 
     def _take(self) -> Waiting:
         waiting = self._queue.popleft()
@@ -329,9 +330,9 @@ class Engine:
         self._queue.extendleft(reversed(commands))
         self._queue_size += _size(commands)
 
-    def _is_in_time(self, waiting: Waiting) -> bool:
-        """Whether the command's deadline has not passed; where it has, its caller is told."""
-        if waiting.deadline is None or waiting.deadline > asyncio.get_running_loop().time():
+    def _is_in_time(self, waiting: Waiting, now: float) -> bool:
+        """Whether the command's deadline has not passed at this time of the event loop; where it has, its caller is told."""
+        if waiting.deadline is None or waiting.deadline > now:
             return True
         waiting.settle(DeadlinePassed())
         self.metrics.commands["dropped"] += 1
