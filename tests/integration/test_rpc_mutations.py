@@ -1,8 +1,9 @@
 """Every RPC, asked with requests that are nearly right, by everybody: an answer or a refusal that tells nothing of our inside.
 
 The bytes of a message follow from the seed, its number, and the names of what was made before it. The long run is
-`make fuzz MESSAGES=1000000 SEED=7`; what failed is sent again, to a new database, by `make fuzz REPEAT=...`, as the failure
-says. A fault that follows from what was made before comes again by its seed.
+`make fuzz MESSAGES=1000000 SEED=7`: each 50,000 messages have a database and a seed of their own, from the given one on. What
+failed is sent again, to a new database, by `make fuzz REPEAT=...`, as the failure says. A fault that follows from what was made
+before comes again by its seed.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ import structlog
 from google.api import resource_pb2
 from google.protobuf.message import Message
 
-from danbao.v1 import payments_pb2
+from danbao.v1 import payments_pb2, sandbox_pb2
 from danbao_core.people.person import IdentityLevel
 from danbao_core.rpc.read_pool import ReadPool
 from tests import rpc_client
@@ -42,7 +43,7 @@ from tests.rpc_client import (
     outcome,
     refused_status,
 )
-from tests.rpc_requests import UNKNOWN, a_payment, named, path_of, ship
+from tests.rpc_requests import UNKNOWN, a_payment, named, path_of, ship, the_bank
 from tests.valid_requests import valid_requests
 
 core = rpc_client.core
@@ -53,8 +54,16 @@ MOST_READS: Final = 24
 REQUESTS: Final = tuple(request for request in valid_requests() if "Watch" not in named(request))
 """Watches are answered for ever: what is wrong with their requests test_watching asks."""
 
-_CAST_FOR: Final = 2_000
-"""So many messages later the callers are new: some of the old ones are closed, frozen or have no key any more."""
+_AT_ONCE: Final = 16
+
+_CAST_FOR: Final = 64 * _AT_ONCE
+"""So many messages later the callers are new: some of the old ones are closed, frozen, or have no key or session any more."""
+
+_REPEAT: Final = os.environ.get("REPEAT", "")
+"""One message that is to be sent again, in the place of all."""
+
+_LOT: Final = 50_000
+"""So many messages share a database: an audit looks at all that the ones before it left."""
 
 _NAME: Final = re.compile(rb"[a-zA-Z]{5,20}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/[a-zA-Z]+/[0-9a-f-]{36})?")
 _INSIDE: Final = re.compile(r"Traceback|\.py\b|asyncpg|protobuf|SELECT |INSERT |relation |constraint |object at 0x|<class")
@@ -123,9 +132,10 @@ class Fuzz:
         self._cast: list[Caller] = []
 
     async def set_up(self) -> None:
-        """New callers, with money and something to do with it."""
+        """New callers, with money and something to do with it, whatever the bank was told before."""
         core = self._core
         core = core._replace(operator=core.operator.with_token(await an_operator_token(core.settings.database_url)))
+        await core.operator.ask(the_bank(sandbox_pb2.Bank.BEHAVIOUR_ACCEPT))
         buyer, shop = await an_account(core, "CNY", "JPY", funds_minor=100_000), await a_merchant(core, "CNY", "JPY")
         scopes = ["accounts.read", "accounts.write", "disputes.read", "disputes.write", "fundings.write"]
         scopes += ["payments.pay", "payments.read", "payments.write"]
@@ -247,20 +257,30 @@ async def test_no_mutation_is_answered_with_a_fault(core: Core, reads: list[int]
     assert {method for method, _ in fuzz.codes} == {named(request) for request in REQUESTS}
 
 
-@pytest.mark.soak
-async def test_no_mutation_is_answered_with_a_fault_in_the_long_run(database_url: str) -> None:
+def _lots() -> list[tuple[int, int]]:
+    """The seed of each database of the long run, and how many messages it gets."""
+    if _REPEAT:
+        return [(1, 1)]
     messages, seed = int(os.environ.get("MESSAGES") or 20_000), int(os.environ.get("SEED") or 1)
+    return [(seed + number, min(_LOT, messages - first)) for number, first in enumerate(range(0, messages, _LOT))]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("seed", "messages"), _lots())
+async def test_no_mutation_is_answered_with_a_fault_in_the_long_run(database_url: str, seed: int, messages: int) -> None:
     rates: dict[str, Any] = dict.fromkeys(("calls_per_second", "person_calls_per_second", "public_calls_per_second"), 1_000_000)
     async with a_core(database_url, **rates) as core, a_fuzz(core, seed) as fuzz:
-        if repeat := os.environ.get("REPEAT"):
-            caller, path, data = repeat.split(":")
+        if _REPEAT:
+            caller, path, data = _REPEAT.split(":")
             await fuzz.send(Sent(-1, int(caller), path, bytes.fromhex(data)))
             return
         try:
-            for first in range(0, messages, 16):
+            for first in range(0, messages, _AT_ONCE):
                 if first % _CAST_FOR == 0:
                     await fuzz.set_up()
-                    sys.stderr.write(f"{first} messages of {messages}, slowest {fuzz.slowest[0][0] if first else 0:.3f} s\n")
-                await asyncio.gather(*(fuzz.send(fuzz.message(first + each)) for each in range(min(16, messages - first))))
+                    slowest = fuzz.slowest[0][0] if first else 0
+                    sys.stderr.write(f"seed {seed}: {first} messages of {messages}, slowest {slowest:.3f} s\n")
+                numbers = range(first, min(first + _AT_ONCE, messages))
+                await asyncio.gather(*(fuzz.send(fuzz.message(number)) for number in numbers))
         finally:
             sys.stderr.write(fuzz.report())
