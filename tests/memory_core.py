@@ -13,6 +13,7 @@ from danbao_core.disputes import Dispute
 from danbao_core.disputes.rows import WaitingCompensation
 from danbao_core.engine import Book, Command, Decision, Key, Row
 from danbao_core.engine.book import RowNeeded
+from danbao_core.errors import Refusal
 from danbao_core.fundings import Funding
 from danbao_core.ledger import Entry, Journal
 from danbao_core.payments import Payment, Refund, RefundState, State
@@ -26,7 +27,7 @@ S = TypeVar("S", bound=Row)
 
 
 class MemoryCore:
-    """Carries out one command at a time, as an engine would."""
+    """Carries out one command at a time, or a batch of them, as an engine would."""
 
     def __init__(self, given: Iterable[Row] = (), at: datetime = NOON, policies: PolicySchedule | None = None) -> None:
         self.now = at
@@ -43,9 +44,24 @@ class MemoryCore:
             raise decision.refusal
         return decision.result
 
+    def carry_out_together(self, commands: Sequence[Command[R]]) -> list[R | Refusal]:
+        """What commands come to that share a batch, in their order. None may find out that it needs more rows than it names."""
+        book = self._book_for(commands)
+        outcomes: list[R | Refusal] = []
+        for command in commands:
+            try:
+                decision = command.decide(book)
+            except Refusal as refusal:
+                outcomes.append(refusal)
+                continue
+            book.merge(decision.changes)
+            self._keep(decision.changes)
+            outcomes.append(decision.refusal or decision.result)
+        return outcomes
+
     def _decided(self, command: Command[R], needed: list[Key]) -> tuple[Book, Decision[R]]:
         """The decision, made again with each row that it finds out to need."""
-        book = self._book_for(command, needed)
+        book = self._book_for([command], needed)
         try:
             return book, command.decide(book)
         except RowNeeded as error:
@@ -74,10 +90,10 @@ class MemoryCore:
         """Puts rows as they are in the place of what there is."""
         self._keep(rows)
 
-    def _book_for(self, command: Command[Any], needed: Sequence[Key]) -> Book:
+    def _book_for(self, commands: Sequence[Command[Any]], needed: Sequence[Key] = ()) -> Book:
         book = Book(now=self.now, policies=self.policies)
         book.discovering = True
-        while new := [key for key in (*command.keys(book), *needed) if not book.knows(key)]:
+        while new := [key for command in commands for key in (*command.keys(book), *needed) if not book.knows(key)]:
             for key in new:
                 row = self._row(key)
                 book.place([] if row is None else [row], [key] if row is None else [])

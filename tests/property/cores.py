@@ -1,7 +1,7 @@
 """What the machine of `payments_machine.py` drives: decisions alone, or a real engine on a database of its own."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ from danbao_core import sql
 from danbao_core.audit import audit
 from danbao_core.engine import Command, Engine, Row
 from danbao_core.engine.reads import fetch_rows
+from danbao_core.errors import Refusal
 from danbao_core.payments import Mode
 from danbao_core.sandbox import AdvanceClock
 from tests.builders import origin
@@ -69,6 +70,18 @@ class EngineCore:
 
     async def _submit(self, command: Command[R]) -> R:
         return (await self._engine.submit(command)).result
+
+    def carry_out_together(self, commands: Sequence[Command[R]]) -> list[R | Refusal]:
+        return self._runner.run(self._submit_together(commands))
+
+    async def _submit_together(self, commands: Sequence[Command[R]]) -> list[R | Refusal]:
+        results: list[R | Refusal] = []
+        for answer in await self._engine.submit_many(commands):
+            try:
+                results.append((await answer).result)
+            except Refusal as refusal:
+                results.append(refusal)
+        return results
 
     def advance(self, seconds: int) -> None:
         self.carry_out(AdvanceClock(origin=origin(), by_seconds=seconds))

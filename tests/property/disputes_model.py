@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from danbao_core.disputes import Reason
 from tests.property.payments_model import DAY, Expected, Model
 
 LASTS = {"AWAITING_SELLER": 2 * DAY, "AWAITING_BUYER": 3 * DAY, "DECIDED": 7 * DAY}
@@ -11,17 +12,24 @@ LASTS = {"AWAITING_SELLER": 2 * DAY, "AWAITING_BUYER": 3 * DAY, "DECIDED": 7 * D
 class ExpectedDispute:
     """What the model knows of a dispute."""
 
-    def __init__(self, payment: Expected, amount: int, left: int, held: int, at: int) -> None:
-        self.payment, self.amount, self.left, self.held = payment, amount, left, held
+    def __init__(self, payment: Expected, amount: int, reason: Reason, left: int, held: int, at: int) -> None:
+        self.payment, self.amount, self.reason, self.left, self.held = payment, amount, reason, left, held
         self.released = payment.state == "SUCCEEDED"
         self.state, self.due = "AWAITING_SELLER", at + LASTS["AWAITING_SELLER"]
         self.offer = self.award = self.back = self.share = self.owed = 0
+        self.compensation = self.compensated = 0
+        """What the fund is to give the buyer besides, and what it gave."""
         self.evidence_until: int | None = None
         self.decider, self.appealed, self.waived = "", False, set[str]()
 
     @property
     def open(self) -> bool:
         return self.state not in ("SETTLED", "CLOSED")
+
+    @property
+    def waits(self) -> bool:
+        """Whether the fund was short."""
+        return self.state == "SETTLED" and self.compensated < self.compensation
 
     def enters(self, state: str, at: int) -> None:
         self.state, self.due = state, at + LASTS.get(state, 1_000_000 * DAY)
@@ -42,7 +50,7 @@ class DisputesModel(Model):
             each.held for each in self.disputes.values() if (each.payment.payee, each.payment.currency) == (account, currency)
         )
 
-    def _opened(self, expected: Expected, amount: int) -> ExpectedDispute:
+    def _opened(self, expected: Expected, amount: int, reason: Reason) -> ExpectedDispute:
         """A dispute that is granted."""
         held = 0
         if expected.state == "SUCCEEDED":
@@ -50,7 +58,7 @@ class DisputesModel(Model):
             held = min(self.wallets[wallet], amount - self._share_of(expected, amount))
             self.wallets[wallet] -= held
         left = 0 if expected.due is None else max(0, expected.due - self.now)
-        dispute = ExpectedDispute(expected, amount, left, held, self.now)
+        dispute = ExpectedDispute(expected, amount, reason, left, held, self.now)
         expected.disputed, expected.due = True, None
         return dispute
 
@@ -76,8 +84,15 @@ class DisputesModel(Model):
 
     def _settle(self, dispute: ExpectedDispute, back: int, at: int) -> None:
         expected = dispute.payment
+        others_wait = any(each.waits and each.payment.currency == expected.currency for each in self.disputes.values())
         dispute.state, dispute.back, expected.disputed = "SETTLED", back, False
         self._give_back(expected, back, at)
+        if not others_wait:
+            self._compensate(dispute)
+        if dispute.compensated:
+            self.went_back.add("compensated")
+        if dispute.waits:
+            self.went_back.add("waits behind others" if others_wait else "waits for the fund")
         if dispute.released:
             self._take_back(dispute, back, at)
         else:
@@ -90,6 +105,14 @@ class DisputesModel(Model):
             else:
                 expected.state, expected.due = "CLOSED", None
         self.went_back.add(f"{'PAYEE' if dispute.released else 'ESCROW'} settled {expected.state}")
+
+    def _compensate(self, dispute: ExpectedDispute) -> None:
+        """Gives a buyer what the fund adds, where it has that."""
+        fund = ("COMPENSATION", dispute.payment.currency)
+        if dispute.waits and self.platform[fund] >= dispute.compensation:
+            self.platform[fund] -= dispute.compensation
+            dispute.compensated = dispute.compensation
+            self._give(dispute.payment.payer, dispute.payment.currency, dispute.compensation)
 
     def _take_back(self, dispute: ExpectedDispute, back: int, at: int) -> None:
         """Takes the payee's part of an award from what is held, then from the wallet, and then as a debt."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from danbao_core.accounts import (
     Account,
@@ -29,7 +29,6 @@ from danbao_core.payments import (
     CapturePayment,
     ConfirmPayment,
     CorrectShipment,
-    CreatePayment,
     ExtendConfirmation,
     Mode,
     Payment,
@@ -43,6 +42,7 @@ from danbao_core.payments import (
 from danbao_core.payments.refund_rows import Destination
 from danbao_core.proposals import Adjustment, ApproveProposal, CreateProposal, Side
 from tests.builders import an_operators_key, by, origin
+from tests.property.creation_machine import CreationRules
 from tests.property.disputes_machine import DisputeRules
 from tests.property.payments_model import (
     ACCOUNTS,
@@ -61,7 +61,7 @@ from tests.property.refunds_machine import RefundRules
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class PaymentsMachine(RefundRules, DisputeRules, PayoutRules, PeopleRules, RuleBasedStateMachine):
+class PaymentsMachine(CreationRules, RefundRules, DisputeRules, PayoutRules, PeopleRules, RuleBasedStateMachine):
     """Buyers, sellers, payments in every mode and four currencies, closing accounts, and time."""
 
     payments = PAYMENTS
@@ -93,17 +93,14 @@ class PaymentsMachine(RefundRules, DisputeRules, PayoutRules, PeopleRules, RuleB
         account = self.accounts[who]
         sides = (Side(Purpose.AVAILABLE, account), Side(Purpose.FEES))
         taken, given = sides if debit else sides[::-1]
-        terms = Adjustment(debit=taken, credit=given, amount=Money(amount, currency))
-        proposal, outcome = self.attempt(CreateProposal(origin=by(self.operators[0]), terms=terms, reason="x"))
+        outcome = self.adjusted(taken, given, Money(amount, currency))
         if account in self.closed:
             assert outcome == "ACCOUNT_CLOSED"
             return
         if (account, currency) not in self.wallets:
             assert outcome == "WALLET_MISSING"
             return
-        assert proposal is not None, outcome
-        self.core.carry_out(ApproveProposal(origin=by(self.operators[1]), proposal_id=proposal.id))
-        self.granted.add(ApproveProposal)
+        assert outcome == "OK"
         if debit:
             at_hand = min(amount, self.wallets[account, currency])
             self.wallets[account, currency] -= at_hand
@@ -111,6 +108,14 @@ class PaymentsMachine(RefundRules, DisputeRules, PayoutRules, PeopleRules, RuleB
         else:
             self._give(account, currency, amount)
         self.platform["FEES", currency] += amount if debit else -amount
+
+    def adjusted(self, taken: Side, given: Side, amount: Money) -> str:
+        """What comes of an adjustment that one operator proposes and another approves."""
+        terms = Adjustment(debit=taken, credit=given, amount=amount)
+        proposal, outcome = self.attempt(CreateProposal(origin=by(self.operators[0]), terms=terms, reason="x"))
+        if proposal is not None:
+            _, outcome = self.attempt(ApproveProposal(origin=by(self.operators[1]), proposal_id=proposal.id))
+        return outcome
 
     @rule(who=ACCOUNTS, currency=st.sampled_from(CURRENCIES))
     def open_wallet(self, who: int, currency: str) -> None:
@@ -123,35 +128,6 @@ class PaymentsMachine(RefundRules, DisputeRules, PayoutRules, PeopleRules, RuleB
         else:
             assert outcome == "OK"
             self.wallets.setdefault((account, currency), 0)
-
-    @rule(
-        target=payments,
-        payer=ACCOUNTS,
-        payee=ACCOUNTS,
-        currency=st.sampled_from(CURRENCIES),
-        amount=st.integers(0, 3_000),
-        mode=st.sampled_from(Mode),
-        order=st.sampled_from(["", "1", "2", "3", "4", "5", "6"]),
-        pay=st.booleans(),
-    )
-    def create(self, payer: int, payee: int, currency: str, amount: int, mode: Mode, order: str, pay: bool) -> Any:
-        of, to = self.accounts[payer], self.accounts[payee]
-        command = CreatePayment(
-            origin=origin(), payer_id=of, payee_id=to, amount=Money(amount, currency), mode=mode, order_no=order, pay=pay
-        )
-        payment, outcome = self.attempt(command)
-        foreseen = self._foresee_creation(of, to, currency, amount, order, pay)
-        assert outcome == foreseen
-        if payment is None:
-            return multiple()
-        expected = Expected(of, to, currency, amount, self._fee(to, amount), mode, self.now)
-        self.expected[payment.id] = expected
-        if order:
-            self.orders.add((to, order))
-        if pay:
-            self._pay(expected)
-        assert payment.state.name == expected.state
-        return payment.id
 
     @rule(
         target=payments,
@@ -197,32 +173,6 @@ class PaymentsMachine(RefundRules, DisputeRules, PayoutRules, PeopleRules, RuleB
             if mode is Mode.ESCROW and percent == 100:
                 self.confirm(payment)
         return payment
-
-    def _foresee_creation(self, of: UUID, to: UUID, currency: str, amount: int, order: str, pay: bool) -> str:
-        if of == to:
-            return "PAYER_IS_PAYEE"
-        if amount <= 0:
-            return "AMOUNT_NOT_POSITIVE"
-        for account in (of, to):
-            if account in self.closed:
-                return "ACCOUNT_CLOSED"
-            if (account, currency) not in self.wallets:
-                return "WALLET_MISSING"
-        blocked = self._foresee_blocked(of, currency) if pay else "OK"
-        if blocked == "OK" and order and (to, order) in self.orders:
-            return "ORDER_NO_TAKEN"
-        return self._foresee_means(of, currency, amount) if pay and blocked == "OK" else blocked
-
-    def _foresee_blocked(self, payer: UUID, currency: str) -> str:
-        """Of paying from a wallet that is there."""
-        if payer in self.frozen:
-            return "ACCOUNT_FROZEN"
-        return "REFUNDS_WAITING" if self._waiting(payer, currency) else "OK"
-
-    def _foresee_means(self, payer: UUID, currency: str, amount: int) -> str:
-        if self._exceeds(payer, currency, amount):
-            return "LIMIT_EXCEEDED"
-        return "INSUFFICIENT_FUNDS" if self.wallets[payer, currency] < amount else "OK"
 
     @rule(which=payments, wanted=st.booleans())
     def pay(self, which: UUID, wanted: bool = False) -> None:

@@ -1,7 +1,7 @@
 """What the machine of `payments_machine.py` knows of payments, in plain integers."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 from uuid import UUID
 
@@ -39,6 +39,8 @@ S = TypeVar("S", bound=Row)
 PAYMENTS = Bundle("payments")
 """Every payment that was made."""
 CURRENCIES = ("CNY", "USD", "JPY", "KWD")
+PLATFORM: Final = ("ESCROW", "FEES", "SUSPENSE", "COMPENSATION")
+"""What the platform has balances for."""
 PEOPLE: Final = (
     (AccountKind.PERSONAL, CURRENCIES),
     (AccountKind.PERSONAL, ("CNY", "USD", "JPY")),
@@ -98,6 +100,9 @@ class Core(Protocol):
     """What the machine drives."""
 
     def carry_out(self, command: Command[R]) -> R: ...
+    def carry_out_together(self, commands: Sequence[Command[R]]) -> list[R | Refusal]:
+        """What commands come to that share a batch, in their order."""
+
     def advance(self, seconds: int) -> None: ...
     def all(self, row_type: type[S]) -> Iterable[S]: ...
     def claim(self, what: str, which: UUID) -> None:
@@ -185,7 +190,7 @@ class Model:
         self.expected: dict[UUID, Expected] = {}
         self.orders: set[tuple[UUID, str]] = set()
         self.owed: Counter[tuple[UUID, str]] = Counter()
-        self.platform = {(purpose, currency): 0 for purpose in ("ESCROW", "FEES", "SUSPENSE") for currency in CURRENCIES}
+        self.platform = {(purpose, currency): 0 for purpose in PLATFORM for currency in CURRENCIES}
         self.outside = dict.fromkeys(CURRENCIES, 0)
         self.refunds: dict[UUID, ExpectedRefund] = {}
 

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.property.cores import InMemory, on_engine
+from tests.property.creation_machine import TOGETHER
 from tests.property.disputes_machine import DISPUTE_STEPS, DISPUTED
 from tests.property.fundings_machine import FUNDED, FUNDING_STEPS
 from tests.property.payments_model import ENDS, REFUNDED, STEPS
@@ -15,11 +16,11 @@ from tests.property.people_machine import PEOPLES_STEPS, SHOWN
 from tests.shared_postgres import SharedServer
 
 _QUIET = list(HealthCheck)
-_ROUNDS: Final = 12
-"""At most; three or four do."""
+_ROUNDS: Final = 16
+"""At most; mostly six or seven do."""
 
 EVERY_STEP: Final = STEPS | DISPUTE_STEPS | FUNDING_STEPS | PAYOUT_STEPS | PEOPLES_STEPS
-EVERY_END: Final = ENDS | REFUNDED | DISPUTED | FUNDED | PAID_OUT | SHOWN
+EVERY_END: Final = ENDS | TOGETHER | REFUNDED | DISPUTED | FUNDED | PAID_OUT | SHOWN
 
 
 def _not_seen() -> Iterator[object]:
