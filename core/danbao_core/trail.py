@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from danbao_core.engine import Origin, Row, table
+from danbao_core.engine.encoding import encoded
 from danbao_core.ids import IdSequence
 
 
@@ -80,8 +81,7 @@ def event(
 ) -> Outbox:
     """The event that something happened to a subject, `subject_id`, which made it `version`; `ordering_id` is that of what it
     belongs to, where its events are told in order with those of others."""
-    payload = msgspec.msgpack.encode(subject)
-    return Outbox(ids.take(), topic, subject_id, version, payload, at, ordering_id or subject_id)
+    return Outbox(ids.take(), topic, subject_id, version, encoded(subject), at, ordering_id or subject_id)
 
 
 def account_event(ids: IdSequence, topic: str, account_id: UUID, at: datetime) -> Outbox:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from danbao_core.engine.command import AnyCommand
+from danbao_core.engine.encoding import encoded
 from danbao_core.engine.rows import Row, table
 from danbao_core.errors import RequestIdReused
 
@@ -47,7 +48,7 @@ def remembered(command: AnyCommand, result: msgspec.Struct, created_at: datetime
         method=origin.method,
         content=origin.content,
         answer_schema=ANSWER_SCHEMA,
-        answer=msgspec.msgpack.encode(result),
+        answer=encoded(result),
         created_at=created_at,
         expires_at=None if command.keeps_request_for_ever else origin.received_at + retention,
     )
