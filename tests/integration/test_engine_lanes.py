@@ -305,6 +305,21 @@ def payment(payer_id: UUID, payee_id: UUID) -> CreatePayment:
     return CreatePayment(origin=origin(), payer_id=payer_id, payee_id=payee_id, amount=amount, mode=Mode.INSTANT, pay=True)
 
 
+async def test_a_lane_looks_behind_those_that_were_passed_over() -> None:
+    """They are at the head of the queue, and meet what is under way. Where nearly all meet, a lane does not look on."""
+    engine = Engine("", policies=PolicySchedule.load(), batch_max=BATCH)
+    ada, bob, eve, shop, bar = [uuid7() for _ in range(5)]
+    engine._side.batch = waiting = [Waiting(payment(ada, shop), None, asyncio.Future(), 0.0)]
+    name_ahead(waiting[0], Book(policies=engine.policies), None)
+    engine._enqueue([payment(bob, shop) for _ in range(50)], None)
+    behind = [payment(eve, bar) for _ in range(BATCH)]
+    engine._enqueue(behind, None)
+    assert [each.command for each in engine._batch_apart(engine._main)] == behind
+    engine._enqueue([payment(bob, shop) for _ in range(1_000)], None)
+    assert engine._batch_apart(engine._main) == []
+    assert not engine._queue[-1].changed  # it was not even asked
+
+
 async def test_what_is_passed_over_gets_its_turn() -> None:
     """Bob pays the shop that the side lane's batch pays, and so does its next batch, and the next one: as where their commands
     name the shop only once they have read something."""

@@ -151,9 +151,9 @@ class Book:
 
         What is only read of several tables is read by one statement while it is little: a round trip costs more than the rows.
         """
-        by_type: dict[type[Row], list[tuple[Any, ...]]] = defaultdict(list)
-        for row_type, values in places:
-            by_type[row_type].append(values)
+        by_type: dict[type[Row], list[Place]] = defaultdict(list)
+        for place in places:
+            by_type[place[0]].append(place)
         together: list[type[Row]] = []
         if hold is Hold.READ and sum(map(len, by_type.values())) <= SMALL_BATCH_ROWS:
             together = [row_type for row_type in sorted(by_type, key=_by_rank) if row_type.table.reading is None]
@@ -162,11 +162,11 @@ class Book:
                 continue
             wanted = by_type[row_type]
             found = await connection.fetch(_STATEMENTS[hold](row_type.table), *_by_column(wanted))
-            self._take(row_type, wanted, map(loader(row_type), found), hold)
+            self._take(wanted, map(loader(row_type), found), hold)
         if together:
             await self._read_together(connection, {row_type: by_type[row_type] for row_type in together})
 
-    async def _read_together(self, connection: Connection, by_type: dict[type[Row], list[tuple[Any, ...]]]) -> None:
+    async def _read_together(self, connection: Connection, by_type: dict[type[Row], list[Place]]) -> None:
         """Reads rows of several tables as they stand at one moment, so that none is older than another."""
         statement = statements.read_rows_of(tuple([row_type.table for row_type in by_type]))
         arguments = [column for wanted in by_type.values() for column in _by_column(wanted)]
@@ -174,7 +174,7 @@ class Book:
         *arrays, database_time, offset_seconds = record
         self._take_time(database_time, offset_seconds)
         for (row_type, wanted), found in zip(by_type.items(), arrays, strict=True):
-            self._take(row_type, wanted, map(loader(row_type), found), Hold.READ)
+            self._take(wanted, map(loader(row_type), found), Hold.READ)
 
     async def lock(self, connection: Connection, writes: set[Place], shares: set[Place]) -> None:
         """Locks rows, table by table in the order of ranks and each table's rows by one statement in key order.
@@ -192,16 +192,16 @@ class Book:
     def place(self, rows: Iterable[Row], absent: Iterable[Key] = ()) -> None:
         """Takes rows as if they had been loaded and locked: what a book is made of without a database."""
         for row in rows:
-            self._take(type(row), [row.key_values], [row], Hold.WRITE)
+            self._take([(type(row), row.key_values)], [row], Hold.WRITE)
         for key in absent:
-            row_type, values = key.place
-            self._take(row_type, [values], [], Hold.WRITE)
+            self._take([key.place], [], Hold.WRITE)
 
-    def _take(self, row_type: type[Row], wanted: Iterable[tuple[Any, ...]], found: Iterable[Row], hold: Hold) -> None:
-        places: list[Place] = [(row_type, values) for values in wanted]
+    def _take(self, places: Sequence[Place], found: Iterable[Row], hold: Hold) -> None:
+        """Takes rows of one table as they were loaded from these places, or held."""
         self._rows.update(dict.fromkeys(places))
         if hold is not Hold.READ:
             (self._locked if hold is Hold.WRITE else self._shared).update(places)
+        row_type = places[0][0]
         if row_type.table.mutable:
             for place in places:
                 self._loaded_versions.pop(place, None)
@@ -261,10 +261,10 @@ class Book:
             change = self._change(row_type, touched)
             if change.updates:
                 self._touched[row_type] = {row.key_values: row for row, _ in change.updates}
-            if row_type.table.mutable:
-                self._take(row_type, [row.key_values for row in change.inserts], change.inserts, WRITE)
             if change.inserts:
                 changes.append(change._replace(updates=()))
+                if row_type.table.mutable:
+                    self._take([(row_type, row.key_values) for row in change.inserts], change.inserts, WRITE)
         if changes:
             await persist_at_once(connection, changes)
 
@@ -350,9 +350,9 @@ def _must_be_counted(counted: int, batch: statements.NumberedBatch | None) -> No
         raise RuntimeError(f"the engine {batch.engine_id} has no row: was it deleted?")
 
 
-def _by_column(wanted: list[tuple[Any, ...]]) -> list[list[Any]]:
-    """Keys as statements take them: sorted, one array per column of the key."""
-    wanted.sort()
+def _by_column(places: Iterable[Place]) -> list[list[Any]]:
+    """The keys of rows of one table as statements take them: sorted, one array per column of the key."""
+    wanted = sorted([values for _, values in places])
     return [list(column) for column in zip(*wanted, strict=True)]
 
 

@@ -73,5 +73,8 @@ def name_keys(waiting: Waiting, book: Book, guard: Guard | None) -> bool:
     if guard is not None:
         waiting.keys.extend(guard.keys(command.origin))
     waiting.sort_keys()
-    waiting.named_for = None if book.asked else book.stripe if book.asked_for_stripe else ANY_STRIPE
-    return book.asked
+    if book.asked:
+        return True
+    waiting.named_for = book.stripe if book.asked_for_stripe else ANY_STRIPE
+    waiting.keys = []  # only those that may name more are looked at again, and some 2,000 payments wait
+    return False
