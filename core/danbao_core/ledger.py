@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 
-@table("journal", rank=60, key=("id",), ahead=True)
+@table("journal", rank=60, key=("id",))
 class Journal(Row, frozen=True):
     """One movement of money: why, for whom, and who asked for it."""
 
@@ -35,7 +35,7 @@ class Journal(Row, frozen=True):
     created_at: datetime
 
 
-@table("entry", rank=70, key=("balance_id", "version"), ahead=True)
+@table("entry", rank=70, key=("balance_id", "version"))
 class Entry(Row, frozen=True):
     """One balance's part in a journal; `version` counts the entries of the balance from 1 without a gap."""
 

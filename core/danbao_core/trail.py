@@ -11,7 +11,7 @@ from danbao_core.engine.encoding import encoded
 from danbao_core.ids import IdSequence
 
 
-@table("outbox", rank=80, key=("id",), in_order=True, ahead=True)
+@table("outbox", rank=80, key=("id",), in_order=True)
 class Outbox(Row, frozen=True):
     """An event: the subject as it was at that version, in msgpack; its public form is made when it is sent.
 

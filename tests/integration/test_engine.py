@@ -213,7 +213,7 @@ async def test_a_poisonous_command_fails_alone(engine: Engine, database_url: str
 
 
 @pytest.mark.parametrize(("way", "place"), [("NUL in an event", 17), ("breaks a CHECK", 190)])
-async def test_a_poisonous_command_takes_nothing_along_that_was_written_ahead_of_it(
+async def test_a_poisonous_command_takes_nothing_along_of_a_large_batch(
     engine: Engine, connection: Connection, database_url: str, way: str, place: int
 ) -> None:
     payer, payee = await an_account(engine, funds_minor=300), await a_merchant(engine)

@@ -159,6 +159,7 @@ async def test_what_a_lost_side_lane_had_is_carried_out_all_the_same(
         lost = await engine.submit_many([transfer(bob, stall) for _ in range(BATCH)])
         await until(lambda: on(engine._side, BATCH))
         await end_side_lane(engine, connection)
+        await until(lambda: rests(engine))
         more = await engine.submit_many([transfer(bob, stall)])
         assert engine._beside is None  # it is tried again beside the next batch, not over and over
         assert not any(answer.done() for answer in lost)

@@ -9,7 +9,7 @@ from danbao_core.engine import connection as connections
 from danbao_core.engine import statements
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart
-from danbao_core.engine.rows import WRITE, Hold, Key, Place, Row, loader
+from danbao_core.engine.rows import Hold, Key, Place, Row, loader
 from danbao_core.policy import Policy, PolicySchedule
 
 R = TypeVar("R", bound=Row)
@@ -251,22 +251,6 @@ class Book:
             else:
                 updates.append((rows[values], loaded_version))
         return statements.Change(table, inserts, updates)
-
-    async def write_ahead(self, connection: Connection) -> None:
-        """Writes the new rows that were decided so far, of tables that are written ahead. To later commands of the batch they
-        are as if they had been loaded."""
-        changes = []
-        for row_type in sorted((row_type for row_type in self._touched if row_type.table.ahead), key=_by_rank):
-            touched = self._touched.pop(row_type)
-            change = self._change(row_type, touched)
-            if change.updates:
-                self._touched[row_type] = {row.key_values: row for row, _ in change.updates}
-            if change.inserts:
-                changes.append(change._replace(updates=()))
-                if row_type.table.mutable:
-                    self._take([(row_type, row.key_values) for row in change.inserts], change.inserts, WRITE)
-        if changes:
-            await persist_at_once(connection, changes)
 
     async def persist(self, connection: Connection, batch: statements.NumberedBatch) -> None:
         """Writes what changed, and counts the batch. Raises Restart where a row is no longer what was loaded, although it was

@@ -1,13 +1,11 @@
 """Deciding what the commands of a batch come to, each on the book that the ones before it left."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from danbao_core.engine.book import Book, NotLoaded, RowNeeded
 from danbao_core.engine.command import Guard
-from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart, internal_fault
 from danbao_core.engine.requests import Request, answer_again, remembered
 from danbao_core.engine.waiting import Answer, Outcome, Postponed, Waiting
@@ -15,10 +13,6 @@ from danbao_core.errors import Refusal, RetriesExhausted
 
 ATTEMPTS: Final = 5
 """How often a batch is tried while other transactions are in its way, and a command that needs more rows."""
-
-_WRITTEN_AHEAD: Final = 64
-"""After so many decisions Postgres is given what they left: often enough that it has something to do while others are made, and
-seldom enough that the statements cost little."""
 
 
 class Decider:
@@ -28,23 +22,9 @@ class Decider:
         self._guard = guard
         self._request_retention = request_retention
 
-    async def decide_all(self, connection: Connection, book: Book, batch: Sequence[Waiting]) -> list[Outcome]:
-        """The outcomes of all commands. While those of a large batch are decided, Postgres writes what the ones before them
-        left and none can change. Raises Restart, and what the database raises."""
-        outcomes: list[Outcome] = []
-        writing: asyncio.Task[None] | None = None
-        try:
-            for start in range(0, len(batch), _WRITTEN_AHEAD):
-                if writing is not None:
-                    await writing
-                if start:
-                    writing = asyncio.create_task(book.write_ahead(connection), name="danbao-engine-write-ahead")
-                    await handed_over()
-                outcomes += [self._decide(waiting, book) for waiting in batch[start : start + _WRITTEN_AHEAD]]
-        finally:
-            if writing is not None:
-                await writing
-        return outcomes
+    def decide_all(self, book: Book, batch: Sequence[Waiting]) -> list[Outcome]:
+        """The outcomes of all commands, each on the book that the ones before it left. Raises Restart."""
+        return [self._decide(waiting, book) for waiting in batch]
 
     def _decide(self, waiting: Waiting, book: Book) -> Outcome:
         """The outcome of one command; its changes are in the book only where it succeeded."""
@@ -85,10 +65,3 @@ def _with_more_rows(waiting: Waiting, book: Book, error: RowNeeded | NotLoaded) 
     if isinstance(error, NotLoaded) and book.changed:
         return Postponed()
     return internal_fault("a command did not name a row that it needs", error, waiting.command)
-
-
-async def handed_over() -> None:
-    """Until what a task that was just begun has to say to the database is on its way: the loop begins the task in one turn, and
-    sends at the end of it."""
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)

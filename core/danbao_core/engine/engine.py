@@ -7,9 +7,8 @@ nothing of the batch under way: Python has something to do while Postgres writes
     begin     a transaction, where the end of the last one has not begun it already
     gather    which rows do the commands need? read without locks until they name nothing new, then lock, then read the rest;
               learn the time (gathering.py)
-    decide    each command in turn, on the book that the ones before it left (deciding.py); of a large batch, what is final is
-              written meanwhile
-    persist   everything else that changed, set by set; count the batch on the engine's row
+    decide    each command in turn, on the book that the ones before it left (deciding.py)
+    persist   everything that changed, set by set; count the batch on the engine's row
     commit    once, mostly beginning the next transaction in the same round trip; then every caller is answered
 
 What can go wrong, and what then happens, is in `failures.py` and in `Engine._carry_out`.
@@ -32,7 +31,7 @@ from danbao_core.engine import connection as connections
 from danbao_core.engine.book import Book
 from danbao_core.engine.command import AnyCommand, Command, Guard
 from danbao_core.engine.connection import Connection
-from danbao_core.engine.deciding import ATTEMPTS, Decider, handed_over
+from danbao_core.engine.deciding import ATTEMPTS, Decider
 from danbao_core.engine.failures import CommitInDoubt, Remedy, Restart, internal_fault, is_connection_loss, remedy
 from danbao_core.engine.footprint import Footprint
 from danbao_core.engine.gathering import gather, name_ahead
@@ -401,7 +400,7 @@ class Engine:
             stopwatch.lap("begin")
             await gather(connection, book, batch, self._guard)
             stopwatch.lap("gather")
-            outcomes = await self._decider.decide_all(connection, book, batch)
+            outcomes = self._decider.decide_all(book, batch)
             stopwatch.lap("decide")
             if not book.changed:
                 await lane.chain.end(connection, "ROLLBACK")  # so that repeats and refusals write nothing at all
@@ -430,7 +429,7 @@ class Engine:
         if not self._queue or self._beside is not None:
             return await lane.chain.end(connection, "COMMIT")
         committing = asyncio.create_task(lane.chain.end(connection, "COMMIT"), name="danbao-engine-commit")
-        await handed_over()
+        await _handed_over()
         book = Book(policies=self.policies, stripe=lane.stripe)
         for waiting in itertools.islice(self._queue, self._batch_max):
             name_ahead(waiting, book, self._guard)
@@ -452,6 +451,13 @@ class Engine:
         self.metrics.commands["failed"] += len(batch)
         for waiting in batch:
             waiting.settle(refusal)
+
+
+async def _handed_over() -> None:
+    """Until what a task that was just begun has to say to the database is on its way: the loop begins the task in one turn, and
+    sends at the end of it."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def _deadline(timeout_seconds: float | None) -> float | None:

@@ -44,8 +44,7 @@ class Table:
     `rank` is the table's place in the one order in which locks are taken and rows are written. `mutable` tables have a column
     `version`, which every new version of a row increases; rows of the others are written once. A table with a `reading` is none
     in the database: its rows are what that statement finds in others, and are only ever read. New rows are written by key, but
-    those of a table that is `in_order` as they were decided. New rows of one that is written `ahead` go out while later
-    commands of their batch are being decided: nobody else makes rows with their keys, so writing them waits for nobody.
+    those of a table that is `in_order` as they were decided.
     """
 
     def __init__(
@@ -57,7 +56,6 @@ class Table:
         reading: str | None = None,
         *,
         in_order: bool = False,
-        ahead: bool = False,
     ) -> None:
         by_name = {column.name: column for column in columns}
         self.name = name
@@ -66,7 +64,6 @@ class Table:
         self.columns = columns
         self.reading = reading
         self.in_order = in_order
-        self.ahead = ahead
         self.key_columns = tuple(by_name[name] for name in key)
         self.mutable = "version" in by_name and "version" not in key
         self._fitting: set[tuple[type, ...]] = set()
@@ -168,7 +165,6 @@ def table(
     key: tuple[str, ...],
     reading: str | None = None,
     in_order: bool = False,
-    ahead: bool = False,
 ) -> Callable[[_R], _R]:
     """Declares the table that a row class stands for. Ranks are unique: they are the order of locks, and of reading."""
 
@@ -178,7 +174,7 @@ def table(
         clash = [other for other in TABLES.values() if other.table.rank == rank]
         if clash:
             raise TypeError(f"rank {rank} of {name} is taken by {clash[0].table.name}")
-        row_type.table = Table(name, rank, key, columns, reading, in_order=in_order, ahead=ahead)
+        row_type.table = Table(name, rank, key, columns, reading, in_order=in_order)
         row_type.key_values = property(_key_getter(key))
         TABLES[name] = row_type
         return row_type

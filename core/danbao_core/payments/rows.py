@@ -35,7 +35,7 @@ class ShipmentMethod(IntEnum):
     PICK_UP = 3
 
 
-@table("payment", rank=40, key=("id",), ahead=True)
+@table("payment", rank=40, key=("id",))
 class Payment(Row, frozen=True):
     """One purchase or transfer. Amounts are minor units of `currency`; times are business time."""
 
