@@ -10,6 +10,7 @@ import structlog
 
 from danbao_core import server_role
 from danbao_core.callers import CallerGuard
+from danbao_core.database_errors import DATABASE_ERRORS
 from danbao_core.engine import Engine, reads
 from danbao_core.engine.failures import NoStripeLeft
 from danbao_core.keyring import Keyring, KeyringError
@@ -46,7 +47,7 @@ async def running_engine(settings: Settings) -> AsyncIterator[Engine]:
     )
     try:
         await engine.start()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, NoStripeLeft) as error:
+    except (*DATABASE_ERRORS, NoStripeLeft) as error:
         raise StartFailed(f"DANBAO_DATABASE_URL: an engine cannot work there ({error})") from None
     try:
         yield engine
@@ -74,7 +75,7 @@ async def read_pool(settings: Settings, size: int) -> AsyncIterator["Pool"]:
         )
     except server_role.RoleRefused as error:
         raise StartFailed(f"DANBAO_DATABASE_URL: its login cannot serve ({error})") from None
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*DATABASE_ERRORS, ValueError) as error:
         raise StartFailed(f"DANBAO_DATABASE_URL: the database does not answer ({error})") from None
     async with pool:
         await must_be_current(pool, settings.mode.value)

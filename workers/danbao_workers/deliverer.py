@@ -72,7 +72,7 @@ _LAST_SECONDS: Final = 3.0
 
 _GONE: Final = 410
 
-_LOST: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+_LOST: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Claimed(NamedTuple):

@@ -8,14 +8,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
 import structlog
 
 from danbao_core import server_role
+from danbao_core.database_errors import DATABASE_ERRORS
 from danbao_workers.sweep import Lateness, Sweep
 from danbao_workers.work import Background, Singleton, Work
 
 if TYPE_CHECKING:
+    import asyncpg
+
     Connection = asyncpg.Connection[Any]
 
 _log = structlog.get_logger("danbao.worker")
@@ -32,8 +34,6 @@ _SETTINGS: Final = {
 _HEARTBEAT_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 1.0
 _LAST_LOOK_SECONDS: Final = 5.0
-
-_LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Leader:
@@ -52,7 +52,7 @@ class Leader:
         while True:
             try:
                 connection = await self._connect()
-            except _LOST as error:
+            except DATABASE_ERRORS as error:
                 _log.warning("cannot lead without the database", error=type(error).__name__)
             else:
                 try:
@@ -71,7 +71,7 @@ class Leader:
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 await asyncio.sleep(_HEARTBEAT_SECONDS)
-        except _LOST:
+        except DATABASE_ERRORS:
             return
         _log.info("leads")
         stop = asyncio.Event()
@@ -109,5 +109,5 @@ async def _until_lost(connection: "Connection") -> None:
         await asyncio.sleep(_HEARTBEAT_SECONDS)
         try:
             await connection.fetchval("SELECT 1")
-        except _LOST:
+        except DATABASE_ERRORS:
             return

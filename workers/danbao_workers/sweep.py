@@ -7,10 +7,10 @@ from time import monotonic
 from typing import Final
 from uuid import UUID, uuid4
 
-import asyncpg
 import structlog
 
 from danbao_core import sql
+from danbao_core.database_errors import DATABASE_ERRORS
 from danbao_workers.work import Background, Due, Work
 
 _log = structlog.get_logger("danbao.worker")
@@ -83,7 +83,7 @@ class Sweep:
             try:
                 found = await self._look()
                 rest_seconds = _FULL_SECONDS if found >= _PAGE else self._work.every_seconds
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 _log.warning("cannot see what is due", work=self._work.name, error=type(error).__name__)
                 rest_seconds = _AFTER_ERROR_SECONDS
             with contextlib.suppress(TimeoutError):

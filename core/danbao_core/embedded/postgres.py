@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from danbao_core.database_errors import DATABASE_ERRORS
 from danbao_core.embedded import binaries, folders, survivors
 from danbao_core.embedded.account import Account, postgres_account
 from danbao_core.embedded.child import Child, describe_exit
@@ -176,7 +177,7 @@ class PostgresServer:
                 await self._query("postgres", "SELECT 1")
             except asyncpg.CannotConnectNowError:
                 deadline = time.monotonic() + _START_SECONDS
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 if time.monotonic() > deadline:
                     raise StartError(f"Postgres does not answer: {error}\n{child.log_tail()}") from error
             else:

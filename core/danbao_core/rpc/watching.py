@@ -13,15 +13,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
-import asyncpg
 import structlog
 
+from danbao_core.database_errors import DATABASE_ERRORS
 from danbao_core.notification_errors import CursorExpired, WatchTooSlow
 from danbao_core.notifications.events import Event, EventFilter, read_event_id, read_events, read_log
 from danbao_core.rpc.cursors import BEGINNING, Cursors
 from danbao_core.rpc.stream import Outlet
 
 if TYPE_CHECKING:
+    import asyncpg
+
     Pool = asyncpg.Pool[Any]
 
 _log = structlog.get_logger("danbao.watching")
@@ -35,8 +37,6 @@ MOST_BUFFERED: Final = 1_024
 _EVERY_SECONDS: float = 0.05
 _AFTER_ERROR_SECONDS: float = 1.0
 _PAGE: Final = 500
-
-_LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Seen(NamedTuple):
@@ -129,7 +129,7 @@ class Feed:
                 while await self._read():
                     pass
             except Exception as error:  # whatever it is: those who watch would be told nothing, and not know it
-                if isinstance(error, _LOST):
+                if isinstance(error, DATABASE_ERRORS):
                     _log.warning("cannot see what happens", error=type(error).__name__)
                 else:
                     _log.exception("cannot see what happens")

@@ -119,13 +119,15 @@ async def _postgres(url: str) -> Store | None:
         return None
     import asyncpg
 
+    from danbao_core.database_errors import DATABASE_ERRORS
+
     try:
         connection = await asyncpg.connect(url, timeout=_ANSWER_SECONDS, command_timeout=_ANSWER_SECONDS)
         try:
             (row,) = await connection.fetch(_POSTGRES)
         finally:
             connection.terminate()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         return Store(answers=False, words=str(error) or "no answer in time")
     return Store(
         answers=True,
