@@ -68,11 +68,11 @@ async def _checks(data: Path | None, database_url: str | None, progress: Callabl
 
 
 async def _read(database_url: str, progress: Callable[[str], None]) -> "list[Check]":
-    import asyncpg
 
     from danbao_core.audit import NotAuditable
     from danbao_core.audit import audit as audit_database
     from danbao_core.cli.databases import does_not_answer
+    from danbao_core.database_errors import DATABASE_ERRORS
 
     try:
         return await audit_database(database_url, progress)
@@ -80,7 +80,7 @@ async def _read(database_url: str, progress: Callable[[str], None]) -> "list[Che
         raise CommandFailed("NOT_AUDITABLE", f"The database cannot be audited: {error}.") from None
     except OSError as error:
         raise CommandFailed("DATABASE_UNAVAILABLE", does_not_answer(error)) from None
-    except (ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*DATABASE_ERRORS, ValueError) as error:
         raise CommandFailed("DATABASE_UNAVAILABLE", f"The database cannot be read ({error}). Is its URL right?") from None
 
 

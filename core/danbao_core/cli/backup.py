@@ -25,8 +25,7 @@ def backup(
     async def command(output: Output) -> None:
         import sqlite3
 
-        import asyncpg
-
+        from danbao_core.database_errors import DATABASE_ERRORS
         from danbao_core.embedded.recovery import CopyFailed
         from danbao_core.supervisor.backup import back_up
 
@@ -37,7 +36,7 @@ def backup(
             up_to = await back_up(
                 core.folder, core.database_url, folder.absolute(), lambda text: output.progress.print(f"{text} ...")
             )
-        except (CopyFailed, OSError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (CopyFailed, sqlite3.Error, *DATABASE_ERRORS) as error:
             raise CommandFailed("BACKUP_FAILED", f"{error}") from None
         output.result(
             {"folder": str(folder.absolute()), "up_to": up_to.isoformat()},

@@ -11,9 +11,9 @@ def does_not_answer(error: Exception) -> str:
 
 async def must_be_usable(database_url: str) -> None:
     """Raises CommandFailed where nobody answers, the login may not work there, or the schema is not that of this release."""
-    import asyncpg
 
     from danbao_core import server_role
+    from danbao_core.database_errors import DATABASE_ERRORS
     from danbao_core.migrations import MigrationError, must_have_all
 
     try:
@@ -27,5 +27,5 @@ async def must_be_usable(database_url: str) -> None:
         raise CommandFailed("DATABASE_UNUSABLE", f"{said[:1].upper()}{said[1:]}.") from None
     except server_role.RoleRefused as error:
         raise CommandFailed("DATABASE_UNUSABLE", f"The login of the database may not do this: {error}.") from None
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*DATABASE_ERRORS, ValueError) as error:
         raise CommandFailed("DATABASE_UNUSABLE", does_not_answer(error)) from None

@@ -228,10 +228,11 @@ async def _must_know_the_key(place: _Place) -> None:
     import asyncpg
 
     from danbao_core.cli.databases import does_not_answer
+    from danbao_core.database_errors import DATABASE_ERRORS
 
     try:
         connection = await asyncpg.connect(place.database_url)  # as the login: the servers' role is shown no connections
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*DATABASE_ERRORS, ValueError) as error:
         raise CommandFailed("DATABASE_UNUSABLE", does_not_answer(error)) from None
     try:
         since = await connection.fetchval(
@@ -255,6 +256,7 @@ async def _working(database_url: str) -> AsyncIterator["tuple[Engine, asyncpg.Po
 
     from danbao_core import logs, server_role
     from danbao_core.cli.databases import does_not_answer
+    from danbao_core.database_errors import DATABASE_ERRORS
     from danbao_core.engine import Engine
     from danbao_core.policy import PolicySchedule
 
@@ -264,7 +266,7 @@ async def _working(database_url: str) -> AsyncIterator["tuple[Engine, asyncpg.Po
         pool = await asyncpg.create_pool(
             database_url, min_size=1, max_size=2, server_settings=server_role.AS_SERVER, connect=server_role.connect
         )
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*DATABASE_ERRORS, ValueError) as error:
         raise CommandFailed("DATABASE_UNUSABLE", does_not_answer(error)) from None
     async with pool:
         await engine.start()

@@ -61,10 +61,10 @@ def _origin(method: str) -> "Origin":
 
 
 async def _carried_out(database_url: str, command: "Command[ServiceKey]") -> "ServiceKey":
-    import asyncpg
 
     from danbao_core import logs
     from danbao_core.cli.databases import does_not_answer, must_be_usable
+    from danbao_core.database_errors import DATABASE_ERRORS
     from danbao_core.engine import Engine
     from danbao_core.errors import Refusal
     from danbao_core.policy import PolicySchedule
@@ -80,5 +80,5 @@ async def _carried_out(database_url: str, command: "Command[ServiceKey]") -> "Se
             await engine.stop()
     except Refusal as refusal:
         raise CommandFailed(refusal.reason, str(refusal)) from None
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*DATABASE_ERRORS, ValueError) as error:
         raise CommandFailed("DATABASE_UNUSABLE", does_not_answer(error)) from None

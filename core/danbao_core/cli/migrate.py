@@ -28,14 +28,14 @@ def migrate(
 
 
 async def _apply(output: Output, database_url: str, mode: str) -> list[str]:
-    import asyncpg
 
     from danbao_core import migrations
     from danbao_core.cli.databases import does_not_answer
+    from danbao_core.database_errors import DATABASE_ERRORS
 
     try:
         return await migrations.migrate(database_url, mode, lambda name: output.progress.print(f"Applying {name} ..."))
     except migrations.MigrationError as error:
         raise CommandFailed("MIGRATION_REFUSED", f"The database is left as it was: {error}.") from None
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*DATABASE_ERRORS, ValueError) as error:
         raise CommandFailed("DATABASE_UNAVAILABLE", does_not_answer(error)) from None

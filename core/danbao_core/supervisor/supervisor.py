@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import asyncpg
-
+from danbao_core.database_errors import DATABASE_ERRORS
 from danbao_core.embedded import PostgresServer, StartError, ValkeyServer, postgres, valkey
 from danbao_core.embedded.account import postgres_account
 from danbao_core.embedded.child import StopSteps
@@ -54,7 +53,7 @@ async def prepare_database(database_url: str, operator_keys: OperatorKeys) -> No
     try:
         await migrate(database_url, "sandbox")
         await prepare_sandbox(database_url, operator_keys)
-    except (MigrationError, OperatorKeyUnusable, Refusal, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (MigrationError, OperatorKeyUnusable, Refusal, *DATABASE_ERRORS) as error:
         raise StartError(f"The database cannot be prepared: {error}") from error
 
 

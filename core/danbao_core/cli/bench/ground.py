@@ -13,6 +13,7 @@ from danbao_core.cli.bench.databases import a_database
 from danbao_core.cli.databases import does_not_answer
 from danbao_core.cli.output import CommandFailed, Output
 from danbao_core.cli.passing_sandbox import passing_sandbox, temporary_folder
+from danbao_core.database_errors import DATABASE_ERRORS
 from danbao_core.embedded import StartError
 from danbao_core.supervisor import read_endpoint
 from danbao_core.supervisor.files import KEYRING_FILE, kept
@@ -83,7 +84,7 @@ async def a_prepared_database(output: Output, server_url: str, folder: Path, pur
 async def _must_be_able(url: str) -> None:
     try:
         connection = await asyncpg.connect(url)
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*DATABASE_ERRORS, ValueError) as error:
         raise CommandFailed("DATABASE_UNAVAILABLE", does_not_answer(error)) from None
     try:
         version = connection.get_server_version()
