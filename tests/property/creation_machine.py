@@ -16,7 +16,7 @@ from tests.property.payments_model import ACCOUNTS, CURRENCIES, PAYMENTS, Expect
 
 ORDERS: Final = st.sampled_from(["", "1", "2", "3", "4", "5", "6"])
 ORDERS_TOGETHER: Final = st.sampled_from(["", "", "7", "8", "9"])
-"""Of which the payee's others have none, so that those of one batch may have the same."""
+"""Of which no payment that is made alone has one, so that those of one batch may well have the same."""
 
 TOGETHER: Final = {"granted beside another", "refused for what another took", "granted for what another gave", "numbered alike"}
 """What is to become of payments that share a batch."""

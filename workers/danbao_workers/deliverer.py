@@ -72,7 +72,14 @@ _LAST_SECONDS: Final = 3.0
 
 _GONE: Final = 410
 
-_LOST: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_LOST: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""The database is away; all else that it answers is a fault of ours, and told in full."""
 
 
 class Claimed(NamedTuple):

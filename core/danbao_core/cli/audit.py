@@ -68,7 +68,6 @@ async def _checks(data: Path | None, database_url: str | None, progress: Callabl
 
 
 async def _read(database_url: str, progress: Callable[[str], None]) -> "list[Check]":
-
     from danbao_core.audit import NotAuditable
     from danbao_core.audit import audit as audit_database
     from danbao_core.cli.databases import does_not_answer

@@ -61,7 +61,6 @@ def _origin(method: str) -> "Origin":
 
 
 async def _carried_out(database_url: str, command: "Command[ServiceKey]") -> "ServiceKey":
-
     from danbao_core import logs
     from danbao_core.cli.databases import does_not_answer, must_be_usable
     from danbao_core.database_errors import DATABASE_ERRORS

@@ -28,7 +28,6 @@ def migrate(
 
 
 async def _apply(output: Output, database_url: str, mode: str) -> list[str]:
-
     from danbao_core import migrations
     from danbao_core.cli.databases import does_not_answer
     from danbao_core.database_errors import DATABASE_ERRORS

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Final
 
-import asyncpg
 from redis.exceptions import RedisError
 
 from danbao_client import DanbaoError
+from danbao_core.database_errors import DATABASE_ERRORS
 from tests.faults.harness.link import Link
 from tests.faults.harness.schedule import Fault, Injection
 from tests.faults.harness.stack import Connection, Stack
@@ -43,7 +43,7 @@ _FAILING: Final = f"""
     CREATE TRIGGER fault BEFORE INSERT ON request FOR EACH ROW EXECUTE FUNCTION fault();
 """
 
-_NOT_THERE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError, DanbaoError)
+_NOT_THERE: Final = (*DATABASE_ERRORS, RedisError, DanbaoError)
 """What an injection meets where there is nothing to break."""
 
 
