@@ -11,7 +11,6 @@ def does_not_answer(error: Exception) -> str:
 
 async def must_be_usable(database_url: str) -> None:
     """Raises CommandFailed where nobody answers, the login may not work there, or the schema is not that of this release."""
-
     from danbao_core import server_role
     from danbao_core.database_errors import DATABASE_ERRORS
     from danbao_core.migrations import MigrationError, must_have_all

@@ -146,25 +146,25 @@ class Book:
             self.policy = self.policies.at(self.now)
             self.knows_time = True
 
-    async def load(self, connection: Connection, places: Iterable[Place], hold: Hold) -> None:
-        """Loads rows, table by table in the order of ranks and in key order, and locks them as `hold` asks for.
+    async def load(self, connection: Connection, places: Iterable[Place]) -> None:
+        """Loads rows to look at them, table by table in the order of ranks.
 
-        What is only read of several tables is read by one statement while it is little: a round trip costs more than the rows.
+        Those of several tables are read by one statement while they are few: a round trip costs more than the rows.
         """
-        by_type: dict[type[Row], list[Place]] = defaultdict(list)
-        for place in places:
-            by_type[place[0]].append(place)
+        by_type = _by_type(places)
         together: list[type[Row]] = []
-        if hold is Hold.READ and sum(map(len, by_type.values())) <= SMALL_BATCH_ROWS:
-            together = [row_type for row_type in sorted(by_type, key=_by_rank) if row_type.table.reading is None]
-        for row_type in sorted(by_type, key=_by_rank):
-            if row_type in together:
-                continue
-            wanted = by_type[row_type]
-            found = await connection.fetch(_STATEMENTS[hold](row_type.table), *_by_column(wanted))
-            self._take(wanted, map(loader(row_type), found), hold)
+        if sum(map(len, by_type.values())) <= SMALL_BATCH_ROWS:
+            together = [row_type for row_type in by_type if row_type.table.reading is None]
+        for row_type, wanted in by_type.items():
+            if row_type not in together:
+                await self._load_of(connection, row_type, wanted, Hold.READ)
         if together:
             await self._read_together(connection, {row_type: by_type[row_type] for row_type in together})
+
+    async def _load_of(self, connection: Connection, row_type: type[Row], wanted: list[Place], hold: Hold) -> None:
+        """Loads rows of one table in key order, and locks them as `hold` asks for."""
+        found = await connection.fetch(_STATEMENTS[hold](row_type.table), *_by_column(wanted))
+        self._take(wanted, map(loader(row_type), found), hold)
 
     async def _read_together(self, connection: Connection, by_type: dict[type[Row], list[Place]]) -> None:
         """Reads rows of several tables as they stand at one moment, so that none is older than another."""
@@ -183,11 +183,8 @@ class Book:
         table would take its locks in two orders.
         """
         changing = {row_type for row_type, _ in writes}
-        by_type: dict[type[Row], list[Place]] = defaultdict(list)
-        for place in writes | shares:
-            by_type[place[0]].append(place)
-        for row_type in sorted(by_type, key=_by_rank):
-            await self.load(connection, by_type[row_type], Hold.WRITE if row_type in changing else Hold.SHARE)
+        for row_type, wanted in _by_type(writes | shares).items():
+            await self._load_of(connection, row_type, wanted, Hold.WRITE if row_type in changing else Hold.SHARE)
 
     def place(self, rows: Iterable[Row], absent: Iterable[Key] = ()) -> None:
         """Takes rows as if they had been loaded and locked: what a book is made of without a database."""
@@ -332,6 +329,14 @@ def _count(status: str) -> int:
 def _must_be_counted(counted: int, batch: statements.NumberedBatch | None) -> None:
     if batch is not None and not counted:
         raise RuntimeError(f"the engine {batch.engine_id} has no row: was it deleted?")
+
+
+def _by_type(places: Iterable[Place]) -> dict[type[Row], list[Place]]:
+    """Places by their tables, in the order of ranks."""
+    by_type: dict[type[Row], list[Place]] = defaultdict(list)
+    for place in places:
+        by_type[place[0]].append(place)
+    return {row_type: by_type[row_type] for row_type in sorted(by_type, key=_by_rank)}
 
 
 def _by_column(places: Iterable[Place]) -> list[list[Any]]:

@@ -8,7 +8,7 @@ from danbao_core.engine.command import Guard
 from danbao_core.engine.connection import Connection
 from danbao_core.engine.failures import Restart, internal_fault
 from danbao_core.engine.requests import Request
-from danbao_core.engine.rows import READ, Place
+from danbao_core.engine.rows import Place
 from danbao_core.engine.waiting import ANY_STRIPE, Waiting
 from danbao_core.errors import Refusal
 
@@ -27,7 +27,7 @@ async def gather(connection: Connection, book: Book, batch: Sequence[Waiting], g
     if dependent:
         await book.learn_time(connection)
     while new := {key.place for waiting in dependent for key in waiting.keys if not book.knows(key)}:
-        await book.load(connection, new, READ)
+        await book.load(connection, new)
         for waiting in dependent:
             name_keys(waiting, book, guard)
     writes: set[Place] = set()
@@ -38,7 +38,7 @@ async def gather(connection: Connection, book: Book, batch: Sequence[Waiting], g
         shares.update(waiting.shared)
         reads.update(waiting.read)
     await book.lock(connection, writes, shares)
-    await book.load(connection, reads - writes - shares, READ)
+    await book.load(connection, reads - writes - shares)
     await book.learn_time(connection)
     for waiting in dependent:
         name_keys(waiting, book, guard)
